@@ -1,0 +1,157 @@
+"""Fixtures of the whole suite: shared rasters, servers, outside judges, hypothesis profiles."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+import servers
+
+ROOT = Path(__file__).parents[1]
+
+hypothesis.settings.register_profile("dev", deadline=None)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--network", action="store_true", help="run tests that need the internet")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--network"):
+        for item in items:
+            if item.get_closest_marker("network"):
+                item.add_marker(pytest.mark.skip(reason="skipped: needs the internet (--network)"))
+
+
+# --- Data -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of rasters kept beside the repository."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("skipped: no shared data")
+    return path
+
+
+# --- Servers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def range_server() -> Iterator[Callable[..., servers.RangeServer]]:
+    """Return ``start(directory, server=None)``: one running server for each directory and kind."""
+    running: dict[tuple[Path, str], servers.RangeServer] = {}
+    with contextlib.ExitStack() as stack:
+
+        def start(directory: Path | str, server: str | None = None) -> servers.RangeServer:
+            key = (Path(directory).resolve(), server or servers.available_servers()[0])
+            if key not in running:
+                running[key] = stack.enter_context(servers.serve(*key))
+            running[key].reset()
+            return running[key]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[servers.S3Server]:
+    """Run one S3 server that verifies signatures; give every test its own bucket."""
+    with servers.serve_s3() as server:
+        yield server
+
+
+# --- Outside judges -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def gdalcompare() -> Callable[[Path, Path], list[str]]:
+    """Return ``compare(golden, new)``: what GDAL's gdalcompare.py finds different, line by line.
+
+    Pixels, georeferencing, metadata, colour tables and overviews count; that the files differ as
+    byte strings, which two encoders always do, does not.
+    """
+    # The script runs under the interpreter named in its first line, which has GDAL's bindings.
+    script = shutil.which("gdalcompare.py")
+    if script is None:
+        pytest.skip("skipped: no gdalcompare.py (Debian: gdal-bin, python3-gdal)")
+
+    def compare(golden: Path, new: Path) -> list[str]:
+        done = _run([script, str(golden), str(new)])
+        lines = [line.strip() for line in done.stdout.splitlines()]
+        if "Differences Found: 0" in lines:
+            return []
+        assert any(line.startswith("Differences Found:") for line in lines), _told(done)
+        # "Files differ at the binary level." counts as one difference and is expected.
+        return [
+            line
+            for line in lines
+            if line
+            and "differ at the binary level" not in line
+            and not line.startswith("Differences Found:")
+        ]
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def flac_raster() -> FlacRaster:
+    """Return flac-raster 0.1.2, driven by its command line in a process of its own."""
+    script = shutil.which("flac-raster", path=str(Path(sys.executable).parent))
+    if script is None:
+        pytest.skip("skipped: flac-raster is not installed")
+    return FlacRaster(script)
+
+
+class FlacRaster:
+    """The other program that writes FLAC rasters: real files, and a reader of ours."""
+
+    def __init__(self, script: str) -> None:
+        self.script = script
+
+    def create_streaming(self, source: Path, target: Path, tile_size: int = 1024) -> Path:
+        """Write ``source`` (GeoTIFF) as a streaming file: index, then one FLAC stream per tile."""
+        self("create-streaming", source, "-o", target, "--tile-size", tile_size)
+        return target
+
+    def convert(self, source: Path, target: Path, *options: str) -> Path:
+        """Convert GeoTIFF to FLAC or back; ``--spatial`` for its third layout."""
+        self("convert", source, "-o", target, *options)
+        return target
+
+    def extract_streaming(self, source: Path, target: Path, *options: str) -> Path:
+        """Extract a tile as GeoTIFF: ``--tile-id=3``, ``--bbox=...``, ``--center``, ``--last``."""
+        self("extract-streaming", source, "-o", target, *options)
+        return target
+
+    def __call__(self, *arguments: Any) -> str:
+        """Run one command and return what it printed; fail the test if it fails."""
+        done = _run([self.script, *map(str, arguments)])
+        assert done.returncode == 0, _told(done)
+        return done.stdout
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    # Another GDAL or PROJ than this environment's must find its own data.
+    foreign = {"GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "PYTHONPATH", "PYTHONHOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in foreign}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=600, env=environment, check=False
+    )
+
+
+def _told(done: subprocess.CompletedProcess[str]) -> str:
+    return f"{done.args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
