@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import obstore
 import pytest
+import servers
 from obstore.exceptions import BaseError as StoreError
 from obstore.store import HTTPStore, S3Store, from_url
-
-import servers
 from servers import Request, available_servers, counting_registry, serve, url_of
 
 CONTENT = bytes(range(256)) * 1000
