@@ -1,0 +1,59 @@
+"""Lossless FLAC rasters as virtual Zarr.
+
+`FLACParser` and the xarray engine ``flac`` read, `write_flac` and `write_geotiff` convert,
+`stack` and `write_kerchunk` publish. Nothing heavy is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FLACParser",
+    "FlacError",
+    "TileIndex",
+    "__version__",
+    "read_index",
+    "registry_for",
+    "stack",
+    "write_flac",
+    "write_geotiff",
+    "write_icechunk",
+    "write_kerchunk",
+]
+
+if TYPE_CHECKING:
+    from .errors import FlacError
+    from .geotiff import write_flac, write_geotiff
+    from .index import TileIndex
+    from .parser import FLACParser
+    from .references import write_icechunk, write_kerchunk
+    from .source import read_index
+    from .stack import stack
+    from .stores import registry_for
+
+_HOMES = {
+    "FLACParser": "parser",
+    "FlacError": "errors",
+    "TileIndex": "index",
+    "read_index": "source",
+    "registry_for": "stores",
+    "stack": "stack",
+    "write_flac": "geotiff",
+    "write_geotiff": "geotiff",
+    "write_icechunk": "references",
+    "write_kerchunk": "references",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'virtual_flac' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,93 @@
+"""`RasterInfo` to the attributes that rioxarray gives the variable ``band_data``.
+
+Knows rioxarray's names and rules; knows nothing of Zarr, xarray or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .index import Band, RasterInfo
+
+#: Tags that rioxarray leaves out because GDAL or xarray say the same elsewhere.
+_UNWANTED = frozenset(
+    {"_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "is_tiled", "res"}
+)
+
+
+def data_attributes(raster: RasterInfo, bands: Sequence[int] | None = None) -> dict[str, Any]:
+    """Tags, scaling, description and units, without ``_FillValue``.
+
+    Parameters
+    ----------
+    raster : RasterInfo
+    bands : sequence of int, optional
+        0-based indices of the bands in question; all by default.
+
+    Returns
+    -------
+    dict
+        JSON values. ``scale_factor`` and ``add_offset`` appear only where they do something, so
+        that readers that decode CF leave the dtype of unscaled rasters alone.
+
+    Notes
+    -----
+    Where bands differ in scale or offset, rioxarray's ``scales`` and ``offsets`` list them.
+    """
+    chosen = [raster.bands[i] for i in (range(raster.count) if bands is None else bands)]
+    tags = {**raster.tags.get("", {}), **chosen[0].tags.get("", {})}
+    attributes: dict[str, Any] = {
+        key: value
+        for key, value in (_parse_tag(key, text) for key, text in tags.items())
+        if key not in _UNWANTED
+    }
+    attributes |= _uniform([band.scale for band in chosen], "scale_factor", "scales", 1.0)
+    attributes |= _uniform([band.offset for band in chosen], "add_offset", "offsets", 0.0)
+    descriptions = [band.description for band in chosen]
+    if any(descriptions):
+        same = len(set(descriptions)) == 1
+        attributes["long_name"] = descriptions[0] if same else descriptions
+    if any(band.unit for band in chosen):
+        units = [band.unit for band in chosen]
+        attributes["units"] = units[0] if len(units) == 1 else units
+    return attributes
+
+
+def masking_alpha(bands: Sequence[Band], dtype_name: str) -> int | None:
+    """0-based index of the alpha band that GDAL takes as the mask of the other bands, if any.
+
+    GDAL's rule (``GDALRasterBand::GetMaskBand``): the last of two or four bands, 8 or 16 bit.
+    """
+    last = len(bands) - 1
+    is_mask = (
+        len(bands) in (2, 4)
+        and bands[last].color_interpretation == "alpha"
+        and dtype_name in ("uint8", "uint16")
+    )
+    return last if is_mask else None
+
+
+def _uniform(values: Sequence[float], one: str, many: str, default: float) -> dict[str, Any]:
+    if len(set(values)) > 1:
+        return {many: list(values)}
+    return {} if values[0] == default else {one: values[0]}
+
+
+def _parse_tag(key: str, text: str) -> tuple[str, Any]:
+    """A tag as rioxarray reads it: numbers become numbers, ``{1,2}`` a list of numbers."""
+    key = key.split("NC_GLOBAL#")[-1]
+    if text.startswith("{") and text.endswith("}"):
+        try:
+            numbers = [float(part) for part in text.strip("{}").split(",")]
+        except ValueError:
+            return key, text
+        return key, numbers
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        # JSON has no infinities and no NaN; such a tag stays the text it was.
+        return key, value if abs(value) != float("inf") and value == value else text
+    return key, text

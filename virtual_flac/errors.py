@@ -1,0 +1,102 @@
+"""What can go wrong with FLAC rasters. Knows no bytes, no pixels, no I/O.
+
+Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac``, so that one
+``except`` serves pixels and files alike) and of the builtin that fits it best::
+
+    FlacError
+    ├── CorruptFlacError (ValueError)         zarr_flac: a tile is damaged
+    ├── UnsupportedFlacError (ValueError)     zarr_flac: a valid stream, but not of a known kind
+    ├── UnsupportedDtypeError (TypeError)     zarr_flac: a dtype FLAC cannot hold
+    ├── LossyTileError (ValueError)           zarr_flac: an encoded tile did not decode to its pixels
+    ├── LayoutError (ValueError)              the header of a file is not what it should be
+    │   ├── UnknownLayoutError                the first bytes are of no layout we know
+    │   └── LayoutVersionError                a layout newer than this program
+    ├── SourceError (OSError)                 a file or object cannot be read
+    │   ├── SourceNotFoundError (FileNotFoundError)
+    │   └── SourcePermissionError (PermissionError)
+    ├── RasterError (ValueError)              a raster that cannot be written without loss
+    ├── SelectionError (ValueError)           a band, overview or option that the file does not have
+    ├── MismatchError (ValueError)            rasters that do not fit together
+    └── TargetExistsError (FileExistsError)   a file that would be overwritten
+"""
+
+from zarr_flac import (
+    CorruptFlacError,
+    FlacError,
+    LossyTileError,
+    UnsupportedDtypeError,
+    UnsupportedFlacError,
+)
+
+__all__ = [
+    "CorruptFlacError",
+    "FlacError",
+    "LayoutError",
+    "LayoutVersionError",
+    "LossyTileError",
+    "MismatchError",
+    "NeedBytes",
+    "RasterError",
+    "SelectionError",
+    "SourceError",
+    "SourceNotFoundError",
+    "SourcePermissionError",
+    "TargetExistsError",
+    "UnknownLayoutError",
+    "UnsupportedDtypeError",
+    "UnsupportedFlacError",
+]
+
+
+class LayoutError(FlacError, ValueError):
+    """The header of a file is truncated, contradicts itself or does not fit the file."""
+
+
+class UnknownLayoutError(LayoutError):
+    """The first bytes of a file belong to no layout that is known here."""
+
+
+class LayoutVersionError(LayoutError):
+    """The file is of a newer major version of the layout than this program reads."""
+
+
+class SourceError(FlacError, OSError):
+    """A file or object could not be read."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """There is no such file or object."""
+
+
+class SourcePermissionError(SourceError, PermissionError):
+    """The file or object exists, but the credentials do not allow reading it."""
+
+
+class RasterError(FlacError, ValueError):
+    """A raster holds something that could not be written without loss."""
+
+
+class SelectionError(FlacError, ValueError):
+    """A band, overview or option was asked for that the file does not have."""
+
+
+class MismatchError(FlacError, ValueError):
+    """Rasters that should become one cube differ in grid, CRS, dtype or tiling."""
+
+
+class TargetExistsError(FlacError, FileExistsError):
+    """The target exists and overwriting was not asked for."""
+
+
+class NeedBytes(Exception):
+    """A parser ran out of bytes; not an error, but a request to call again with more.
+
+    Parameters
+    ----------
+    end : int
+        How many bytes of the file, counted from its first, the parser needs.
+    """
+
+    def __init__(self, end: int) -> None:
+        super().__init__(f"the first {end} bytes of the file are needed")
+        self.end = end

@@ -1,0 +1,132 @@
+"""Where a raster lies: CRS and transform to CF attributes and pixel-centre coordinates.
+
+Knows pyproj and affine; knows nothing of rasterio, xarray, tiles or bytes. The attributes are
+those that rioxarray writes and reads (CF 1.11, section 5.6, plus GDAL's ``GeoTransform``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeoReference:
+    """Coordinate reference system and transform of a raster.
+
+    Parameters
+    ----------
+    crs_wkt : str or None
+        The CRS as WKT2:2019, or None.
+    transform : Affine
+        Pixel corners to CRS coordinates; the identity when the raster has none.
+    gcps : tuple of dict
+        Ground control points as GeoJSON features, as rioxarray writes them.
+    gcp_crs_wkt : str or None
+        The CRS of the ground control points.
+    rpcs : Mapping of str to str
+        Rational polynomial coefficients, GDAL's ``RPC`` metadata items.
+    """
+
+    crs_wkt: str | None = None
+    transform: Affine = field(default_factory=Affine.identity)
+    gcps: tuple[Mapping[str, Any], ...] = ()
+    gcp_crs_wkt: str | None = None
+    rpcs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_axis_aligned(self) -> bool:
+        """Whether x depends on the column alone and y on the row alone."""
+        return self.transform.b == 0 and self.transform.d == 0
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether x and y can be given per column and row (no rotation, no GCPs, no RPCs)."""
+        return self.is_axis_aligned and not self.gcps and not self.rpcs
+
+    def for_overview(
+        self, *, width: int, height: int, base_width: int, base_height: int
+    ) -> GeoReference:
+        """The same area seen by a reduced copy of ``width`` x ``height`` pixels."""
+        scale = Affine.scale(base_width / width, base_height / height)
+        return replace(self, transform=self.transform * scale)
+
+    def coordinates(self, *, width: int, height: int) -> tuple[FloatArray, FloatArray]:
+        """Pixel-centre coordinates.
+
+        Evaluated in the order of operations that rioxarray uses, so that both agree to the last
+        bit.
+
+        Returns
+        -------
+        x : ndarray of float64, shape (width,)
+        y : ndarray of float64, shape (height,)
+            Shape (height, width) each when the transform is rotated or sheared.
+        """
+        centre = self.transform * Affine.translation(0.5, 0.5)
+        if self.is_axis_aligned:
+            x, _ = centre * (np.arange(width), np.zeros(width))
+            _, y = centre * (np.zeros(height), np.arange(height))
+        else:
+            x, y = centre * np.meshgrid(np.arange(width), np.arange(height))
+        return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+
+    def cf_attributes(self) -> dict[str, Any]:
+        """Attributes of the grid mapping variable ``spatial_ref``."""
+        attributes: dict[str, Any] = {}
+        wkt = self.gcp_crs_wkt if self.gcps and self.gcp_crs_wkt else self.crs_wkt
+        if wkt:
+            attributes |= _cf_parameters(wkt)
+            attributes["crs_wkt"] = wkt
+            attributes["spatial_ref"] = wkt
+        attributes["GeoTransform"] = " ".join(str(float(v)) for v in self.transform.to_gdal())
+        if self.gcps:
+            attributes["gcps"] = json.dumps(
+                {"type": "FeatureCollection", "features": [dict(point) for point in self.gcps]}
+            )
+        if self.rpcs:
+            attributes["rpcs"] = json.dumps(dict(self.rpcs))
+        return attributes
+
+    def convention_attributes(self) -> dict[str, Any]:
+        """Attributes of the Zarr conventions ``proj:`` and ``spatial:`` (v0.1), as a supplement."""
+        attributes: dict[str, Any] = {}
+        if self.crs_wkt:
+            attributes["proj:wkt2"] = self.crs_wkt
+        attributes["spatial:dimensions"] = ["y", "x"]
+        attributes["spatial:transform"] = [float(v) for v in self.transform[:6]]
+        attributes["spatial:registration"] = "pixel"
+        return attributes
+
+    def authority_code(self) -> str | None:
+        """``"EPSG:32629"`` and the like when the CRS is exactly that of a registry, else None."""
+        if not self.crs_wkt:
+            return None
+        import pyproj
+
+        crs = pyproj.CRS.from_wkt(self.crs_wkt)
+        authority = crs.to_authority(min_confidence=100)
+        if authority is None:
+            return None
+        code = ":".join(authority)
+        return code if pyproj.CRS.from_user_input(code) == crs else None
+
+
+def _cf_parameters(wkt: str) -> dict[str, Any]:
+    """CF grid mapping parameters of a CRS; empty where CF has no name for it."""
+    import pyproj
+
+    try:
+        parameters: dict[str, Any] = pyproj.CRS.from_wkt(wkt).to_cf()
+    except KeyError:
+        # pyproj raises KeyError for a method that CF knows without the parameters CF asks for.
+        return {}
+    return parameters

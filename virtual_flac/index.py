@@ -1,0 +1,253 @@
+"""`TileIndex`: what a raster is and where each of its tiles lies. The value everything shares.
+
+Knows grids and georeferencing; does not know how it was read or what it will be used for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import LayoutError
+from .georef import GeoReference
+from .grid import TileGrid
+
+U64Array = npt.NDArray[np.uint64]
+Interleave = Literal["band", "tile", "pixel"]
+Tags = Mapping[str, Mapping[str, str]]
+
+#: FLAC frames hold at most 65,535 samples and take at least 10 bytes (RFC 9639, section 9), so
+#: no stream of n bytes holds more samples per channel than this times n.
+MAX_SAMPLES_PER_BYTE = 65_535 / 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What one band means.
+
+    Parameters
+    ----------
+    description, unit : str or None
+    scale, offset : float
+        Pixel times `scale` plus `offset` is the physical value.
+    color_interpretation : str
+        rasterio's name, ``"gray"``, ``"red"``, ``"alpha"`` ...
+    colormap : tuple of (red, green, blue, alpha) or None
+        Colours of the values 0, 1, 2 ...
+    tags : mapping of domain to mapping of str to str
+        Metadata items; the default domain is ``""``.
+    """
+
+    description: str | None = None
+    unit: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    color_interpretation: str = "undefined"
+    colormap: tuple[tuple[int, int, int, int], ...] | None = None
+    tags: Tags = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterInfo:
+    """A raster without its pixels: shape, dtype, georeferencing and all that GDAL says of it.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels of the full resolution.
+    dtype : numpy.dtype
+        One for all bands.
+    georef : GeoReference
+    nodata : int, float or None
+        As the source says it, even where the dtype cannot hold it; one for all bands.
+    bands : tuple of Band
+        At least one.
+    tags : mapping of domain to mapping of str to str
+        Metadata items of the dataset, ``AREA_OR_POINT`` among those of the default domain ``""``.
+    """
+
+    width: int
+    height: int
+    dtype: np.dtype[Any]
+    georef: GeoReference = field(default_factory=GeoReference)
+    nodata: int | float | None = None
+    bands: tuple[Band, ...] = (Band(),)
+    tags: Tags = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of bands."""
+        return len(self.bands)
+
+    @property
+    def fill_value(self) -> int | float | None:
+        """`nodata` as a Python number of the raster's dtype; None where the dtype cannot hold it."""
+        if self.nodata is None:
+            return None
+        if self.dtype.kind == "f":
+            return float(self.dtype.type(self.nodata))
+        if not np.isfinite(self.nodata) or self.nodata != int(self.nodata):
+            return None
+        limits = np.iinfo(self.dtype)
+        value = int(self.nodata)
+        return value if limits.min <= value <= limits.max else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Level:
+    """Tiles of one resolution.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels of this resolution.
+    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
+        First byte in the file and number of bytes of each tile. A plane is a band, or all bands
+        together where they are interleaved by pixel.
+    """
+
+    width: int
+    height: int
+    offsets: U64Array
+    lengths: U64Array
+
+    def grid(self, tile_size: int) -> TileGrid:
+        """The tile grid of this resolution."""
+        return TileGrid(self.height, self.width, tile_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TileIndex:
+    """A raster and the place of its tiles in the file.
+
+    Parameters
+    ----------
+    layout : str
+        ``"virtual-flac"`` or ``"flac-raster streaming"``.
+    raster : RasterInfo
+    tile_size : int
+        Edge of the square tiles in pixels, the same for all levels.
+    interleave : {"band", "tile", "pixel"}
+        As in GDAL: a stream per band and tile, ordered by band or by tile, or one stream per tile
+        with the bands as channels.
+    mapping : {"exact", "flac-raster"}
+        How samples become pixels (``zarr_flac.TileSpec.mapping``).
+    levels : tuple of Level
+        Full resolution first, then the overviews from large to small.
+    source_overviews : bool
+        Whether the overviews are those of the raster that was converted, not built on the way.
+    file_size, etag, last_modified
+        What the store said of the file, None where it said nothing.
+    extra : Mapping
+        Keys of the header that this version does not know.
+    """
+
+    layout: str
+    raster: RasterInfo
+    tile_size: int
+    interleave: Interleave = "band"
+    mapping: Literal["exact", "flac-raster"] = "exact"
+    levels: tuple[Level, ...]
+    source_overviews: bool = False
+    file_size: int | None = None
+    etag: str | None = None
+    last_modified: Any = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        planes = 1 if self.interleave == "pixel" else self.raster.count
+        for number, level in enumerate(self.levels):
+            grid = level.grid(self.tile_size)
+            expected = (planes, grid.rows, grid.cols)
+            for name in ("offsets", "lengths"):
+                found = getattr(level, name).shape
+                if found != expected:
+                    raise LayoutError(
+                        f"level {number} of {level.width} x {level.height} pixels in tiles of "
+                        f"{self.tile_size} needs {expected} {name}, found {found}"
+                    )
+
+    def chunk_shape(self, level: int) -> tuple[int, int, int]:
+        """Shape (band, y, x) of a tile of one level, never larger than the level itself."""
+        planes = self.raster.count if self.interleave == "pixel" else 1
+        here = self.levels[level]
+        return (planes, min(self.tile_size, here.height), min(self.tile_size, here.width))
+
+    @property
+    def tile_count(self) -> int:
+        """Number of tiles, overviews included."""
+        return sum(level.lengths.size for level in self.levels)
+
+    def georef_of(self, level: int) -> GeoReference:
+        """Georeferencing of one level; level 0 is the full resolution."""
+        if level == 0:
+            return self.raster.georef
+        return self.raster.georef.for_overview(
+            width=self.levels[level].width,
+            height=self.levels[level].height,
+            base_width=self.raster.width,
+            base_height=self.raster.height,
+        )
+
+
+def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) -> None:
+    """Refuse an index whose tiles cannot be where and what it says.
+
+    Parameters
+    ----------
+    index : TileIndex
+    data_offset : int
+        First byte after the header.
+    file_size : int or None
+        Size of the file in bytes, None when unknown.
+
+    Raises
+    ------
+    LayoutError
+        When tiles lie outside the file, overlap each other, or are too short for their pixels.
+    """
+    offsets = np.concatenate([level.offsets.ravel() for level in index.levels])
+    lengths = np.concatenate([level.lengths.ravel() for level in index.levels])
+    ends = offsets + lengths
+    if offsets.min() < data_offset:
+        raise LayoutError(
+            f"a tile begins at byte {offsets.min()}, inside the header of {data_offset} bytes"
+        )
+    if (ends < offsets).any():
+        raise LayoutError("a tile's offset and length overflow 64 bits")
+    if file_size is not None and ends.max() > file_size:
+        raise LayoutError(
+            f"the tiles end at byte {ends.max()}, but the file has {file_size} bytes: it is cut "
+            "short or damaged. Fetch it again."
+        )
+    order = np.argsort(offsets, kind="stable")
+    overlap = np.flatnonzero(ends[order][:-1] > offsets[order][1:])
+    if overlap.size:
+        first, second = order[overlap[0]], order[overlap[0] + 1]
+        raise LayoutError(
+            f"tiles {first} (bytes {offsets[first]} to {ends[first]}) and {second} (bytes "
+            f"{offsets[second]} to {ends[second]}) overlap"
+        )
+    for number, level in enumerate(index.levels):
+        pixels = _tile_pixels(level.grid(index.tile_size))
+        short = level.lengths * MAX_SAMPLES_PER_BYTE < pixels[None]
+        if short.any():
+            plane, row, col = (int(i) for i in np.argwhere(short)[0])
+            raise LayoutError(
+                f"tile ({row}, {col}) of band {plane + 1}, level {number}, has "
+                f"{level.lengths[plane, row, col]} bytes; FLAC cannot hold its "
+                f"{pixels[row, col]} pixels in so few"
+            )
+
+
+def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:
+    """Pixels of each tile, shape (tile row, tile column)."""
+    heights = np.full(grid.rows, grid.tile_size)
+    heights[-1] = grid.height - (grid.rows - 1) * grid.tile_size
+    widths = np.full(grid.cols, grid.tile_size)
+    widths[-1] = grid.width - (grid.cols - 1) * grid.tile_size
+    return np.multiply.outer(heights, widths)

@@ -1,0 +1,57 @@
+"""The layouts of FLAC raster files: `parse` picks one by the first bytes. No I/O.
+
+A layout is a module with ``recognises(index)`` and ``parse(index, head, data_offset, file_size)``.
+A new one goes into `LAYOUTS`, the most specific first.
+"""
+
+from __future__ import annotations
+
+from ..errors import UnknownLayoutError
+from ..index import TileIndex
+from . import flac_raster, tiled
+from ._json import SIZE_BYTES, read_head
+
+LAYOUTS = (tiled, flac_raster)
+
+
+def parse(head: bytes, file_size: int | None = None) -> TileIndex:
+    """Parse the first bytes of a FLAC raster file.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file, as many as are at hand.
+    file_size : int or None
+        Size of the file in bytes; offsets and shapes are checked against it.
+
+    Returns
+    -------
+    TileIndex
+
+    Raises
+    ------
+    NeedBytes
+        When `head` is too short and the file goes on; its ``end`` says how many bytes are needed.
+    UnknownLayoutError
+        When the file is of no known layout.
+    LayoutError
+        When the header is damaged, contradicts itself or does not fit the file.
+    """
+    index, data_offset = read_head(head, file_size)
+    for layout in LAYOUTS:
+        if layout.recognises(index):
+            return layout.parse(index, head, data_offset, file_size)
+    flac_raster.refuse_published_form(index)
+    raise UnknownLayoutError(
+        f"the index has the keys {sorted(index)[:12]}; expected 'layout': 'virtual-flac' or "
+        "flac-raster's 'frames'"
+    )
+
+
+def looks_like_ours(head: bytes) -> bool:
+    """Whether the first bytes (a few dozen suffice) can be those of a streaming FLAC file.
+
+    Both layouts begin with the size of the index, a brace and one of a few keys.
+    """
+    start = bytes(head[SIZE_BYTES : SIZE_BYTES + 64])
+    return start.startswith(b'{"layout":"virtual-flac"') or start.startswith(b'{"crs":')

@@ -1,0 +1,177 @@
+"""The head shared by all streaming files: 4-byte size, then strict JSON. Bytes in, values out.
+
+Knows nothing of what the keys mean. Also small checks that turn a wrong JSON value into a
+`LayoutError` that names the key, what was found and what was expected.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import LayoutError, NeedBytes, UnknownLayoutError
+
+#: The size of the index, unsigned 32 bit, big-endian (FORMAT.md, "Head").
+SIZE_BYTES = 4
+#: No index of a file that fits our limits is larger; a "size" above it is some other file's text.
+MAX_INDEX_BYTES = 1 << 28
+
+_KNOWN_SIGNATURES = {
+    b"fLaC": "one ordinary FLAC stream, not a tiled streaming file",
+    b"ID3": "an ID3 tag, as in front of an audio file",
+    b"II*\0": "a TIFF; turn it into FLAC with `virtual-flac convert`",
+    b"MM\0*": "a TIFF; turn it into FLAC with `virtual-flac convert`",
+    b"II+\0": "a BigTIFF; turn it into FLAC with `virtual-flac convert`",
+    b"MM\0+": "a BigTIFF; turn it into FLAC with `virtual-flac convert`",
+    b"<": "HTML or XML, perhaps an error page of the server",
+    b"{": "JSON without the 4-byte size in front",
+    b"\x89HDF": "an HDF5 or NetCDF4 file",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x1f\x8b": "gzip data",
+}
+
+
+def read_head(head: bytes, file_size: int | None) -> tuple[dict[str, Any], int]:
+    """Split off and parse the JSON index at the start of a streaming file.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file, as many as are at hand.
+    file_size : int or None
+        Size of the file in bytes, None when unknown.
+
+    Returns
+    -------
+    index : dict
+    data_offset : int
+        Position of the first byte after the index.
+
+    Raises
+    ------
+    NeedBytes
+        When `head` ends before the index does and the file goes on.
+    UnknownLayoutError
+        When the first bytes belong to no streaming file.
+    LayoutError
+        When the index is cut short or not strict JSON.
+    """
+    if len(head) < SIZE_BYTES + 1:
+        if file_size is not None and file_size <= len(head):
+            raise UnknownLayoutError(
+                f"the file has {len(head)} bytes; a streaming FLAC file begins with the 4-byte "
+                "size of its index"
+            )
+        raise NeedBytes(SIZE_BYTES + 1)
+    for signature, what in _KNOWN_SIGNATURES.items():
+        if head.startswith(signature):
+            raise UnknownLayoutError(f"the file begins with {head[:4]!r}: {what}")
+    size = int.from_bytes(head[:SIZE_BYTES], "big")
+    end = SIZE_BYTES + size
+    if head[SIZE_BYTES : SIZE_BYTES + 1] != b"{":
+        raise UnknownLayoutError(
+            f"the file begins with {head[:8]!r}; a streaming FLAC file begins with the 4-byte size "
+            "of its JSON index and a brace"
+        )
+    if file_size is not None and end > file_size:
+        raise LayoutError(
+            f"the index is said to be {size} bytes long, but the file has only {file_size} bytes: "
+            "it is cut short or damaged"
+        )
+    if size > MAX_INDEX_BYTES:
+        raise LayoutError(
+            f"the index is said to be {size} bytes long; more than {MAX_INDEX_BYTES} is refused"
+        )
+    if len(head) < end:
+        raise NeedBytes(end)
+    return _parse_object(head[SIZE_BYTES:end]), end
+
+
+def _parse_object(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            text.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
+        )
+    except UnicodeDecodeError as error:
+        raise LayoutError(f"the index is not UTF-8: {error}") from error
+    except RecursionError as error:
+        raise LayoutError("the index is nested too deeply to be one of ours") from error
+    except LayoutError:
+        raise
+    except ValueError as error:
+        raise LayoutError(f"the index is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise LayoutError(f"the index is a JSON {type(value).__name__}, expected an object")
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise LayoutError(f"the index holds a bare {name}, which is not JSON")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise LayoutError(f"the index names the key {twice!r} twice")
+    return result
+
+
+def require(mapping: Mapping[str, Any], key: str, where: str) -> Any:
+    """The value of a key that must be there."""
+    if key not in mapping:
+        raise LayoutError(f"{where} lacks the key {key!r}; it has {sorted(mapping)[:12]}")
+    return mapping[key]
+
+
+def as_int(value: Any, name: str, *, low: int, high: int) -> int:
+    """A JSON integer within limits, both inclusive."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise LayoutError(f"{name} is {_show(value)}, expected an integer")
+    if not low <= value <= high:
+        raise LayoutError(f"{name} is {_show(value)}, expected {low} to {high}")
+    return value
+
+
+def as_float(value: Any, name: str) -> float:
+    """A finite JSON number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise LayoutError(f"{name} is {_show(value)}, expected a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise LayoutError(f"{name} is {_show(value)}, expected a finite number")
+    return number
+
+
+def as_str(value: Any, name: str) -> str:
+    """A JSON string."""
+    if not isinstance(value, str):
+        raise LayoutError(f"{name} is {_show(value)}, expected a string")
+    return value
+
+
+def as_list(value: Any, name: str, *, length: int | None = None) -> list[Any]:
+    """A JSON array, of a given length if that is said."""
+    if not isinstance(value, list):
+        raise LayoutError(f"{name} is {_show(value)}, expected a list")
+    if length is not None and len(value) != length:
+        raise LayoutError(f"{name} has {len(value)} entries, expected {length}")
+    return value
+
+
+def as_object(value: Any, name: str) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(value, dict):
+        raise LayoutError(f"{name} is {_show(value)}, expected an object")
+    return value
+
+
+def _show(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 1 << 128 else "a huge number"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,144 @@
+"""flac-raster's streaming layout (``flac-raster create-streaming``, 0.1.2). Read only.
+
+The JSON index holds neither dtype nor band count nor nodata: those stand in the comments of
+every tile, so the head of the first tile is read too. Knows bytes; no stores, no pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from zarr_flac import CorruptFlacError, UnsupportedFlacError, read_tile_info
+
+from ..errors import LayoutError, NeedBytes, UnknownLayoutError, UnsupportedDtypeError
+from ..georef import GeoReference
+from ..index import Band, Level, RasterInfo, TileIndex, check_tiles
+from . import _common
+from ._json import require
+
+LAYOUT = "flac-raster streaming"
+#: flac-raster's tiles carry some kilobytes of comments and padding in front of their frames.
+TILE_HEAD_BYTES = 16 * 1024
+#: What its encoder accepts without failing.
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
+_KEYS = frozenset({"crs", "transform", "width", "height", "tile_size", "frames"})
+
+
+def recognises(index: Mapping[str, Any]) -> bool:
+    """Whether a JSON index has the list of tiles that flac-raster writes."""
+    return "frames" in index
+
+
+def parse(
+    index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int | None
+) -> TileIndex:
+    """The index of a streaming file that flac-raster wrote.
+
+    Parameters
+    ----------
+    index : Mapping
+        The JSON object at the start of the file.
+    head : bytes
+        The first bytes of the file, as many as are at hand.
+    data_offset : int
+        Position of the first byte after the JSON.
+    file_size : int or None
+        Size of the file in bytes, None when unknown.
+
+    Raises
+    ------
+    NeedBytes
+        When `head` ends before the comments of the first tile do.
+    LayoutError
+        When the index contradicts itself or does not fit the file.
+    """
+    grid = _common.parse_size(index)
+    offsets, lengths = _common.parse_frames(require(index, "frames", "the index"), grid)
+    comments = _first_comments(head, data_offset + int(offsets[0, 0, 0]), int(lengths[0, 0, 0]))
+    result = TileIndex(
+        layout=LAYOUT,
+        raster=RasterInfo(
+            width=grid.width,
+            height=grid.height,
+            dtype=_dtype(comments),
+            georef=GeoReference(
+                crs_wkt=_common.parse_crs(index.get("crs")),
+                transform=_common.parse_transform(require(index, "transform", "the index")),
+            ),
+            nodata=_nodata(comments.get("GEOSPATIAL_NODATA")),
+            bands=(Band(),),
+        ),
+        tile_size=grid.tile_size,
+        mapping="flac-raster",
+        levels=(
+            Level(
+                width=grid.width,
+                height=grid.height,
+                offsets=offsets + np.uint64(data_offset),
+                lengths=lengths,
+            ),
+        ),
+        file_size=file_size,
+        extra={key: value for key, value in index.items() if key not in _KEYS},
+    )
+    check_tiles(result, data_offset=data_offset, file_size=file_size)
+    return result
+
+
+def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:
+    """Comments of the tile that begins at `offset`."""
+    available = head[offset : offset + length]
+    wanted = min(length, TILE_HEAD_BYTES)
+    if len(available) < wanted:
+        raise NeedBytes(offset + wanted)
+    try:
+        info = read_tile_info(available)
+    except (CorruptFlacError, UnsupportedFlacError) as error:
+        if len(available) < length:
+            # Longer comments than expected, or damage: the whole tile will tell.
+            raise NeedBytes(offset + length) from error
+        raise LayoutError(f"the first tile, at byte {offset}, is no FLAC stream: {error}") from error
+    if info.vendor == "zarr-flac":
+        raise LayoutError(
+            "the tiles were written by virtual-flac, but the index lacks its keys: the header is "
+            "damaged. Fetch the file again."
+        )
+    return info.comments
+
+
+def _dtype(comments: Mapping[str, str]) -> np.dtype[Any]:
+    name = require(comments, "GEOSPATIAL_DTYPE", "the first tile's comments")
+    if name not in DTYPES:
+        raise UnsupportedDtypeError(f"the first tile says dtype {name!r}, expected one of {DTYPES}")
+    count = comments.get("GEOSPATIAL_COUNT", "1")
+    if count != "1":
+        raise LayoutError(f"the first tile says {count} bands; streaming files have one")
+    return np.dtype(name)
+
+
+def _nodata(text: str | None) -> int | float | None:
+    if text in (None, "", "None"):
+        return None
+    assert text is not None
+    try:
+        number = json.loads(text)
+        return number if isinstance(number, int) else float(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError as error:
+        raise LayoutError(f"the first tile says nodata {text!r}, expected a number") from error
+
+
+def refuse_published_form(index: Mapping[str, Any]) -> None:
+    """Explain the form that flac-raster's documents describe but that no program writes."""
+    if "tiles" in index:
+        raise UnknownLayoutError(
+            "the index has the key 'tiles': that form stands in flac-raster's documents, but no "
+            "program writes it. Make the file again with `virtual-flac convert`."
+        )

@@ -1,0 +1,115 @@
+"""URLs to object stores: local files, HTTP, S3, Google Cloud Storage and Azure through obstore.
+
+The only place that makes stores. Knows nothing of FLAC.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from obspec_utils.registry import ObjectStoreRegistry
+
+from .errors import SourceError
+
+_CLOUD_SCHEMES = {"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"}
+
+
+def to_url(path_or_url: str | os.PathLike[str]) -> str:
+    """A full URL; local paths become ``file://`` URLs.
+
+    Parameters
+    ----------
+    path_or_url : str or os.PathLike
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SourceError
+        When the path holds ``?`` or ``#``, which URLs of objects cannot.
+    """
+    text = os.fspath(path_or_url)
+    if "://" not in text:
+        # Not Path.as_uri: obstore takes the path after file:// literally, unquoted.
+        text = f"file://{Path(text).expanduser().absolute()}"
+    elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
+        text = unquote(text)
+    for mark in "?#":
+        if mark in text:
+            raise SourceError(
+                f"{text} holds {mark!r}; object store paths have no query and no fragment. Rename "
+                "the file, or give credentials as store options."
+            )
+    return text
+
+
+def registry_for(
+    urls: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], **store_options: Any
+) -> ObjectStoreRegistry[Any]:
+    """Object stores for URLs, to be given to VirtualiZarr, `FLACParser` and `read_index`.
+
+    Parameters
+    ----------
+    urls : str, path, or iterable of them
+        Local paths, ``file://``, ``http(s)://``, ``s3://``, ``gs://`` or ``az://``. One store is
+        made per scheme and host or bucket.
+    **store_options
+        Passed to the obstore store, for example ``region``, ``endpoint``, ``skip_signature``,
+        ``client_options`` or ``retry_config``. Without them, S3, Google and Azure read their
+        usual environment variables.
+
+    Returns
+    -------
+    ObjectStoreRegistry
+
+    Raises
+    ------
+    SourceError
+        When a URL has a scheme that is not known here, or the options do not fit.
+
+    Examples
+    --------
+    >>> registry = registry_for("https://example.com/dem.flac")
+    >>> registry = registry_for("s3://bucket/dem.flac", region="eu-west-1", skip_signature=True)
+    """
+    if isinstance(urls, str | os.PathLike):
+        urls = [urls]
+    registry: ObjectStoreRegistry[Any] = ObjectStoreRegistry()
+    for prefix in dict.fromkeys(_prefix(to_url(url)) for url in urls):
+        registry.register(prefix, _make_store(prefix, store_options))
+    return registry
+
+
+def _prefix(url: str) -> str:
+    parsed = urlparse(url)
+    return "file://" if parsed.scheme == "file" else f"{parsed.scheme}://{parsed.netloc}"
+
+
+def _make_store(prefix: str, options: dict[str, Any]) -> Any:
+    from obstore.store import HTTPStore, LocalStore, from_url
+
+    scheme = urlparse(prefix).scheme
+    try:
+        if scheme == "file":
+            return LocalStore()
+        if scheme in ("http", "https"):
+            # Object stores refuse plain HTTP unless told; whoever writes http:// has told.
+            client_options = {"allow_http": True, **options.get("client_options", {})}
+            return HTTPStore.from_url(prefix, **{**options, "client_options": client_options})
+        if scheme in _CLOUD_SCHEMES:
+            return from_url(prefix, **options)
+    except Exception as error:
+        raise SourceError(f"no store for {prefix}: {_first_line(error)}") from error
+    raise SourceError(
+        f"{prefix} has the scheme {scheme!r}; expected a path, file, http, https, s3, gs or az"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
