@@ -13,7 +13,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-
 import servers
 
 ROOT = Path(__file__).parents[1]
