@@ -1,0 +1,77 @@
+"""FLAC as a lossless codec for Zarr chunks. The front door: names only, nothing is done here.
+
+Every name is fetched from its own module when it is first asked for, so `import zarr_flac`
+imports neither zarr nor libFLAC.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .blocks import Head
+    from .errors import (
+        ConfigurationError,
+        CorruptFlacError,
+        FlacError,
+        LossyTileError,
+        SampleRangeError,
+        UnsupportedDtypeError,
+        UnsupportedFlacError,
+    )
+    from .streaminfo import StreamInfo
+    from .tile import TileSpec, decode_tile, encode_tile, read_tile_info
+    from .zarr_v2 import Flac
+    from .zarr_v3 import FlacCodec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConfigurationError",
+    "CorruptFlacError",
+    "Flac",
+    "FlacCodec",
+    "FlacError",
+    "Head",
+    "LossyTileError",
+    "SampleRangeError",
+    "StreamInfo",
+    "TileSpec",
+    "UnsupportedDtypeError",
+    "UnsupportedFlacError",
+    "__version__",
+    "decode_tile",
+    "encode_tile",
+    "read_tile_info",
+]
+
+_HOMES = {
+    "blocks": ("Head",),
+    "errors": (
+        "ConfigurationError",
+        "CorruptFlacError",
+        "FlacError",
+        "LossyTileError",
+        "SampleRangeError",
+        "UnsupportedDtypeError",
+        "UnsupportedFlacError",
+    ),
+    "streaminfo": ("StreamInfo",),
+    "tile": ("TileSpec", "decode_tile", "encode_tile", "read_tile_info"),
+    "zarr_v2": ("Flac",),
+    "zarr_v3": ("FlacCodec",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

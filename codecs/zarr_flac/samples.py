@@ -1,0 +1,235 @@
+"""Pixels <-> samples: an array of some dtype <-> int32 of shape (channel, sample), exactly.
+
+Pure numpy. Must not know FLAC bytes, tiles or Zarr. One *plane* (a band, or the whole array)
+becomes one channel, or two when its dtype has 64 bits:
+
+=====================  ==========================================================
+integers to 32 bits    signed as they are, unsigned minus half their range
+64-bit integers        high 32 bits, then low 32 bits minus 2**31, as two channels
+floats                 bit pattern as an integer that sorts like the float, then as
+                       the signed integer of that size: NaN payloads, -0.0 survive
+bool                   as uint8
+=====================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ConfigurationError, SampleRangeError, UnsupportedDtypeError
+
+Int32Array = npt.NDArray[np.int32]
+
+DTYPES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64",
+)  # fmt: skip
+"""Names of the dtypes that have an exact mapping; the same names Zarr v3 uses."""
+
+_LOW_HALF_OFFSET = np.uint32(0x8000_0000)
+
+
+def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return the little-endian form of a supported dtype.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        The dtype is none of `DTYPES`.
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise UnsupportedDtypeError(f"{dtype!r} is no dtype. {_choices()}") from error
+    if found.name not in DTYPES:
+        raise UnsupportedDtypeError(
+            f"The dtype {found.name} cannot be held in FLAC samples exactly. {_choices()}"
+        )
+    return found.newbyteorder("<")
+
+
+def channels_per_plane(dtype: np.dtype[Any]) -> int:
+    """Number of FLAC channels one plane takes: 2 for dtypes of 64 bits, else 1."""
+    return 2 if dtype.itemsize == 8 else 1
+
+
+def default_bits_per_sample(dtype: np.dtype[Any]) -> int:
+    """Depth that holds every value of the dtype."""
+    return min(dtype.itemsize * 8, 32)
+
+
+def to_samples(planes: npt.NDArray[Any], bits_per_sample: int) -> Int32Array:
+    """Map planes of pixels to samples.
+
+    Parameters
+    ----------
+    planes
+        Shape (plane, ...), any strides and byte order, a dtype of `DTYPES`.
+    bits_per_sample
+        Depth of the samples; less than the dtype's own only for integers of up to 32 bits
+        whose values all fit.
+
+    Returns
+    -------
+    int32, C-contiguous, shape (channel, sample)
+
+    Raises
+    ------
+    SampleRangeError
+        A value needs more bits.
+    ConfigurationError
+        A float or 64-bit dtype with less than its own depth.
+    """
+    dtype = planes.dtype
+    _check_depth(dtype, bits_per_sample)
+    if dtype.kind == "f":
+        planes = _sortable(planes)
+    elif dtype.kind == "b":
+        planes = planes.view(np.uint8)
+    if dtype.itemsize == 8:
+        return _split(planes, unsigned=dtype.kind == "u")
+    unsigned = planes.dtype.kind == "u"
+    if bits_per_sample < planes.dtype.itemsize * 8:
+        _check_range(planes, bits_per_sample, unsigned=unsigned)
+    samples = np.empty(planes.shape, np.int32)
+    if not unsigned:
+        samples[...] = planes
+    elif planes.dtype.itemsize == 4:  # the subtraction would leave int32 on the way
+        half = np.uint32(1 << (bits_per_sample - 1))
+        np.subtract(planes, half, out=samples, dtype=np.uint32, casting="unsafe")
+    else:
+        half32 = np.int32(1 << (bits_per_sample - 1))
+        np.subtract(planes, half32, out=samples, dtype=np.int32)
+    return samples.reshape(len(planes), -1)
+
+
+def from_samples(samples: Int32Array, bits_per_sample: int, out: npt.NDArray[Any]) -> None:
+    """Map samples back to pixels, straight into `out`.
+
+    Parameters
+    ----------
+    samples
+        int32, C-contiguous, shape (channel, sample).
+    bits_per_sample
+        Depth of the stream the samples come from.
+    out
+        Receives the planes: shape (plane, ...), any strides, a dtype of `DTYPES`.
+
+    Raises
+    ------
+    SampleRangeError
+        A sample is no value of the dtype. `out` is then left half written.
+    """
+    dtype = out.dtype
+    bits = dtype.itemsize * 8
+    if dtype.kind == "f" or bits == 64:
+        if bits_per_sample != default_bits_per_sample(dtype):
+            raise SampleRangeError(
+                f"A tile of {dtype.name} has {bits_per_sample} bits per sample instead of "
+                f"{default_bits_per_sample(dtype)}. It holds something else: check its dtype."
+            )
+        if bits == 64:
+            _join(samples, out)
+        elif dtype.itemsize == 4:
+            _order_like_floats(samples.reshape(out.shape), out.view(np.int32))
+        else:
+            halves = samples.astype(np.int16).reshape(out.shape)
+            _order_like_floats(halves, out.view(np.int16))
+        return
+    shaped = samples.reshape(out.shape)
+    if dtype.kind == "i":
+        if bits_per_sample > bits:
+            _check_fits(samples, -(1 << (bits - 1)), (1 << (bits - 1)) - 1, dtype)
+        np.copyto(out, shaped, casting="unsafe")
+        return
+    half = 1 << (bits_per_sample - 1)
+    if dtype.kind == "b":
+        _check_fits(samples, -half, 1 - half, dtype)
+    elif bits_per_sample > bits:
+        _check_fits(samples, -half, (1 << bits) - 1 - half, dtype)
+    target = out.view(np.uint8) if dtype.kind == "b" else out
+    shift = np.int32(half) if half < 1 << 31 else np.int32(-half)
+    np.add(shaped, shift, out=target, casting="unsafe")
+
+
+def _check_depth(dtype: np.dtype[Any], bits_per_sample: int) -> None:
+    own = default_bits_per_sample(dtype)
+    if bits_per_sample != own and (dtype.kind == "f" or dtype.itemsize == 8):
+        raise ConfigurationError(
+            f"bits_per_sample = {bits_per_sample} was asked for {dtype.name}, which takes all "
+            f"{own} bits of its samples. Leave bits_per_sample out."
+        )
+
+
+def _check_range(planes: npt.NDArray[Any], bits_per_sample: int, *, unsigned: bool) -> None:
+    low = 0 if unsigned else -(1 << (bits_per_sample - 1))
+    high = low + (1 << bits_per_sample) - 1
+    if planes.size and not low <= int(planes.min()) <= int(planes.max()) <= high:
+        raise SampleRangeError(
+            f"The values run from {planes.min()} to {planes.max()}; {bits_per_sample} bits per "
+            f"sample hold {low} to {high}. Ask for more bits_per_sample."
+        )
+
+
+def _check_fits(samples: Int32Array, low: int, high: int, dtype: np.dtype[Any]) -> None:
+    if samples.size and not low <= int(samples.min()) <= int(samples.max()) <= high:
+        raise SampleRangeError(
+            f"The samples run from {samples.min()} to {samples.max()}; those of {dtype.name} run "
+            f"from {low} to {high}. The tile holds another dtype, or its values were mapped by "
+            "another program."
+        )
+
+
+def _sortable(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Bit patterns of floats as signed integers in the order of the floats."""
+    size = planes.dtype.itemsize
+    native = planes.astype(planes.dtype.newbyteorder("<"), copy=False)
+    signed = np.ascontiguousarray(native).view(f"<i{size}")
+    result = np.empty_like(signed)
+    _order_like_floats(signed, result)
+    return result
+
+
+def _order_like_floats(source: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Flip the lower bits of negative integers. Its own inverse; `out` may not be `source`."""
+    bits = source.dtype.itemsize * 8
+    np.right_shift(source, bits - 1, out=out)
+    np.bitwise_and(out, source.dtype.type((1 << (bits - 1)) - 1), out=out)
+    np.bitwise_xor(out, source, out=out)
+
+
+def _split(planes: npt.NDArray[Any], *, unsigned: bool) -> Int32Array:
+    """Take 64-bit integers apart into (high, low) channels of 32 bits."""
+    kind = "<u8" if unsigned else "<i8"
+    words = np.ascontiguousarray(planes, dtype=kind).view("<u4").reshape(len(planes), -1, 2)
+    samples = np.empty((len(planes), 2, words.shape[1]), np.uint32)
+    np.bitwise_xor(words[:, :, 0], _LOW_HALF_OFFSET, out=samples[:, 1])
+    if unsigned:
+        np.bitwise_xor(words[:, :, 1], _LOW_HALF_OFFSET, out=samples[:, 0])
+    else:
+        samples[:, 0] = words[:, :, 1]
+    return samples.reshape(2 * len(planes), -1).view(np.int32)
+
+
+def _join(samples: Int32Array, out: npt.NDArray[Any]) -> None:
+    """Put (high, low) channels of 32 bits together; the inverse of `_split`."""
+    planes = out.shape[0]
+    halves = samples.reshape(planes, 2, -1).view(np.uint32)
+    words = np.empty((planes, halves.shape[2], 2), np.uint32)
+    np.bitwise_xor(halves[:, 1], _LOW_HALF_OFFSET, out=words[:, :, 0])
+    if out.dtype.kind == "u":
+        np.bitwise_xor(halves[:, 0], _LOW_HALF_OFFSET, out=words[:, :, 1])
+    else:
+        words[:, :, 1] = halves[:, 0]
+    joined = words.view("<i8").reshape(out.shape)
+    if out.dtype.kind == "f":
+        _order_like_floats(joined, out.view(np.int64))
+    else:
+        out.view(np.int64)[...] = joined
+
+
+def _choices() -> str:
+    return f"Use one of {', '.join(DTYPES)}."

@@ -1,0 +1,504 @@
+"""Tiles: an array <-> one complete FLAC stream, as a `TileSpec` says.
+
+Knows what the GEOSPATIAL_* comments mean and how an edge tile is padded. Must not know Zarr,
+numcodecs or files, nor how frames are made. What is the same for all tiles of a product stands
+in the spec; what differs per tile (true size of an edge tile, extremes) stands in its comments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import backend
+from .blocks import Head, pack_head, parse_head
+from .errors import (
+    ConfigurationError,
+    CorruptFlacError,
+    LossyTileError,
+    UnsupportedDtypeError,
+    UnsupportedFlacError,
+)
+from .fill import FillValue, fill_scalar, normalise_fill_value
+from .flac_raster_map import from_flac_raster
+from .samples import (
+    channels_per_plane,
+    check_dtype,
+    default_bits_per_sample,
+    from_samples,
+    to_samples,
+)
+from .streaminfo import MAX_BITS_PER_SAMPLE, MAX_CHANNELS, MIN_BITS_PER_SAMPLE
+
+VENDOR = "zarr-flac"
+"""Vendor string of every tile we encode."""
+
+EXACT = "exact"
+FLAC_RASTER = "flac-raster"
+MAPPINGS = (EXACT, FLAC_RASTER)
+
+WIDTH = "GEOSPATIAL_WIDTH"
+HEIGHT = "GEOSPATIAL_HEIGHT"
+DTYPE = "GEOSPATIAL_DTYPE"
+PIXEL_ORDER = "GEOSPATIAL_PIXEL_ORDER"
+DATA_MIN = "GEOSPATIAL_DATA_MIN"
+DATA_MAX = "GEOSPATIAL_DATA_MAX"
+
+PIXEL_ORDERS = ("row",)
+"""Orders we know. Another one gets its name here, and its two functions where `encode_tile`
+hands pixels to `to_samples` and `decode_tile` takes them from `from_samples`."""
+
+_Buffer = bytes | bytearray | memoryview
+_KEYS = (
+    "chunk_shape", "dtype", "channels", "mapping", "fill_value",
+    "level", "block_size", "bits_per_sample",
+)  # fmt: skip
+_ENCODER_KEYS = ("level", "block_size", "bits_per_sample")
+_ENCODER_LIMITS = {
+    "level": (0, 8),
+    "block_size": (16, 65535),
+    "bits_per_sample": (MIN_BITS_PER_SAMPLE, MAX_BITS_PER_SAMPLE),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TileSpec:
+    """What all tiles of a product have in common: the configuration of the codec.
+
+    Two specs are equal when their configurations are, NaN included.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is out of range, or does not fit the others.
+    UnsupportedDtypeError
+        The dtype has no exact place in FLAC samples.
+    """
+
+    chunk_shape: tuple[int, ...] | None = None
+    """Shape of the decoded array; None: the true shape of each tile."""
+    dtype: np.dtype[Any] | None = None
+    """Dtype of the pixels, little-endian; None: as each tile's comments say."""
+    channels: int = 1
+    """1: the chunk in C order is one plane. More: its first axis, each entry a plane."""
+    mapping: str = EXACT
+    """How samples stand for pixels: `exact`, or `flac-raster` (decoding only)."""
+    fill_value: FillValue = 0
+    """What pads an edge tile up to the chunk shape. A NaN with payload is a string, 0x..."""
+    level: int | None = None
+    """Encoder: libFLAC's compression level, 0 to 8; None means 5."""
+    block_size: int | None = None
+    """Encoder: samples per channel in a frame, 16 to 65,535; None means 4,096."""
+    bits_per_sample: int | None = None
+    """Encoder: depth of the samples; None means all bits of the dtype."""
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        if self.chunk_shape is not None:
+            shape = self.chunk_shape
+            if not isinstance(shape, list | tuple) or not all(map(_is_whole, shape)):
+                raise ConfigurationError(f"chunk_shape = {shape!r}; expected whole numbers.")
+            put("chunk_shape", tuple(int(n) for n in shape))
+            if not shape or min(shape) < 1:
+                raise ConfigurationError(
+                    f"chunk_shape = {shape!r}; expected one axis or more, each of 1 or more."
+                )
+        if self.dtype is not None:
+            put("dtype", check_dtype(self.dtype))
+        put("channels", _whole("channels", self.channels, 1, MAX_CHANNELS))
+        if self.mapping not in MAPPINGS:
+            raise UnsupportedFlacError(
+                f"mapping = {self.mapping!r}; this version knows {' and '.join(MAPPINGS)}. "
+                "A newer zarr-flac may know it."
+            )
+        for name, (low, high) in _ENCODER_LIMITS.items():
+            if getattr(self, name) is not None:
+                put(name, _whole(name, getattr(self, name), low, high))
+        if self.channels > 1 and self.chunk_shape and self.chunk_shape[0] != self.channels:
+            raise ConfigurationError(
+                f"channels = {self.channels}, chunk_shape = {self.chunk_shape}; with more than "
+                "one channel the first axis must be as long as there are channels."
+            )
+        if self.dtype is not None:
+            _flac_channels(self.channels, self.dtype, self.mapping)
+            if self.bits_per_sample is not None:
+                own = default_bits_per_sample(self.dtype)
+                fixed = self.dtype.kind == "f" or self.dtype.itemsize == 8
+                if self.bits_per_sample > own or (fixed and self.bits_per_sample != own):
+                    raise ConfigurationError(
+                        f"bits_per_sample = {self.bits_per_sample} for {self.dtype.name}, which "
+                        f"takes {'' if fixed else 'at most '}{own}. Leave it out."
+                    )
+        put("fill_value", normalise_fill_value(self.fill_value, self.dtype))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TileSpec:
+        """Make a spec of a JSON configuration; the inverse of `to_config`.
+
+        Raises
+        ------
+        ConfigurationError
+            A key is unknown, or a value cannot be right.
+        """
+        unknown = sorted(set(config) - set(_KEYS))
+        if unknown:
+            raise ConfigurationError(
+                f"Found the configuration keys {unknown}; known are {list(_KEYS)}. They may "
+                "change what the bytes mean: a newer zarr-flac may know them."
+            )
+        return cls(**config)
+
+    def to_config(self) -> dict[str, Any]:
+        """Write the spec as strict JSON values; encoder keys only where they were given."""
+        config: dict[str, Any] = {}
+        if self.chunk_shape is not None:
+            config["chunk_shape"] = list(self.chunk_shape)
+        if self.dtype is not None:
+            config["dtype"] = self.dtype.name
+        config["channels"] = self.channels
+        config["mapping"] = self.mapping
+        config["fill_value"] = _json_number(self.fill_value)
+        for name in _ENCODER_KEYS:
+            if getattr(self, name) is not None:
+                config[name] = getattr(self, name)
+        return config
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TileSpec):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        config = self.to_config()
+        # repr: -0.0 is not 0.0, yet 0 stays 0 whatever way it was written
+        config["fill_value"] = repr(config["fill_value"])
+        return tuple((name, str(value)) for name, value in config.items())
+
+
+def encode_tile(
+    array: npt.NDArray[Any],
+    spec: TileSpec,
+    *,
+    comments: Mapping[str, str] | None = None,
+    verify: bool = False,
+) -> bytes:
+    """Encode an array to one complete FLAC stream.
+
+    Parameters
+    ----------
+    array
+        Shape as `spec.chunk_shape`, or smaller in the last two axes (an edge tile, stored at its
+        true size); any strides and byte order; dtype as `spec.dtype`. What the spec leaves open
+        is taken from the array.
+    spec
+        How to encode.
+    comments
+        More comments for the tile; they win over the ones written here.
+    verify
+        Decode the tile again and compare every bit before returning it.
+
+    Returns
+    -------
+    fLaC, STREAMINFO, VORBIS_COMMENT (size, dtype, pixel order), frames
+
+    Raises
+    ------
+    ConfigurationError
+        The array's shape or dtype does not fit the spec.
+    UnsupportedDtypeError
+        The dtype has no exact place in FLAC samples.
+    UnsupportedFlacError
+        The mapping is one that is only decoded.
+    SampleRangeError
+        A value needs more than `spec.bits_per_sample`.
+    LossyTileError
+        `verify` found a difference.
+    """
+    array = np.asarray(array)
+    dtype = _agreed_dtype(spec, array.dtype, "the array")
+    _check_array_shape(array.shape, spec)
+    if spec.mapping != EXACT:
+        raise UnsupportedFlacError(
+            f"mapping = {spec.mapping!r} is only decoded. Encode with mapping = {EXACT!r}."
+        )
+    flac_channels = _flac_channels(spec.channels, dtype, spec.mapping)
+    depth = spec.bits_per_sample or default_bits_per_sample(dtype)
+    planes = array if spec.channels > 1 else array[np.newaxis]
+    samples = to_samples(planes, depth)
+    assert samples.shape[0] == flac_channels
+    streaminfo, frames = backend.encode(
+        samples,
+        depth,
+        level=backend.DEFAULT_LEVEL if spec.level is None else spec.level,
+        block_size=spec.block_size or backend.DEFAULT_BLOCK_SIZE,
+        stereo=dtype.itemsize < 8,
+    )
+    fields = {DTYPE: dtype.name, PIXEL_ORDER: "row"}
+    if array.ndim >= 2:
+        fields |= {WIDTH: str(array.shape[-1]), HEIGHT: str(array.shape[-2])}
+    for key, value in (comments or {}).items():
+        fields[key.upper()] = value
+    tile = pack_head(streaminfo, fields, VENDOR) + frames
+    if verify:
+        _verify(tile, array, replace(spec, dtype=dtype))
+    return tile
+
+
+def decode_tile(
+    data: _Buffer, spec: TileSpec, out: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Decode one complete FLAC stream to an array.
+
+    Parameters
+    ----------
+    data
+        The stream; any contiguous buffer. It is not copied.
+    spec
+        What the tiles of the product have in common. What it leaves open is taken from the
+        tile's own comments.
+    out
+        Receives the pixels when given: writable, of the decoded shape and dtype.
+
+    Returns
+    -------
+    `out`, or a new C-contiguous array of `spec.chunk_shape` (or of the tile's own shape without
+    one), little-endian
+
+    Raises
+    ------
+    CorruptFlacError
+        Damage, truncation, or comments that contradict the stream or the spec.
+    UnsupportedFlacError
+        Another number of channels, an unknown pixel order, or the wrong mapping.
+    UnsupportedDtypeError, ConfigurationError, SampleRangeError
+        The tile holds another dtype or shape than the spec says.
+    """
+    head = parse_head(data)
+    _check_meaning(head, spec)
+    dtype = _agreed_dtype(spec, head.comments.get(DTYPE), "the tile")
+    channels = _flac_channels(spec.channels, dtype, spec.mapping)
+    chunk_shape, tile_shape = _shapes(head, spec)
+    total = math.prod(tile_shape) // spec.channels
+    backend.check_sizes(memoryview(data).nbytes, head, channels, total)
+    if out is None:
+        out = np.empty(chunk_shape, dtype)
+    elif out.shape != chunk_shape or out.dtype != dtype:
+        raise ConfigurationError(
+            f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
+            f"{dtype.name} of shape {chunk_shape}."
+        )
+    samples = np.empty((channels, total), np.int32)
+    backend.decode(data, head, samples)
+    region = _true_part(out, tile_shape)
+    planes = region if spec.channels > 1 else region[np.newaxis]
+    if spec.mapping == FLAC_RASTER:
+        from_flac_raster(samples, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX), planes)
+    else:
+        from_samples(samples, head.streaminfo.bits_per_sample, planes)
+    if tile_shape != chunk_shape:
+        _pad(out, tile_shape, fill_scalar(spec.fill_value, dtype))
+    return out
+
+
+def read_tile_info(data: _Buffer) -> Head:
+    """Read the head of a tile: STREAMINFO and comments. Its first bytes are enough.
+
+    Raises
+    ------
+    CorruptFlacError
+        The bytes are not FLAC, damaged, or end within the head.
+    """
+    return parse_head(data)
+
+
+def _check_meaning(head: Head, spec: TileSpec) -> None:
+    """Refuse a tile whose samples do not mean what the spec takes them for."""
+    order = head.comments.get(PIXEL_ORDER, "row")
+    if order not in PIXEL_ORDERS:
+        raise UnsupportedFlacError(
+            f"The tile's {PIXEL_ORDER} is {order!r}; this version knows {', '.join(PIXEL_ORDERS)}. "
+            "A newer zarr-flac may know it."
+        )
+    ours = head.vendor == VENDOR
+    if spec.mapping == FLAC_RASTER and ours:
+        raise UnsupportedFlacError(
+            f"The tile was written by {VENDOR}, whose samples are the pixels; the configuration "
+            f"says mapping = {FLAC_RASTER!r}. Decode it with mapping = {EXACT!r}."
+        )
+    if spec.mapping == EXACT and not ours and _made_by_flac_raster(head):
+        raise UnsupportedFlacError(
+            "The tile was written by flac-raster, which stretches pixels over the range of the "
+            f"samples; the configuration says mapping = {EXACT!r}. Decode it with mapping = "
+            f"{FLAC_RASTER!r}."
+        )
+
+
+def _made_by_flac_raster(head: Head) -> bool:
+    return head.comments.get("ENCODER", "").lower().startswith("flac-raster")
+
+
+def _agreed_dtype(spec: TileSpec, found: npt.DTypeLike | None, where: str) -> np.dtype[Any]:
+    """The dtype that spec and tile (or array) both say, or the one that is said at all."""
+    if found is None:
+        if spec.dtype is None:
+            raise ConfigurationError(
+                f"Neither the configuration nor {where} says the dtype. Give dtype=..."
+            )
+        return spec.dtype
+    dtype = check_dtype(found)
+    if spec.dtype is not None and dtype != spec.dtype:
+        raise UnsupportedDtypeError(
+            f"{where[0].upper()}{where[1:]} holds {dtype.name}; the configuration says "
+            f"{spec.dtype.name}. Correct one of them."
+        )
+    return dtype
+
+
+def _flac_channels(channels: int, dtype: np.dtype[Any], mapping: str) -> int:
+    """How many FLAC channels the planes take."""
+    per_plane = channels_per_plane(dtype) if mapping == EXACT else 1
+    if channels * per_plane > MAX_CHANNELS:
+        raise ConfigurationError(
+            f"channels = {channels} of {dtype.name} need {channels * per_plane} FLAC channels; a "
+            f"stream has at most {MAX_CHANNELS}. Use at most {MAX_CHANNELS // per_plane}, or 1."
+        )
+    return channels * per_plane
+
+
+def _check_array_shape(shape: tuple[int, ...], spec: TileSpec) -> None:
+    wanted = spec.chunk_shape
+    if not shape or 0 in shape:
+        raise ConfigurationError(f"An array of shape {shape} holds no pixels; nothing to encode.")
+    if wanted is None:
+        fits = spec.channels == 1 or shape[0] == spec.channels
+    else:
+        fits = len(shape) == len(wanted) and all(
+            have == want or (have < want and len(shape) - axis <= 2 <= len(shape))
+            for axis, (have, want) in enumerate(zip(shape, wanted, strict=True))
+        )
+        fits = fits and (spec.channels == 1 or shape[0] == spec.channels)
+    if not fits:
+        raise ConfigurationError(
+            f"The array has shape {shape}; expected chunk_shape = {wanted}, channels = "
+            f"{spec.channels} (only the last two axes may be shorter, in an edge tile)."
+        )
+
+
+def _shapes(head: Head, spec: TileSpec) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape of the chunk, and the shape of the part of it that the tile holds."""
+    size = _true_size(head)
+    if spec.chunk_shape is not None:
+        chunk = spec.chunk_shape
+        if size is None:
+            return chunk, chunk
+        if len(chunk) < 2:
+            # The size then describes the array before it was laid out flat.
+            return chunk, chunk
+        tile = (*chunk[:-2], *size)
+        if spec.channels > 1 and tile[0] != spec.channels:
+            raise CorruptFlacError(f"The tile has {tile[0]} rows for {spec.channels} channels.")
+        if size[0] > chunk[-2] or size[1] > chunk[-1]:
+            raise CorruptFlacError(
+                f"The tile is {size[0]} rows of {size[1]} pixels; chunk_shape = {chunk} has no "
+                "room for it. The comments are damaged, or the configuration is another product's."
+            )
+        return chunk, tile
+    total = head.streaminfo.total_samples
+    if size is None:
+        if not total:
+            raise ConfigurationError(
+                "Neither the configuration nor the tile says its size. Give chunk_shape=..."
+            )
+        shape: tuple[int, ...] = (total,) if spec.channels == 1 else (spec.channels, total)
+        return shape, shape
+    pixels = size[0] * size[1]
+    layers, rest = divmod(total or pixels, pixels)
+    if rest:
+        raise CorruptFlacError(
+            f"The tile has {total} samples per channel, which is no multiple of its {size[0]} rows "
+            f"of {size[1]} pixels. Its comments or STREAMINFO are damaged."
+        )
+    shape = size if layers == 1 else (layers, *size)
+    if spec.channels > 1:
+        shape = (spec.channels, *shape)
+    return shape, shape
+
+
+def _true_size(head: Head) -> tuple[int, int] | None:
+    """(height, width) as the tile's comments say, None when they say neither."""
+    height, width = head.comments.get(HEIGHT), head.comments.get(WIDTH)
+    if height is None and width is None:
+        return None
+    sizes = []
+    for key, text in ((HEIGHT, height), (WIDTH, width)):
+        if text is None or not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
+            raise CorruptFlacError(
+                f"The tile's {key} is {text!r}; expected a whole number of at most nine digits. "
+                "The comments of this tile are damaged."
+            )
+        if int(text) == 0:
+            raise CorruptFlacError(f"The tile's {key} is 0: it would hold no pixel.")
+        sizes.append(int(text))
+    return sizes[0], sizes[1]
+
+
+def _extreme(head: Head, key: str) -> float:
+    text = head.comments.get(key)
+    try:
+        return float(text or "")
+    except ValueError as error:
+        raise CorruptFlacError(
+            f"The tile's {key} is {text!r}; flac-raster's map needs a number. The comments of this "
+            "tile are damaged, or another program wrote it."
+        ) from error
+
+
+def _true_part(out: npt.NDArray[Any], tile_shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    return out if out.shape == tile_shape else out[..., : tile_shape[-2], : tile_shape[-1]]
+
+
+def _pad(out: npt.NDArray[Any], tile_shape: tuple[int, ...], fill: Any) -> None:
+    height, width = tile_shape[-2:]
+    out[..., height:, :] = fill
+    out[..., :height, width:] = fill
+
+
+def _verify(tile: bytes, array: npt.NDArray[Any], spec: TileSpec) -> None:
+    decoded = decode_tile(tile, spec)
+    decoded = _true_part(decoded, array.shape).reshape(array.shape)
+    expected = np.ascontiguousarray(array, dtype=decoded.dtype)
+    bits = f"<u{decoded.dtype.itemsize}"
+    differ = np.ascontiguousarray(decoded).view(bits) != expected.view(bits)
+    if differ.any():
+        where = tuple(int(axis[0]) for axis in np.nonzero(differ))
+        raise LossyTileError(
+            f"{np.count_nonzero(differ)} of {differ.size} pixels differ after decoding; the first "
+            f"at {where} is {decoded[where]!r} instead of {expected[where]!r}. Keep none of this "
+            "tile, and report it with the raster."
+        )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    if not _is_whole(value) or not low <= value <= high:
+        raise ConfigurationError(f"{name} = {value!r}; expected a whole number, {low} to {high}.")
+    return int(value)
+
+
+def _json_number(value: FillValue) -> int | float | str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
