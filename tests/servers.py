@@ -385,6 +385,10 @@ class CountingStore(TracingReadableStore):
             record.update(_extent(result))
             return result
 
+    def __reduce__(self) -> Any:
+        # Without this, unpickling asks __getattr__ for a _store that is not there yet, for ever.
+        return type(self), (self._store, self._trace)
+
 
 def _extent(result: Any) -> Any:
     start, end = result.range

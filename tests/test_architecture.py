@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 # a name here, on the lowest line above everything it imports. Patterns match what no name does.
 CODEC_LAYERS = [
     "errors",
-    "streaminfo",
-    "blocks frames samples flac_raster_map",
+    "streaminfo samples fill",
+    "blocks frames flac_raster_map",
     "backend",
     "tile",
     "zarr_v2 zarr_v3",

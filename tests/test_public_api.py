@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.resources
+import pkgutil
 import subprocess
 import sys
 
@@ -24,6 +25,7 @@ PUBLIC = {
     "write_geotiff",
     # many files, references
     "stack",
+    "write_icechunk",
     "write_kerchunk",
     "__version__",
 }
@@ -61,6 +63,12 @@ def test_importing_wakes_no_heavy_library(package):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_no_module_takes_a_public_name():
+    # Importing virtual_flac.x sets the attribute x: a module named like a function would hide it.
+    modules = {module.name for module in pkgutil.iter_modules(virtual_flac.__path__)}
+    assert not modules & PUBLIC, "give the module another name than the function's"
 
 
 def test_both_packages_are_typed():

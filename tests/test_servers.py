@@ -1,5 +1,6 @@
 """The servers in servers.py behave as the tests that lean on them assume."""
 
+import pickle
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 
@@ -123,6 +124,8 @@ def test_counting_local_files(tmp_path):
     store, path = registry.resolve(url)
     assert bytes(store.get(path, options={"range": (5, 9)}).bytes()) == CONTENT[5:9]
     assert trace.total_bytes == 4
+    copy, path = pickle.loads(pickle.dumps(registry)).resolve(url)
+    assert bytes(copy.get_range(path, start=5, length=4)) == CONTENT[5:9]
 
 
 @pytest.fixture(scope="module")
