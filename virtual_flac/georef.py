@@ -57,7 +57,7 @@ class GeoReference:
     ) -> GeoReference:
         """The same area seen by a reduced copy of ``width`` x ``height`` pixels."""
         scale = Affine.scale(base_width / width, base_height / height)
-        return replace(self, transform=self.transform * scale)
+        return replace(self, transform=self.transform @ scale)
 
     def coordinates(self, *, width: int, height: int) -> tuple[FloatArray, FloatArray]:
         """Pixel-centre coordinates.
@@ -71,12 +71,12 @@ class GeoReference:
         y : ndarray of float64, shape (height,)
             Shape (height, width) each when the transform is rotated or sheared.
         """
-        centre = self.transform * Affine.translation(0.5, 0.5)
+        centre = self.transform @ Affine.translation(0.5, 0.5)
         if self.is_axis_aligned:
-            x, _ = centre * (np.arange(width), np.zeros(width))
-            _, y = centre * (np.zeros(height), np.arange(height))
+            x, _ = centre @ (np.arange(width), np.zeros(width))
+            _, y = centre @ (np.zeros(height), np.arange(height))
         else:
-            x, y = centre * np.meshgrid(np.arange(width), np.arange(height))
+            x, y = centre @ np.meshgrid(np.arange(width), np.arange(height))
         return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
 
     def cf_attributes(self) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def pack_frames(
     frames = []
     for number, window in enumerate(grid.windows()):
         row, col = divmod(number, grid.cols)
-        left, top = georef.transform * (window.col_off, window.row_off)
+        left, top = georef.transform @ (window.col_off, window.row_off)
         # flac-raster's own arithmetic, which ignores rotation.
         right = left + window.width * georef.transform.a
         bottom = top + window.height * georef.transform.e

@@ -58,6 +58,10 @@ def parse(
     """
     grid = _common.parse_size(index)
     offsets, lengths = _common.parse_frames(require(index, "frames", "the index"), grid)
+    georef = GeoReference(
+        crs_wkt=_common.parse_crs(index.get("crs")),
+        transform=_common.parse_transform(require(index, "transform", "the index")),
+    )
     comments = _first_comments(head, data_offset + int(offsets[0, 0, 0]), int(lengths[0, 0, 0]))
     result = TileIndex(
         layout=LAYOUT,
@@ -65,10 +69,7 @@ def parse(
             width=grid.width,
             height=grid.height,
             dtype=_dtype(comments),
-            georef=GeoReference(
-                crs_wkt=_common.parse_crs(index.get("crs")),
-                transform=_common.parse_transform(require(index, "transform", "the index")),
-            ),
+            georef=georef,
             nodata=_nodata(comments.get("GEOSPATIAL_NODATA")),
             bands=(Band(),),
         ),

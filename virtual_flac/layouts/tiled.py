@@ -417,7 +417,7 @@ def tile_comments(
     if level or raster.dtype.name not in ("int16", "uint16"):
         return {}
     base = 0 if raster.dtype.kind == "i" else 1 << 15
-    left, top = raster.georef.transform * (window.col_off, window.row_off)
+    left, top = raster.georef.transform @ (window.col_off, window.row_off)
     a, b, _, d, e, _ = raster.georef.transform[:6]
     return {
         "GEOSPATIAL_CRS": crs or "",
