@@ -30,13 +30,12 @@ DEFAULT_BLOCK_SIZE = 4096
 
 # A frame has at least a header of 6 bytes, a constant subframe of 2 and a CRC of 2 (RFC 9639 9).
 _SMALLEST_FRAME = 10
-# Depths that the frame header itself can name; any other is taken on trust from STREAMINFO.
-_DEPTHS_IN_FRAME_HEADER = frozenset((8, 12, 16, 20, 24, 32))
 _MOST_SAMPLES_PER_CALL = 1 << 30
 
 _OK = 0
 _READ_CONTINUE, _READ_END, _READ_ABORT = 0, 1, 2
 _WRITE_ABORT = 1
+_MISSING_FRAME = 6
 _ERROR_NAMES = (
     "lost sync",
     "bad frame header",
@@ -148,7 +147,6 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
     """
     check_sizes(memoryview(buffer).nbytes, head, *out.shape)
     total = out.shape[1]
-    # libFLAC stops by itself once it has the samples it was told of.
     streaminfo = replace(head.streaminfo, total_samples=total)
     session = _Session(buffer, head.frames_offset, streaminfo, out)
     handle = _dffi.new_handle(session)
@@ -156,8 +154,7 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
     if decoder == _dffi.NULL:
         raise MemoryError("libFLAC could not allocate a decoder")
     try:
-        # A depth that only STREAMINFO names is covered by no CRC, but by the MD5.
-        by_md5 = streaminfo.bits_per_sample not in _DEPTHS_IN_FRAME_HEADER
+        by_md5 = _depth_stands_in_streaminfo_only(memoryview(buffer).cast("B"), head)
         _dlib.FLAC__stream_decoder_set_md5_checking(decoder, by_md5)
         null = _dffi.NULL
         status = _dlib.FLAC__stream_decoder_init_stream(
@@ -166,7 +163,7 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
         if status != _OK:
             name = _c_string(_dffi, _dlib.FLAC__StreamDecoderInitStatusString[status])
             raise FlacError(f"libFLAC cannot start decoding: {name}")
-        ok = _dlib.FLAC__stream_decoder_process_until_end_of_stream(decoder)
+        ok = _decode_frames(decoder, session)
         state = _c_string(_dffi, _dlib.FLAC__stream_decoder_get_resolved_state_string(decoder))
         md5_ok = _dlib.FLAC__stream_decoder_finish(decoder)
     finally:
@@ -185,6 +182,37 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
             "The MD5 of the decoded samples is not the one STREAMINFO gives. The head of this "
             "stream is damaged."
         )
+
+
+def _depth_stands_in_streaminfo_only(view: memoryview, head: Head) -> bool:
+    """Whether the frames refer to STREAMINFO for their depth (RFC 9639 section 9.1.4).
+
+    Frame headers can name 8, 12, 16, 20, 24 and 32 bits. Any other depth stands in STREAMINFO,
+    which no CRC covers: a flipped bit there would decode to other pixels. The MD5 tells.
+    """
+    at = head.frames_offset + 3
+    return at < len(view) and view[at] >> 1 & 0x7 == 0
+
+
+def _decode_frames(decoder: Any, session: _Session) -> bool:
+    """Decode frame by frame until the session has its samples, something fails, or data ends.
+
+    One at a time, because libFLAC puts silence in the place of a missing frame and says nothing:
+    then one step hands out more than one frame.
+    """
+    while session.position < session.total:
+        before = session.frames
+        if not _dlib.FLAC__stream_decoder_process_single(decoder):
+            return session.failure is not None
+        if session.failure is not None:
+            return True
+        if session.frames > before + 1:
+            session.take_error(_MISSING_FRAME)
+        elif session.frames == before:  # metadata, or the end
+            state = _dlib.FLAC__stream_decoder_get_state(decoder)
+            if state >= _dlib.FLAC__STREAM_DECODER_END_OF_STREAM:
+                return True
+    return True
 
 
 def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None:

@@ -14,6 +14,7 @@ bool                   as uint8
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ DTYPES = (
 )  # fmt: skip
 """Names of the dtypes that have an exact mapping; the same names Zarr v3 uses."""
 
+_DTYPE_TEXT = re.compile(r"[<>=|]?[A-Za-z]+[0-9]{0,3}", re.ASCII)  # numpy would parse far more
 _LOW_HALF_OFFSET = np.uint32(0x8000_0000)
 
 
@@ -40,9 +42,11 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     UnsupportedDtypeError
         The dtype is none of `DTYPES`.
     """
+    if isinstance(dtype, str) and not _DTYPE_TEXT.fullmatch(dtype):
+        raise UnsupportedDtypeError(f"{dtype[:40]!r} is no dtype. {_choices()}")
     try:
         found = np.dtype(dtype)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(f"{dtype!r} is no dtype. {_choices()}") from error
     if found.name not in DTYPES:
         raise UnsupportedDtypeError(

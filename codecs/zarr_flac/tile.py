@@ -8,6 +8,7 @@ in the spec; what differs per tile (true size of an edge tile, extremes) stands 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +28,7 @@ from .errors import (
 from .fill import FillValue, fill_scalar, normalise_fill_value
 from .flac_raster_map import from_flac_raster
 from .samples import (
+    DTYPES,
     channels_per_plane,
     check_dtype,
     default_bits_per_sample,
@@ -45,6 +47,7 @@ MAPPINGS = (EXACT, FLAC_RASTER)
 WIDTH = "GEOSPATIAL_WIDTH"
 HEIGHT = "GEOSPATIAL_HEIGHT"
 DTYPE = "GEOSPATIAL_DTYPE"
+SHAPE = "GEOSPATIAL_SHAPE"
 PIXEL_ORDER = "GEOSPATIAL_PIXEL_ORDER"
 DATA_MIN = "GEOSPATIAL_DATA_MIN"
 DATA_MAX = "GEOSPATIAL_DATA_MAX"
@@ -53,6 +56,7 @@ PIXEL_ORDERS = ("row",)
 """Orders we know. Another one gets its name here, and its two functions where `encode_tile`
 hands pixels to `to_samples` and `decode_tile` takes them from `from_samples`."""
 
+_LENGTH = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 _Buffer = bytes | bytearray | memoryview
 _KEYS = (
     "chunk_shape", "dtype", "channels", "mapping", "fill_value",
@@ -246,6 +250,8 @@ def encode_tile(
     fields = {DTYPE: dtype.name, PIXEL_ORDER: "row"}
     if array.ndim >= 2:
         fields |= {WIDTH: str(array.shape[-1]), HEIGHT: str(array.shape[-2])}
+        if math.prod(planes.shape[1:-2]) > 1:
+            fields[SHAPE] = ",".join(map(str, array.shape))
     for key, value in (comments or {}).items():
         fields[key.upper()] = value
     tile = pack_head(streaminfo, fields, VENDOR) + frames
@@ -285,7 +291,13 @@ def decode_tile(
     """
     head = parse_head(data)
     _check_meaning(head, spec)
-    dtype = _agreed_dtype(spec, head.comments.get(DTYPE), "the tile")
+    named = head.comments.get(DTYPE)
+    if named is not None and named not in DTYPES:
+        raise UnsupportedDtypeError(
+            f"The tile's {DTYPE} is {named[:40]!r}; known are {', '.join(DTYPES)}. "
+            "Its comments are damaged, or another program wrote it."
+        )
+    dtype = _agreed_dtype(spec, named, "the tile")
     channels = _flac_channels(spec.channels, dtype, spec.mapping)
     chunk_shape, tile_shape = _shapes(head, spec)
     total = math.prod(tile_shape) // spec.channels
@@ -421,16 +433,12 @@ def _shapes(head: Head, spec: TileSpec) -> tuple[tuple[int, ...], tuple[int, ...
             )
         shape: tuple[int, ...] = (total,) if spec.channels == 1 else (spec.channels, total)
         return shape, shape
-    pixels = size[0] * size[1]
-    layers, rest = divmod(total or pixels, pixels)
-    if rest:
+    shape = _full_shape(head) or (size if spec.channels == 1 else (spec.channels, *size))
+    if shape[-2:] != size or (spec.channels > 1 and shape[0] != spec.channels):
         raise CorruptFlacError(
-            f"The tile has {total} samples per channel, which is no multiple of its {size[0]} rows "
-            f"of {size[1]} pixels. Its comments or STREAMINFO are damaged."
+            f"The tile's {SHAPE} is {shape}; its size is {size[0]} rows of {size[1]} pixels, in "
+            f"{spec.channels} channels. The comments of this tile are damaged."
         )
-    shape = size if layers == 1 else (layers, *size)
-    if spec.channels > 1:
-        shape = (spec.channels, *shape)
     return shape, shape
 
 
@@ -439,17 +447,22 @@ def _true_size(head: Head) -> tuple[int, int] | None:
     height, width = head.comments.get(HEIGHT), head.comments.get(WIDTH)
     if height is None and width is None:
         return None
-    sizes = []
-    for key, text in ((HEIGHT, height), (WIDTH, width)):
-        if text is None or not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
-            raise CorruptFlacError(
-                f"The tile's {key} is {text!r}; expected a whole number of at most nine digits. "
-                "The comments of this tile are damaged."
-            )
-        if int(text) == 0:
-            raise CorruptFlacError(f"The tile's {key} is 0: it would hold no pixel.")
-        sizes.append(int(text))
-    return sizes[0], sizes[1]
+    return _length(HEIGHT, height), _length(WIDTH, width)
+
+
+def _full_shape(head: Head) -> tuple[int, ...] | None:
+    """Shape of a tile with more axes than its size and channels tell."""
+    text = head.comments.get(SHAPE)
+    return None if text is None else tuple(_length(SHAPE, n) for n in text.split(",")[:64])
+
+
+def _length(key: str, text: str | None) -> int:
+    if text is None or not _LENGTH.fullmatch(text):
+        raise CorruptFlacError(
+            f"The tile's {key} is {text!r}; expected a whole number of 1 to 9 digits, not 0. "
+            "The comments of this tile are damaged."
+        )
+    return int(text)
 
 
 def _extreme(head: Head, key: str) -> float:
