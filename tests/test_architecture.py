@@ -35,7 +35,7 @@ LAYERS = [
     "layouts.*",
     "layouts",
     "source manifest writer",
-    "parser geotiff convert",
+    "parser dataset geotiff convert",
     "xarray_plugin stack references verify preview",
     "cli demo",
 ]
