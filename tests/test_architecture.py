@@ -35,8 +35,8 @@ LAYERS = [
     "layouts.*",
     "layouts",
     "source manifest writer",
-    "parser dataset geotiff.*",
-    "geotiff convert",
+    "parser geotiff.*",
+    "dataset geotiff convert",
     "xarray_plugin stack references verify preview",
     "cli demo",
 ]
