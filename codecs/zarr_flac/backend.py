@@ -11,7 +11,6 @@ complaint of its, every frame out of place and every missing sample is a `Corrup
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,8 +146,7 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
     """
     check_sizes(memoryview(buffer).nbytes, head, *out.shape)
     total = out.shape[1]
-    streaminfo = replace(head.streaminfo, total_samples=total)
-    session = _Session(buffer, head.frames_offset, streaminfo, out)
+    session = _Session(buffer, head, out)
     handle = _dffi.new_handle(session)
     decoder = _dffi.gc(_dlib.FLAC__stream_decoder_new(), _dlib.FLAC__stream_decoder_delete)
     if decoder == _dffi.NULL:
@@ -164,6 +162,8 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
             name = _c_string(_dffi, _dlib.FLAC__StreamDecoderInitStatusString[status])
             raise FlacError(f"libFLAC cannot start decoding: {name}")
         ok = _decode_frames(decoder, session)
+        if ok and session.done and not head.streaminfo.total_samples:
+            _dlib.FLAC__stream_decoder_process_single(decoder)  # must find no further frame
         state = _c_string(_dffi, _dlib.FLAC__stream_decoder_get_resolved_state_string(decoder))
         md5_ok = _dlib.FLAC__stream_decoder_finish(decoder)
     finally:
@@ -200,7 +200,7 @@ def _decode_frames(decoder: Any, session: _Session) -> bool:
     One at a time, because libFLAC puts silence in the place of a missing frame and says nothing:
     then one step hands out more than one frame.
     """
-    while session.position < session.total:
+    while not session.done:
         before = session.frames
         if not _dlib.FLAC__stream_decoder_process_single(decoder):
             return session.failure is not None
@@ -281,32 +281,37 @@ class _Session:
     """Feeds the decoder and takes its frames: the state of one call of `decode`."""
 
     __slots__ = (
-        "channels", "depth", "failure", "frames", "out", "pending", "position", "total",
+        "channels", "depth", "failure", "frames", "junk", "out", "pending", "position", "total",
     )  # fmt: skip
 
     def __init__(
         self,
         buffer: bytes | bytearray | memoryview,
-        offset: int,
-        streaminfo: StreamInfo,
+        head: Head,
         out: npt.NDArray[np.int32],
     ) -> None:
-        head = _dffi.from_buffer(bare_head(streaminfo))
+        offset = head.frames_offset
+        start = _dffi.from_buffer(bare_head(head.streaminfo))
         body = _dffi.from_buffer(buffer)
         # (owner, pointer to the first unread byte, bytes left), last segment first
         self.pending = [
             (body, _dffi.cast("char *", body) + offset, len(body) - offset),
-            (head, _dffi.cast("char *", head), len(head)),
+            (start, _dffi.cast("char *", start), len(start)),
         ]
         self.out = _dffi.from_buffer("FLAC__int32[]", out, require_writable=True)
         self.channels, self.total = out.shape
-        self.depth = streaminfo.bits_per_sample
+        self.depth = head.streaminfo.bits_per_sample
         self.position = 0
         self.frames = 0
+        self.junk = False
         self.failure: BaseException | None = None
 
+    @property
+    def done(self) -> bool:
+        return bool(self.position == self.total)
+
     def read(self, target: Any, size: Any) -> int:
-        if self.failure is not None:
+        if self.failure is not None or self.junk:
             return _READ_ABORT
         while self.pending:
             owner, start, left = self.pending.pop()
@@ -320,8 +325,13 @@ class _Session:
         return _READ_END
 
     def take_frame(self, frame: Any, channels: Any) -> int:
-        if self.failure is not None:
+        if self.failure is not None or self.junk:
             return _WRITE_ABORT
+        if self.done:
+            raise CorruptFlacError(
+                f"The stream goes on behind the {self.total} samples that are expected. Its size "
+                "comments are damaged, or it belongs to a tile of another size."
+            )
         header = frame.header
         count = header.blocksize
         if (
@@ -344,7 +354,9 @@ class _Session:
         return _OK
 
     def take_error(self, status: int) -> None:
-        if self.failure is None:
+        if self.done:
+            self.junk = True  # what stands behind the last frame may be anything but a frame
+        elif self.failure is None:
             name = _ERROR_NAMES[status] if status < len(_ERROR_NAMES) else f"status {status}"
             self.failure = CorruptFlacError(
                 f"Damage in frame {self.frames}, at sample {self.position} of {self.total}: "
