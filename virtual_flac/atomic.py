@@ -1,0 +1,116 @@
+"""Files that appear under their name complete or not at all. Knows the file system only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from .errors import TargetExistsError
+
+COPY_BYTES = 8 << 20
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that cannot be written, before any work is done.
+
+    Raises
+    ------
+    TargetExistsError
+        When `target` exists and `overwrite` is false.
+    FileNotFoundError, IsADirectoryError
+        When its folder does not exist, or it is a folder itself.
+    """
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target.parent}: no such folder. Create it first.")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
+    if not overwrite and target.exists():
+        raise TargetExistsError(f"{target} exists. Overwriting must be asked for.")
+
+
+@contextlib.contextmanager
+def replacing(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """A new file that takes the name `target` when the block ends well, and vanishes otherwise.
+
+    Where the system can, the file has no name until then, so that nothing is left behind even if
+    the process is killed.
+    """
+    temporary = temporary_name(target)
+    try:
+        file, nameless = _open_new(temporary)
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if nameless:
+                _give_first_name(file, temporary)
+        give_name(temporary, target, overwrite=overwrite)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def temporary_name(target: Path) -> Path:
+    """An unused name beside `target`."""
+    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+
+
+def give_name(temporary: Path, target: Path, *, overwrite: bool) -> None:
+    """Rename a complete file to `target`, in one step."""
+    check_target(target, overwrite=overwrite)
+    os.replace(temporary, target)
+
+
+def copy_bytes(source: IO[bytes], target: IO[bytes], start: int, length: int) -> None:
+    """Append a piece of one file to another, inside the kernel where it can.
+
+    Both are used past their buffers: flush them before.
+    """
+    end = start + length
+    if hasattr(os, "copy_file_range"):
+        # Not every pair of file systems can.
+        with contextlib.suppress(OSError):
+            while start < end:
+                done = os.copy_file_range(
+                    source.fileno(), target.fileno(), end - start, offset_src=start
+                )
+                if not done:
+                    break
+                start += done
+    os.lseek(source.fileno(), start, os.SEEK_SET)
+    while start < end:
+        data = os.read(source.fileno(), min(COPY_BYTES, end - start))
+        if not data:
+            raise OSError(f"a temporary file ends at byte {start}, expected {end}")
+        start += len(data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target.fileno(), view) :]
+
+
+def _open_new(path: Path) -> tuple[IO[bytes], bool]:
+    """A new file to read and write, and whether it has no name yet."""
+    if hasattr(os, "O_TMPFILE"):
+        # Not every file system has nameless files.
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), True
+    return open(path, "x+b"), False
+
+
+def _give_first_name(file: IO[bytes], path: Path) -> None:
+    try:
+        # A descriptor of a folder, ignored for an absolute path, makes Python call linkat, which
+        # follows the link in /proc; link does not.
+        here = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=here)
+        finally:
+            os.close(here)
+    except OSError:
+        with open(path, "x+b") as named:
+            copy_bytes(file, named, 0, os.fstat(file.fileno()).st_size)
+            os.fsync(named.fileno())
