@@ -1,0 +1,86 @@
+"""In which pieces a raster is read, so that no block of the source is decoded twice.
+
+Plain integers; knows no rasterio, no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..grid import TileGrid, Window
+
+#: Pixels that are read at once, where the source leaves the choice.
+READ_BYTES = 16 << 20
+#: Memory for blocks of the source that two reads need; beyond it they are decoded twice.
+MAX_CACHE_BYTES = 128 << 20
+
+
+class Piece(NamedTuple):
+    """Some tiles and the window of their pixels."""
+
+    row: int
+    col: int
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """How a raster in blocks is read for a grid of tiles.
+
+    Parameters
+    ----------
+    grid : TileGrid
+    block_height, block_width : int
+        Of the source.
+    pixel_bytes : int
+        Bytes of a pixel, of all bands that are read together.
+    """
+
+    grid: TileGrid
+    block_height: int
+    block_width: int
+    pixel_bytes: int
+
+    @property
+    def tile_rows(self) -> int:
+        """Tile rows that are read together: more than one where tall blocks stand side by side."""
+        if self._has_strips:
+            return 1
+        return min(-(-self.block_height // self.grid.tile_size), self.grid.rows)
+
+    @property
+    def tile_cols(self) -> int:
+        """Tile columns that are read together: all where blocks are as wide as the raster."""
+        if self._has_strips:
+            return self.grid.cols
+        least = -(-self.block_width // self.grid.tile_size)
+        column = self.tile_rows * self.grid.tile_size**2 * self.pixel_bytes
+        wanted = max(least, READ_BYTES // column)
+        return min(wanted - wanted % least, self.grid.cols)
+
+    @property
+    def cache_bytes(self) -> int:
+        """Block cache that keeps blocks which lie in two rows of pieces, within reason."""
+        step = self.tile_rows * self.grid.tile_size
+        if step % self.block_height == 0 or self.tile_rows >= self.grid.rows:
+            return 0
+        row = self.block_height * self.grid.width * self.pixel_bytes
+        wanted = 2 * row if self.block_height < step else row
+        # A strip that is taller than a row of tiles would be decoded again for each of them.
+        return wanted if self._has_strips else min(wanted, MAX_CACHE_BYTES)
+
+    @property
+    def _has_strips(self) -> bool:
+        return self.block_width >= self.grid.width
+
+    def pieces(self) -> Iterator[Piece]:
+        """Pieces in row-major order; together they are the raster."""
+        size = self.grid.tile_size
+        for row in range(0, self.grid.rows, self.tile_rows):
+            for col in range(0, self.grid.cols, self.tile_cols):
+                left, top = col * size, row * size
+                width = min(self.tile_cols * size, self.grid.width - left)
+                height = min(self.tile_rows * size, self.grid.height - top)
+                yield Piece(row, col, Window(left, top, width, height))

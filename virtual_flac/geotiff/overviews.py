@@ -1,0 +1,175 @@
+"""Overviews of a dataset: those it has, or new ones made by GDAL itself.
+
+Knows rasterio; must not know FLAC or the layout of our files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import rasterio.shutil
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+
+from ..errors import RasterError, SelectionError, SourceError
+from ..grid import overview_factors
+from ..index import RasterInfo
+from .session import gdal_session, naming, open_dataset
+
+Overviews = Literal["source", "auto", "none"] | Sequence[int]
+
+#: GDAL's names; rasterio's where they differ.
+RESAMPLINGS = {
+    "nearest": "nearest",
+    "average": "average",
+    "rms": "rms",
+    "gauss": "gauss",
+    "bilinear": "bilinear",
+    "cubic": "cubic",
+    "cubicspline": "cubic_spline",
+    "cubic_spline": "cubic_spline",
+    "lanczos": "lanczos",
+    "mode": "mode",
+}
+
+
+@contextlib.contextmanager
+def overview_datasets(
+    dataset: DatasetReader,
+    raster: RasterInfo,
+    overviews: Overviews,
+    *,
+    resampling: str | None,
+    tile_size: int,
+    threads: int,
+    folder: Path,
+) -> Iterator[tuple[list[DatasetReader], bool]]:
+    """Overviews as datasets, from large to small.
+
+    Parameters
+    ----------
+    dataset : rasterio.io.DatasetReader
+    raster : RasterInfo
+        What `dataset` is.
+    overviews : {"source", "auto", "none"} or sequence of int
+        Those that the dataset has; those, or powers of two if it has none; none; or new ones,
+        reduced by these factors.
+    resampling : str or None
+        GDAL's name of how new ones are computed; by default nearest for palettes, average else.
+    tile_size : int
+        Where to end with powers of two.
+    threads : int
+    folder : Path
+        Where new overviews may lie until the end.
+
+    Yields
+    ------
+    datasets : list of rasterio.io.DatasetReader
+    from_source : bool
+        Whether the source had them.
+    """
+    factors = check_overviews(overviews, raster)
+    method = _check_resampling(resampling, raster)
+    with contextlib.ExitStack() as stack:
+        if overviews in ("source", "auto"):
+            count = _overview_count(dataset)
+            if count or overviews == "source":
+                yield _open_levels(stack, dataset.name, count), True
+                return
+            factors = overview_factors(raster.height, raster.width, tile_size)
+        if not factors:
+            yield [], False
+            return
+        temporary = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix=".overviews.", dir=folder)
+        )
+        name = _build(dataset, factors, method, Path(temporary), threads)
+        yield _open_levels(stack, name, len(factors)), False
+
+
+def check_overviews(overviews: Overviews, raster: RasterInfo) -> list[int]:
+    """Factors that were asked for, in order; empty where a word was.
+
+    Raises
+    ------
+    SelectionError
+        When a factor makes no overview.
+    """
+    if isinstance(overviews, str):
+        if overviews not in ("source", "auto", "none"):
+            raise SelectionError(
+                f"overviews is {overviews!r}, expected 'source', 'auto', 'none' or factors"
+            )
+        return []
+    factors = sorted({int(factor) for factor in overviews})
+    most = max(raster.width, raster.height)
+    for factor in factors:
+        if not 2 <= factor <= most:
+            raise SelectionError(
+                f"an overview reduced by {factor} was asked for; a raster of {raster.width} x "
+                f"{raster.height} pixels can be reduced by 2 to {most}"
+            )
+    sizes = {(-(-raster.width // f), -(-raster.height // f)) for f in factors}
+    if len(sizes) != len(factors):
+        raise SelectionError(f"the factors {factors} give overviews of the same size")
+    return factors
+
+
+def _check_resampling(resampling: str | None, raster: RasterInfo) -> Resampling:
+    if resampling is None:
+        categories = any(band.colormap is not None for band in raster.bands)
+        return Resampling.nearest if categories else Resampling.average
+    try:
+        return Resampling[RESAMPLINGS[resampling.lower()]]
+    except KeyError:
+        raise SelectionError(
+            f"resampling is {resampling!r}, expected one of {', '.join(RESAMPLINGS)}"
+        ) from None
+
+
+def _overview_count(dataset: DatasetReader) -> int:
+    counts = {len(dataset.overviews(index)) for index in dataset.indexes}
+    if len(counts) > 1:
+        raise RasterError(
+            f"{dataset.name}: the bands differ in the number of overviews. Leave them out with "
+            "--overviews none, or have new ones made with --overviews 2,4,8."
+        )
+    return counts.pop()
+
+
+def _open_levels(stack: contextlib.ExitStack, name: str, count: int) -> list[DatasetReader]:
+    try:
+        return [
+            stack.enter_context(open_dataset(name, overview_level=level)) for level in range(count)
+        ]
+    except SourceError as error:
+        raise RasterError(
+            f"{name}: its overviews cannot be opened on their own. Give the raster by its name, or "
+            "leave them out with overviews='none'."
+        ) from error
+
+
+def _build(
+    dataset: DatasetReader, factors: list[int], method: Resampling, folder: Path, threads: int
+) -> str:
+    """Have GDAL build overviews beside a virtual copy of the dataset, as gdaladdo would."""
+    name = str(folder / "source.vrt")
+    with naming(dataset.name):
+        if any(dataset.overviews(index) for index in dataset.indexes):
+            # GDAL must not begin with what the source has.
+            with open_dataset(dataset.name, overview_level="NONE") as bare:
+                rasterio.shutil.copy(bare, name, driver="VRT")
+        else:
+            rasterio.shutil.copy(dataset, name, driver="VRT")
+        settings = {
+            "BIGTIFF_OVERVIEW": "IF_SAFER",
+            "GDAL_TIFF_OVR_BLOCKSIZE": "512",
+            "GDAL_NUM_THREADS": str(threads),
+        }
+        with gdal_session(cache_bytes=64 << 20, **settings), open_dataset(name, "r+") as virtual:
+            virtual.build_overviews(factors, method)
+    return name

@@ -1,0 +1,81 @@
+"""How GDAL is used here: which settings, how datasets are opened, whose fault an error is.
+
+Knows rasterio; must not know FLAC, tiles or metadata.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.env import get_gdal_config, set_gdal_config
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from ..errors import SourceError, SourceNotFoundError
+
+#: Enough for the source blocks of one read; GDAL's own default is a share of the machine's memory.
+CACHE_BYTES = 16 << 20
+
+type Source = str | os.PathLike[str] | DatasetReader
+
+
+@contextlib.contextmanager
+def gdal_session(cache_bytes: int = CACHE_BYTES, **options: Any) -> Iterator[None]:
+    """GDAL settings for the block, with a small block cache, whose size is the process's."""
+    with rasterio.Env(**options):
+        before = get_gdal_config("GDAL_CACHEMAX")
+        set_gdal_config("GDAL_CACHEMAX", cache_bytes)
+        try:
+            yield
+        finally:
+            set_gdal_config("GDAL_CACHEMAX", before)
+
+
+def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:
+    """`rasterio.open`, silent about rasters without georeferencing, with errors of ours.
+
+    Raises
+    ------
+    SourceError
+        When GDAL cannot open the file.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            return rasterio.open(name, mode, **options)
+        except RasterioError as error:
+            missing = "://" not in str(name) and not Path(name).exists()
+            kind = SourceNotFoundError if missing else SourceError
+            raise kind(f"{name}: {explain(error)}") from error
+
+
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[DatasetReader]:
+    """A dataset for a path; an open dataset is passed through and stays open."""
+    if isinstance(source, str | os.PathLike):
+        with open_dataset(os.fspath(source)) as dataset:
+            yield dataset
+    else:
+        yield source
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Turn GDAL's errors into ours, which name the file."""
+    try:
+        yield
+    except RasterioError as error:
+        raise SourceError(f"{name}: {explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """What GDAL said, where rasterio only says that it said something."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__

@@ -1,0 +1,161 @@
+"""GeoTIFF, or whatever GDAL reads, to a FLAC raster. Knows rasterio and the writer.
+
+Must not know the bytes of our files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rasterio.io import DatasetReader
+from rasterio.windows import Window as RasterioWindow
+
+from ..atomic import check_target
+from ..grid import TileGrid
+from ..index import Interleave, TileIndex
+from ..writer import FlacWriter, Progress, WriteOptions
+from .blocks import ReadPlan
+from .describe import Mask, check_bands, describe
+from .overviews import Overviews, overview_datasets
+from .session import CACHE_BYTES, Source, gdal_session, naming, opened
+
+
+def write_flac(
+    source: Source,
+    target: str | os.PathLike[str],
+    *,
+    bands: Sequence[int] | None = None,
+    tile_size: int = 1024,
+    compression: int = 5,
+    block_size: int = 4096,
+    interleave: Interleave = "band",
+    overviews: Overviews = "source",
+    resampling: str | None = None,
+    overwrite: bool = False,
+    mask: Mask = "refuse",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> TileIndex:
+    """Write a raster as streaming FLAC, without loss.
+
+    Memory is bounded by a few rows of tiles, whatever the raster's size. Every tile is decoded and
+    compared with its pixels before it is kept, and the file appears only when it is complete.
+
+    Parameters
+    ----------
+    source : str, path or rasterio dataset
+        Anything that rasterio opens, or has opened.
+    target : str or path
+        The file to write.
+    bands : sequence of int, optional
+        1-based bands in the order in which they are written; all by default.
+    tile_size : int
+        Edge of the square tiles in pixels.
+    compression : int
+        libFLAC's level, 0 (fast) to 8 (small).
+    block_size : int
+        Pixels of a band in one FLAC frame.
+    interleave : {"band", "tile", "pixel"}
+        A stream per band and tile, all tiles of a band together; the same, all bands of a tile
+        together; or one stream per tile with up to 8 bands as channels.
+    overviews : {"source", "auto", "none"} or sequence of int
+        Those of the source, pixel for pixel; those, or powers of two down to one tile if it has
+        none; none; or new ones, reduced by these factors.
+    resampling : str, optional
+        GDAL's name of how new overviews are computed: nearest, average, rms, gauss, bilinear,
+        cubic, cubicspline, lanczos or mode. By default nearest for palettes, average else.
+    overwrite : bool
+        Replace `target` when it exists; it stays until the new file is complete.
+    mask : {"refuse", "drop"}
+        What to do with a mask that is neither nodata nor an alpha band.
+    workers : int, optional
+        Threads that encode; one per core by default.
+    progress : callable, optional
+        Called with the pixels done and the pixels in all, bands and overviews counted.
+
+    Returns
+    -------
+    TileIndex
+        The raster and the place of its tiles, as `read_index` would give it.
+
+    Raises
+    ------
+    TargetExistsError
+        When `target` exists and `overwrite` is false.
+    SelectionError
+        When there is no such band, or an option is out of range.
+    RasterError, UnsupportedDtypeError
+        When the raster holds what FLAC rasters do not: complex numbers, several dtypes, a mask.
+    SourceError
+        When GDAL cannot read the source.
+
+    Examples
+    --------
+    >>> write_flac("dem.tif", "dem.flac")
+    >>> write_flac("rgb.tif", "rgb.flac", interleave="pixel", overviews="auto")
+    """
+    options = WriteOptions(
+        tile_size=tile_size,
+        interleave=interleave,
+        compression=compression,
+        block_size=block_size,
+        workers=workers,
+    )
+    path = Path(target)
+    check_target(path, overwrite=overwrite)
+    with gdal_session(), opened(source) as dataset, naming(dataset.name):
+        indexes = check_bands(dataset, bands)
+        raster = describe(dataset, bands=indexes, mask=mask)
+        with overview_datasets(
+            dataset,
+            raster,
+            overviews,
+            resampling=resampling,
+            tile_size=tile_size,
+            threads=options.threads,
+            folder=path.parent,
+        ) as (reduced, from_source):
+            sizes = [(level.width, level.height) for level in reduced]
+            writer = FlacWriter(
+                path,
+                raster,
+                overviews=sizes,
+                source_overviews=from_source,
+                options=options,
+                overwrite=overwrite,
+                progress=progress,
+            )
+            with writer:
+                for level, part in enumerate([dataset, *reduced]):
+                    _write_level(writer, part, indexes, level, options)
+                return writer.finish()
+
+
+def _write_level(
+    writer: FlacWriter,
+    dataset: DatasetReader,
+    indexes: list[int],
+    level: int,
+    options: WriteOptions,
+) -> None:
+    """Read a dataset in pieces that suit its blocks, and hand them on."""
+    grid = TileGrid(dataset.height, dataset.width, options.tile_size)
+    block_height, block_width = dataset.block_shapes[indexes[0] - 1]
+    apart = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "BAND"
+    itemsize = np.dtype(dataset.dtypes[0]).itemsize
+    plan = ReadPlan(
+        grid, block_height, block_width, itemsize if apart else itemsize * dataset.count
+    )
+    # Bands that lie apart are read one by one, unless the target wants them side by side.
+    if apart and options.interleave == "band":
+        groups = [(position, [index]) for position, index in enumerate(indexes)]
+    else:
+        groups = [(0, indexes)]
+    with gdal_session(cache_bytes=CACHE_BYTES + plan.cache_bytes):
+        for first, group in groups:
+            for piece in plan.pieces():
+                pixels = dataset.read(group, window=RasterioWindow(*piece.window))
+                writer.write(pixels, level=level, band=first, row=piece.row, col=piece.col)

@@ -1,0 +1,257 @@
+"""A FLAC raster to GeoTIFF. Knows rasterio and the reader of our files.
+
+Must not know bytes, neither of FLAC nor of TIFF, but for one note that GDAL leaves in a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import rasterio.shutil
+from obspec_utils.registry import ObjectStoreRegistry
+from rasterio.windows import Window as RasterioWindow
+
+from ..atomic import check_target, give_name
+from ..errors import SelectionError
+from ..index import Level, RasterInfo, TileIndex
+from ..source import read_index
+from ..writer import Progress, available_cores
+from .blocks import ReadPlan
+from .session import gdal_session, naming, open_dataset
+from .tiles import TileReader
+from .vrt import describe_overview, describe_raster
+
+#: GDAL's names of the compressions that lose nothing.
+COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "packbits", "lzma", "lerc_deflate", "lerc_zstd")
+_WITH_PREDICTOR = ("deflate", "lzw", "zstd")
+#: What GDAL writes behind the header of a file whose order is that of a COG.
+_ORDER_NOTE = b"GDAL_STRUCTURAL_METADATA_SIZE="
+_ORDER_NOTE_BYTES = 16 + 4096
+
+
+def write_geotiff(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    level: int = 0,
+    overviews: Literal["source", "all", "none"] = "source",
+    compress: str = "deflate",
+    tile_size: int = 512,
+    overwrite: bool = False,
+    registry: ObjectStoreRegistry[Any] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    creation_options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a FLAC raster as GeoTIFF, with all its metadata.
+
+    Parameters
+    ----------
+    source : str or path
+        Path or URL of a FLAC raster.
+    target : str or path
+        The file to write.
+    level : int
+        Resolution to write: 0 is the full one, 1 the first overview.
+    overviews : {"source", "all", "none"}
+        Overviews to write, pixel for pixel as they are stored: those that the converted raster
+        had; those that were built on the way, too; none.
+    compress : str
+        GDAL's name of a lossless compression, ``"none"`` included.
+    tile_size : int
+        Edge of the GeoTIFF's tiles, a multiple of 16.
+    overwrite : bool
+        Replace `target` when it exists; it stays until the new file is complete.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+    workers : int, optional
+        Threads that decode and compress; one per core by default.
+    progress : callable, optional
+        Called with the pixels done and the pixels in all, bands and overviews counted.
+    creation_options : mapping, optional
+        More of GDAL's creation options for GeoTIFF; they win over ours.
+
+    Raises
+    ------
+    TargetExistsError
+        When `target` exists and `overwrite` is false.
+    SelectionError
+        When there is no such level, or an option is out of range.
+    SourceError, LayoutError
+        When the source cannot be read or is no FLAC raster.
+    CorruptFlacError
+        When a tile is damaged.
+
+    Examples
+    --------
+    >>> write_geotiff("https://example.com/dem.flac", "dem.tif", compress="zstd")
+    """
+    path = Path(target)
+    check_target(path, overwrite=overwrite)
+    _check_options(compress, tile_size, overviews)
+    index = read_index(source, registry)
+    numbers = _levels(index, level, overviews)
+    raster = _raster_of(index, level)
+    options = {
+        **_creation_options(raster, index, compress, tile_size),
+        **{key.upper(): value for key, value in (creation_options or {}).items()},
+    }
+    threads = workers or available_cores()
+    with contextlib.ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix=".geotiff.", dir=path.parent))
+        )
+        # Without side files: all that we have to say has a place in the GeoTIFF itself.
+        stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
+        stack.enter_context(naming(os.fspath(target)))
+        name = folder / "raster.tif"
+        _write_skeleton(raster, [index.levels[n] for n in numbers[1:]], name, options)
+        pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
+        reader = TileReader(source, index, registry, pool)
+        counter = _Counter(index, numbers, progress)
+        together = str(options["INTERLEAVE"]).upper() == "PIXEL"
+        for position, number in enumerate(numbers):
+            which = {"overview_level": position - 1} if position else {}
+            with open_dataset(name, "r+", NUM_THREADS=threads, **which) as dataset:
+                if not position:
+                    _write_xml(dataset, raster)
+                for bands, window, pixels in _pieces(reader, index, number, together):
+                    dataset.write(pixels, bands, window=window)
+                    counter.add(pixels.size)
+        with open(name, "r+b") as file:
+            os.fsync(file.fileno())
+        give_name(name, path, overwrite=overwrite)
+
+
+def _check_options(compress: str, tile_size: int, overviews: str) -> None:
+    if compress.lower() not in COMPRESSIONS:
+        raise SelectionError(f"compress is {compress!r}, expected one of {', '.join(COMPRESSIONS)}")
+    if tile_size < 16 or tile_size % 16:
+        raise SelectionError(f"tile_size is {tile_size}; GeoTIFF needs a multiple of 16")
+    if overviews not in ("source", "all", "none"):
+        raise SelectionError(f"overviews is {overviews!r}, expected 'source', 'all' or 'none'")
+
+
+def _levels(index: TileIndex, level: int, overviews: str) -> list[int]:
+    """Numbers of the levels to write, the full resolution of the result first."""
+    if not 0 <= level < len(index.levels):
+        raise SelectionError(
+            f"level {level} was asked for; the file has 0 to {len(index.levels) - 1}"
+        )
+    wanted = overviews == "all" or (overviews == "source" and index.source_overviews)
+    return [level, *(range(level + 1, len(index.levels)) if wanted else [])]
+
+
+def _raster_of(index: TileIndex, level: int) -> RasterInfo:
+    chosen = index.levels[level]
+    georef = index.georef_of(level)
+    return replace(index.raster, width=chosen.width, height=chosen.height, georef=georef)
+
+
+def _creation_options(
+    raster: RasterInfo, index: TileIndex, compress: str, tile_size: int
+) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "PROFILE": "GDALGeoTIFF",
+        "BIGTIFF": "IF_SAFER",
+        "TILED": True,
+        "BLOCKXSIZE": tile_size,
+        "BLOCKYSIZE": tile_size,
+        "COMPRESS": compress.upper(),
+        "INTERLEAVE": "PIXEL" if index.interleave == "pixel" else "BAND",
+    }
+    palette = any(band.colormap is not None for band in raster.bands)
+    if compress.lower() in _WITH_PREDICTOR and not palette:
+        options["PREDICTOR"] = 3 if raster.dtype.kind == "f" else 2
+    return options
+
+
+def _write_skeleton(
+    raster: RasterInfo, overviews: list[Level], name: Path, options: Mapping[str, Any]
+) -> None:
+    """A GeoTIFF with all metadata and all directories, and no pixels yet."""
+    names = []
+    for number, level in enumerate(overviews, 1):
+        names.append(f"overview{number}.vrt")
+        text = describe_overview(raster, level.width, level.height)
+        name.with_name(names[-1]).write_text(text, "utf-8")
+    virtual = name.with_name("raster.vrt")
+    virtual.write_text(describe_raster(raster, names), "utf-8")
+    rasterio.shutil.copy(
+        os.fspath(virtual),
+        os.fspath(name),
+        driver="GTiff",
+        SPARSE_OK=True,
+        COPY_SRC_OVERVIEWS=bool(overviews),
+        **options,
+    )
+    _forget_order(name)
+
+
+def _forget_order(name: Path) -> None:
+    """Delete GDAL's note that tiles stand in the order of a COG, which they will not.
+
+    With it GDAL would warn of a broken order whenever the file is opened.
+    """
+    with open(name, "r+b") as file:
+        head = file.read(_ORDER_NOTE_BYTES)
+        start = head.find(_ORDER_NOTE)
+        if start in (8, 16):
+            line_end = head.index(b"\n", start) + 1
+            size = int(head[start + len(_ORDER_NOTE) : line_end].split()[0])
+            file.seek(start)
+            file.write(bytes(line_end - start + size))
+
+
+def _write_xml(dataset: Any, raster: RasterInfo) -> None:
+    """Metadata that is an XML document, letter for letter."""
+    levels = [(0, raster.tags), *((n, band.tags) for n, band in enumerate(raster.bands, 1))]
+    for number, tags in levels:
+        for domain, items in tags.items():
+            if domain.startswith("xml:"):
+                for text in items.values():
+                    # GDAL joins key and value with the sign at which we take them apart.
+                    key, _, value = text.partition("=")
+                    dataset.update_tags(number, ns=domain, **{key: value})
+
+
+def _pieces(
+    reader: TileReader, index: TileIndex, number: int, together: bool
+) -> Iterator[tuple[list[int], RasterioWindow, Any]]:
+    """Bands, window and pixels of one level, in an order that suits the GeoTIFF."""
+    grid = index.levels[number].grid(index.tile_size)
+    every = list(range(1, index.raster.count + 1))
+    if index.interleave == "pixel":
+        groups = [([0], every)]
+    elif together:
+        groups = [([band - 1 for band in every], every)]
+    else:
+        groups = [([band - 1], [band]) for band in every]
+    pixel_bytes = index.raster.dtype.itemsize * len(groups[0][1])
+    plan = ReadPlan(grid, index.tile_size, index.tile_size, pixel_bytes)
+    for planes, bands in groups:
+        for piece in plan.pieces():
+            pixels = reader.read(number, planes, piece)
+            yield bands, RasterioWindow(*piece.window), pixels
+
+
+class _Counter:
+    """Tells a progress callback how far the work is."""
+
+    def __init__(self, index: TileIndex, numbers: list[int], progress: Progress | None) -> None:
+        levels = [index.levels[number] for number in numbers]
+        self._total = index.raster.count * sum(level.width * level.height for level in levels)
+        self._done = 0
+        self._progress = progress
+
+    def add(self, pixels: int) -> None:
+        self._done += pixels
+        if self._progress:
+            self._progress(self._done, self._total)
