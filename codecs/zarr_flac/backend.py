@@ -34,7 +34,6 @@ _MOST_SAMPLES_PER_CALL = 1 << 30
 _OK = 0
 _READ_CONTINUE, _READ_END, _READ_ABORT = 0, 1, 2
 _WRITE_ABORT = 1
-_MISSING_FRAME = 6
 _ERROR_NAMES = (
     "lost sync",
     "bad frame header",
@@ -207,7 +206,7 @@ def _decode_frames(decoder: Any, session: _Session) -> bool:
         if session.failure is not None:
             return True
         if session.frames > before + 1:
-            session.take_error(_MISSING_FRAME)
+            session.fail("a missing frame")
         elif session.frames == before:  # metadata, or the end
             state = _dlib.FLAC__stream_decoder_get_state(decoder)
             if state >= _dlib.FLAC__STREAM_DECODER_END_OF_STREAM:
@@ -357,11 +356,14 @@ class _Session:
         if self.done:
             self.junk = True  # what stands behind the last frame may be anything but a frame
         elif self.failure is None:
-            name = _ERROR_NAMES[status] if status < len(_ERROR_NAMES) else f"status {status}"
-            self.failure = CorruptFlacError(
-                f"Damage in frame {self.frames}, at sample {self.position} of {self.total}: "
-                f"libFLAC reports {name}. Fetch the tile again, or take another copy of the file."
-            )
+            known = status < len(_ERROR_NAMES)
+            self.fail(_ERROR_NAMES[status] if known else f"libFLAC's error status {status}")
+
+    def fail(self, what: str) -> None:
+        self.failure = CorruptFlacError(
+            f"Damage in frame {self.frames}, at sample {self.position} of {self.total}: {what}. "
+            "Fetch the tile again, or take another copy of the file."
+        )
 
 
 # What cffi's callbacks raise would be printed and lost: each one stores it for its caller.
