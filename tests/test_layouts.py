@@ -129,7 +129,9 @@ def test_what_is_packed_is_parsed(index: TileIndex) -> None:
     for level, expected in zip(found.levels, index.levels, strict=True):
         assert (level.width, level.height) == (expected.width, expected.height)
         np.testing.assert_array_equal(level.lengths, expected.lengths)
-        covered = np.concatenate([covered, level.offsets.ravel(), (level.offsets + level.lengths).ravel()])
+        covered = np.concatenate(
+            [covered, level.offsets.ravel(), (level.offsets + level.lengths).ravel()]
+        )
     # Contiguous from the head to the end of the file: every inner border is met twice.
     borders, counts = np.unique(covered, return_counts=True)
     assert borders[0] == len(head)
@@ -155,9 +157,7 @@ def test_sizes_take_at_most_six_bytes_a_tile_and_frames_end_at_a_thousand() -> N
             layout=tiled.LAYOUT,
             raster=RasterInfo(width=1024, height=1024 * tiles, dtype=np.dtype("uint16")),
             tile_size=1024,
-            levels=(
-                Level(width=1024, height=1024 * tiles, offsets=lengths, lengths=lengths),
-            ),
+            levels=(Level(width=1024, height=1024 * tiles, offsets=lengths, lengths=lengths),),
         )
         content = json.loads(tiled.pack(index)[4:])
         assert len(content["levels"][0]["sizes"]) <= 6 * tiles
@@ -204,7 +204,9 @@ def test_a_head_cut_at_any_byte_asks_for_more_or_is_refused() -> None:
         ({"nodata": "none"}, LayoutError, "nodata"),
     ],
 )
-def test_a_wrong_value_is_named(changes: dict[str, Any], error: type[Exception], words: str) -> None:
+def test_a_wrong_value_is_named(
+    changes: dict[str, Any], error: type[Exception], words: str
+) -> None:
     head = a_head(**changes)
     with pytest.raises(error, match=words):
         layouts.parse(head, len(head) + 900)

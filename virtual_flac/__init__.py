@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .parser import FLACParser
     from .references import write_icechunk, write_kerchunk
     from .source import read_index
-    from .stack import stack
+    from .cube import stack
     from .stores import registry_for
 
 _HOMES = {
@@ -39,7 +39,7 @@ _HOMES = {
     "TileIndex": "index",
     "read_index": "source",
     "registry_for": "stores",
-    "stack": "stack",
+    "stack": "cube",
     "write_flac": "geotiff",
     "write_geotiff": "geotiff",
     "write_icechunk": "references",

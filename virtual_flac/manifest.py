@@ -9,77 +9,61 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from numcodecs import Blosc
+import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup, ManifestStore
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
-from zarr.core.metadata.v3 import ArrayV3Metadata
 from zarr_flac import TileSpec
 
 from .attributes import data_attributes
 from .errors import SelectionError
 from .index import TileIndex
-
-#: Pixel coordinates are nearly linear: the bits of neighbours hardly differ, so transposed bits
-#: compress best, and Blosc is a codec that every Zarr implementation has.
-_COORDINATE_CODEC: dict[str, Any] = {
-    "name": "blosc",
-    "configuration": {
-        "typesize": 8,
-        "cname": "zstd",
-        "clevel": 9,
-        "shuffle": "bitshuffle",
-        "blocksize": 0,
-    },
-}
-_BYTES_CODEC: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
+from .virtual_arrays import (
+    BYTES_CODEC,
+    attribute_holder,
+    inline_array,
+    unfilled,
+    without_fill_values,
+)
 
 GRID_MAPPING = "spatial_ref"
+#: Node of the full resolution in a tree, where it stands beside the overviews.
+FULL_RESOLUTION = "full"
 
 
-class UnfilledMetadata(ArrayV3Metadata):
-    """Zarr v3 metadata of a raster without nodata.
+class FlacManifestStore(ManifestStore):
+    """The virtual Zarr of a FLAC raster: full resolution in the root, overviews in child groups.
 
-    Zarr v3 knows no array without a fill value; in v2, ``null`` says that no value is special.
-    VirtualiZarr's kerchunk writer copies ``fill_value`` from v3 to v2, and xarray takes a v2
-    ``fill_value`` as a mask: a uint8 raster would come back as float32 with its zeros gone. Here
-    ``fill_value`` reads as None for such conversions while the v3 document keeps its zero.
+    An xarray tree cannot be shaped like that: its children inherit the coordinates of their
+    parent, and those of an overview are others. In trees the full resolution is therefore a
+    sibling of its overviews, named ``full``.
     """
 
-    def __init__(self, *, fill_value: object = None, data_type: Any, **fields: Any) -> None:
-        super().__init__(fill_value=data_type.default_scalar(), data_type=data_type, **fields)
+    def to_virtual_dataset(
+        self,
+        group: str = "",
+        loadable_variables: Iterable[str] | None = None,
+        decode_times: bool | None = None,
+    ) -> xr.Dataset:
+        """The full resolution, or the one level that the store was made for."""
+        dataset = super().to_virtual_dataset(group, loadable_variables, decode_times)
+        return without_fill_values(dataset)
 
-    @property
-    def fill_value(self) -> None:  # type: ignore[override]
-        return None
-
-    @fill_value.setter
-    def fill_value(self, value: object) -> None:
-        """Ignore the default that the base class sets."""
-
-    def _validate_metadata(self) -> None:
-        # All that the base class checks but the presence of a fill value.
-        self.filled()
-
-    def filled(self) -> ArrayV3Metadata:
-        """The same as ordinary v3 metadata, with the dtype's zero as fill value."""
-        return ArrayV3Metadata(
-            shape=self.shape,
-            data_type=self.data_type,
-            chunk_grid=self.chunk_grid,
-            chunk_key_encoding=self.chunk_key_encoding,
-            fill_value=self.data_type.default_scalar(),
-            codecs=self.codecs,
-            attributes=self.attributes,
-            dimension_names=self.dimension_names,
-            storage_transformers=self.storage_transformers,
-            extra_fields=self.extra_fields,
+    def to_virtual_datatree(
+        self,
+        group: str = "",
+        *,
+        loadable_variables: Iterable[str] | None = None,
+        decode_times: bool | None = None,
+    ) -> xr.DataTree:
+        """All levels as a virtual tree with the children ``full``, ``overview_1`` ..."""
+        root = self._group
+        full = ManifestGroup(arrays=root.arrays, attributes=root.metadata.attributes)
+        siblings = ManifestGroup(groups={FULL_RESOLUTION: full, **root.groups})
+        return ManifestStore(siblings, registry=self._registry).to_virtual_datatree(
+            group, loadable_variables=loadable_variables, decode_times=decode_times
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.filled().to_dict()
 
 
 def build_store(
@@ -144,9 +128,9 @@ def build_store(
         )
 
     if level is not None:
-        return ManifestStore(group(level), registry=registry)
+        return FlacManifestStore(group(level), registry=registry)
     children = {overview_name(n): group(n) for n in range(1, len(index.levels))}
-    return ManifestStore(group(0, children), registry=registry)
+    return FlacManifestStore(group(0, children), registry=registry)
 
 
 def overview_name(level: int) -> str:
@@ -181,7 +165,7 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
         "data_type": raster.dtype,
         "chunk_shape": spec.chunk_shape,
         "fill_value": fill,
-        "codecs": [_BYTES_CODEC, {"name": "zarr_flac", "configuration": spec.to_config()}],
+        "codecs": [BYTES_CODEC, {"name": "zarr_flac", "configuration": spec.to_config()}],
         "attributes": attributes,
         "dimension_names": ("band", "y", "x"),
     }
@@ -199,21 +183,6 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
             lengths=np.ascontiguousarray(level.lengths[planes]),
             validate_paths=False,
         ),
-    )
-
-
-def unfilled(metadata: ArrayV3Metadata) -> UnfilledMetadata:
-    """Metadata of an array without nodata; see `UnfilledMetadata`."""
-    return UnfilledMetadata(
-        shape=metadata.shape,
-        data_type=metadata.data_type,
-        chunk_grid=metadata.chunk_grid,
-        chunk_key_encoding=metadata.chunk_key_encoding,
-        codecs=metadata.codecs,
-        attributes=metadata.attributes,
-        dimension_names=metadata.dimension_names,
-        storage_transformers=metadata.storage_transformers,
-        extra_fields=metadata.extra_fields,
     )
 
 
@@ -253,41 +222,5 @@ def _coordinate_arrays(
         x, y = georef.coordinates(width=level.width, height=level.height)
         arrays["y"] = inline_array(y, ("y",))
         arrays["x"] = inline_array(x, ("x",))
-    arrays[GRID_MAPPING] = inline_array(
-        np.asarray(0, dtype=np.int64), (), attributes=georef.cf_attributes()
-    )
+    arrays[GRID_MAPPING] = attribute_holder(georef.cf_attributes())
     return arrays
-
-
-def inline_array(
-    values: npt.NDArray[Any], dims: tuple[str, ...], attributes: Mapping[str, Any] | None = None
-) -> ManifestArray:
-    """A small array whose one chunk stands in the manifest itself.
-
-    Parameters
-    ----------
-    values : ndarray
-        Of a fixed-size dtype. 64-bit values of more than a few elements are compressed.
-    dims : tuple of str
-    attributes : Mapping, optional
-    """
-    compress = values.dtype.itemsize == 8 and values.size > 16
-    raw = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"))
-    data = raw.tobytes()
-    codecs = [_BYTES_CODEC]
-    if compress:
-        data = bytes(Blosc(cname="zstd", clevel=9, shuffle=Blosc.BITSHUFFLE).encode(raw))
-        codecs.append(_COORDINATE_CODEC)
-    fields: dict[str, Any] = {
-        "shape": values.shape,
-        "data_type": values.dtype,
-        "chunk_shape": values.shape,
-        "codecs": codecs,
-        "attributes": dict(attributes or {}),
-        "dimension_names": dims,
-    }
-    key = ".".join("0" * values.ndim) or "0"
-    manifest = ChunkManifest(
-        {key: {"path": "", "offset": 0, "length": len(data), "data": data}}, shape=(1,) * values.ndim
-    )
-    return ManifestArray(unfilled(create_v3_array_metadata(**fields)), manifest)

@@ -22,7 +22,7 @@ from virtualizarr.manifests import ManifestArray
 from xarray.conventions import encode_cf_variable
 
 from .errors import MismatchError, SourceError, TargetExistsError
-from .manifest import inline_array, unfilled
+from .virtual_arrays import inline_array, without_fill_values
 
 
 def write_kerchunk(
@@ -83,26 +83,24 @@ def inline_loaded(vds: xr.Dataset) -> xr.Dataset:
         Loaded numbers and times become virtual arrays without an index; virtual arrays without
         ``_FillValue`` say ``fill_value: null``.
     """
-    result = {
-        name: _inline(variable, name) for name, variable in vds.variables.items()
-    }
+    result = {name: _inline(variable, name) for name, variable in vds.variables.items()}
     coords = {name: result[name] for name in vds.coords}
     data = {name: result[name] for name in vds.data_vars}
     # Without indexes: xarray would want to read a virtual coordinate to make one.
-    return xr.Dataset(data, coords=xr.Coordinates(coords, indexes={}), attrs=vds.attrs)
+    inlined = xr.Dataset(data, coords=xr.Coordinates(coords, indexes={}), attrs=vds.attrs)
+    return without_fill_values(inlined)
 
 
 def _inline(variable: xr.Variable, name: Any) -> xr.Variable:
-    if isinstance(variable._data, ManifestArray):
-        array = variable._data
-        if "_FillValue" in variable.attrs or "_FillValue" in variable.encoding:
-            return variable.to_base_variable()
-        array = ManifestArray(unfilled(array.metadata), array.manifest)
-        return xr.Variable(variable.dims, array, variable.attrs, variable.encoding)
-    encoded = encode_cf_variable(variable.to_base_variable(), name=name)
+    plain = variable.to_base_variable().copy(deep=False)
+    if isinstance(plain._data, ManifestArray):
+        return plain
+    # Otherwise xarray gives floats a NaN as _FillValue, which JSON does not have.
+    plain.encoding = {"_FillValue": None, **plain.encoding}
+    encoded = encode_cf_variable(plain, name=name)
     values = np.asarray(encoded.values)
-    if values.dtype.kind not in "iufb":
-        return variable.to_base_variable()  # text and objects: VirtualiZarr knows how
+    if values.dtype.kind not in "iufb" or values.ndim == 0:
+        return variable.to_base_variable()  # text and scalars: VirtualiZarr knows how
     attributes = {key: _json_value(value) for key, value in encoded.attrs.items()}
     dims = tuple(str(dim) for dim in encoded.dims)
     return xr.Variable(dims, inline_array(values, dims, attributes), attributes)
@@ -188,7 +186,7 @@ def source_prefixes(vds: xr.Dataset) -> list[str]:
     found: dict[str, None] = {}
     for variable in vds.variables.values():
         if isinstance(variable._data, ManifestArray):
-            for url in np.unique(variable._data.manifest._paths.astype(str)):
+            for url in set(variable._data.manifest._paths.ravel().tolist()):
                 if "://" in url:
                     found[_prefix(url)] = None
     if not found:

@@ -73,9 +73,7 @@ def read_index(
         except FlacError as error:
             raise type(error)(f"{address}: {error}") from error
         else:
-            return replace(
-                index, etag=meta.get("e_tag"), last_modified=meta.get("last_modified")
-            )
+            return replace(index, etag=meta.get("e_tag"), last_modified=meta.get("last_modified"))
 
 
 def read_start(url: str | os.PathLike[str], count: int) -> bytes:

@@ -70,7 +70,9 @@ def parse_frames(value: Any, grid: TileGrid) -> tuple[U64Array, U64Array]:
         row, col = _tile_of(frame, name, grid)
         if lengths[0, row, col]:
             raise LayoutError(f"{name} gives tile ({row}, {col}) a second time")
-        offset = as_int(require(frame, "byte_offset", name), f"{name}.byte_offset", low=0, high=1 << 62)
+        offset = as_int(
+            require(frame, "byte_offset", name), f"{name}.byte_offset", low=0, high=1 << 62
+        )
         length = as_int(require(frame, "byte_size", name), f"{name}.byte_size", low=1, high=1 << 40)
         offsets[0, row, col] = offset
         lengths[0, row, col] = length
@@ -81,7 +83,9 @@ def _tile_of(frame: Mapping[str, Any], name: str, grid: TileGrid) -> tuple[int, 
     window = as_object(require(frame, "window", name), f"{name}.window")
     found = Window(
         *(
-            as_int(require(window, key, f"{name}.window"), f"{name}.window.{key}", low=0, high=MAX_SIZE)
+            as_int(
+                require(window, key, f"{name}.window"), f"{name}.window.{key}", low=0, high=MAX_SIZE
+            )
             for key in Window._fields
         )
     )

@@ -102,7 +102,9 @@ def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:
         if len(available) < length:
             # Longer comments than expected, or damage: the whole tile will tell.
             raise NeedBytes(offset + length) from error
-        raise LayoutError(f"the first tile, at byte {offset}, is no FLAC stream: {error}") from error
+        raise LayoutError(
+            f"the first tile, at byte {offset}, is no FLAC stream: {error}"
+        ) from error
     if info.vendor == "zarr-flac":
         raise LayoutError(
             "the tiles were written by virtual-flac, but the index lacks its keys: the header is "

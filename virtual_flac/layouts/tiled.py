@@ -171,8 +171,7 @@ def _parse_georef(index: Mapping[str, Any]) -> GeoReference:
         crs_wkt=_parse_optional_str(index, "crs_wkt"),
         transform=_common.parse_transform(require(index, "transform", "the index")),
         gcps=tuple(
-            as_object(p, f"gcps[{i}]")
-            for i, p in enumerate(as_list(index.get("gcps", []), "gcps"))
+            as_object(p, f"gcps[{i}]") for i, p in enumerate(as_list(index.get("gcps", []), "gcps"))
         ),
         gcp_crs_wkt=_parse_optional_str(index, "gcp_crs_wkt"),
         rpcs=_parse_items(index.get("rpcs", {}), "rpcs"),
@@ -212,7 +211,9 @@ def _parse_band(item: Any, name: str) -> Band:
 def _parse_colormap(value: Any, name: str) -> tuple[tuple[int, int, int, int], ...]:
     data = _decode_base64(value, name)
     if len(data) % 4 or len(data) > 4 << 16:
-        raise LayoutError(f"{name} has {len(data)} bytes, expected 4 for each of up to 65536 values")
+        raise LayoutError(
+            f"{name} has {len(data)} bytes, expected 4 for each of up to 65536 values"
+        )
     return tuple((r, g, b, a) for r, g, b, a in zip(*(iter(data),) * 4, strict=True))
 
 
