@@ -27,7 +27,7 @@ CODEC_LAYERS = [
 ]
 LAYERS = [
     "errors",
-    "grid georef stores atomic",
+    "grid georef stores atomic virtual_arrays",
     "index",
     "attributes",
     "layouts._json",
@@ -37,7 +37,7 @@ LAYERS = [
     "source manifest writer",
     "parser geotiff.*",
     "dataset geotiff convert",
-    "xarray_plugin stack references verify preview",
+    "xarray_plugin cube references verify preview",
     "cli demo",
 ]
 # The front doors re-export what lies below; nothing below may come in through them.
@@ -52,12 +52,13 @@ ROOMS = {
     "rasterio": {"virtual_flac.geotiff"},
     "rioxarray": {"virtual_flac.geotiff"},
     "virtualizarr": {
+        "virtual_flac.cube",
         "virtual_flac.manifest",
         "virtual_flac.parser",
         "virtual_flac.references",
-        "virtual_flac.stack",
+        "virtual_flac.virtual_arrays",
     },
-    "zarr.core": {"virtual_flac.manifest", "zarr_flac.zarr_v3"},  # moves between minor versions
+    "zarr.core": {"virtual_flac.virtual_arrays", "zarr_flac.zarr_v3"},  # moves between minor versions
     "matplotlib": {"virtual_flac.demo", "virtual_flac.preview"},
     "typer": {"virtual_flac.cli"},
     "rich": {"virtual_flac.cli", "virtual_flac.demo"},

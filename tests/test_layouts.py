@@ -12,7 +12,6 @@ import pytest
 from affine import Affine
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
 from zarr_flac import TileSpec, encode_tile
 
 from virtual_flac import layouts

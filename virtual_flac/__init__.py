@@ -24,13 +24,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .cube import stack
     from .errors import FlacError
     from .geotiff import write_flac, write_geotiff
     from .index import TileIndex
     from .parser import FLACParser
     from .references import write_icechunk, write_kerchunk
     from .source import read_index
-    from .cube import stack
     from .stores import registry_for
 
 _HOMES = {

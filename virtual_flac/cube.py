@@ -16,9 +16,9 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestArray
 
 from .errors import MismatchError, SelectionError
-from .manifest import unfilled
 from .parser import FLACParser
 from .stores import registry_for, to_url
+from .virtual_arrays import without_fill_values
 
 #: Eight digits in a row, or four, two and two apart: 20260714, 2026-07-14, 2026_07_14.
 DATE_PATTERN = r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)"
@@ -92,7 +92,8 @@ def stack(
         join="override",
         combine_attrs="drop_conflicts",
     )
-    return _without_fill(cube, parser.variable)
+    # Concatenation forgets that a raster without nodata has no fill value.
+    return without_fill_values(cube)
 
 
 def _coordinate(
@@ -178,15 +179,6 @@ def _properties(dataset: xr.Dataset, variable: str) -> dict[str, Any]:
         "offset": attributes.get("add_offset", attributes.get("offsets")),
         "codec configuration": [codec.to_dict() for codec in array.metadata.codecs],
     }
-
-
-def _without_fill(cube: xr.Dataset, variable: str) -> xr.Dataset:
-    """Concatenation forgets that a raster without nodata has no fill value."""
-    data = cube[variable].variable
-    if "_FillValue" in data.attrs:
-        return cube
-    array = ManifestArray(unfilled(data._data.metadata), data._data.manifest)
-    return cube.assign({variable: xr.Variable(data.dims, array, data.attrs, data.encoding)})
 
 
 def _short(value: Any) -> str:

@@ -137,13 +137,7 @@ def _as_rioxarray(
     raw: xr.Variable, raster: RasterInfo, alpha: int | None, *, mask: bool, scale: bool
 ) -> xr.Variable:
     """The data variable with rioxarray's dtype, attributes and encoding."""
-    attributes = {
-        # rioxarray gives tuples and arrays where JSON has lists.
-        key: tuple(value) if key in ("long_name", "units", "scales", "offsets") and isinstance(value, list)
-        else np.asarray(value) if isinstance(value, list)
-        else value
-        for key, value in raw.attrs.items()
-    }  # fmt: skip
+    attributes = {key: _from_json(key, value) for key, value in raw.attrs.items()}
     fill = attributes.pop("_FillValue", None)
     if "scales" not in attributes:
         attributes.setdefault("scale_factor", 1.0)
@@ -169,6 +163,14 @@ def _as_rioxarray(
             if key in attributes:
                 encoding[key] = attributes.pop(key)
     return xr.Variable(raw.dims, data, attributes, encoding)
+
+
+def _from_json(key: str, value: Any) -> Any:
+    """A value as rioxarray has it: tuples for what differs by band, arrays for lists in tags."""
+    if not isinstance(value, list):
+        return value
+    per_band = key in ("long_name", "units", "scales", "offsets")
+    return tuple(value) if per_band else np.asarray(value)
 
 
 class PhysicalArray(BackendArray):

@@ -7,7 +7,7 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     ├── CorruptFlacError (ValueError)         zarr_flac: a tile is damaged
     ├── UnsupportedFlacError (ValueError)     zarr_flac: a valid stream, but not of a known kind
     ├── UnsupportedDtypeError (TypeError)     zarr_flac: a dtype FLAC cannot hold
-    ├── LossyTileError (ValueError)           zarr_flac: an encoded tile did not decode to its pixels
+    ├── LossyTileError (ValueError)           zarr_flac: a tile that lost pixels in encoding
     ├── LayoutError (ValueError)              the header of a file is not what it should be
     │   ├── UnknownLayoutError                the first bytes are of no layout we know
     │   └── LayoutVersionError                a layout newer than this program

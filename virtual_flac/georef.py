@@ -71,7 +71,7 @@ class GeoReference:
         y : ndarray of float64, shape (height,)
             Shape (height, width) each when the transform is rotated or sheared.
         """
-        centre = self.transform @ Affine.translation(0.5, 0.5)
+        centre: Any = self.transform @ Affine.translation(0.5, 0.5)
         if self.is_axis_aligned:
             x, _ = centre @ (np.arange(width), np.zeros(width))
             _, y = centre @ (np.zeros(height), np.arange(height))

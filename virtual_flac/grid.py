@@ -18,7 +18,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TileGrid:
-    """A raster of ``height`` x ``width`` pixels cut into square tiles, row by row from the top left.
+    """A raster of ``height`` x ``width`` pixels cut into square tiles, row by row from the top.
 
     Tiles of the last row and column keep their true, smaller size.
     """

@@ -85,7 +85,7 @@ class RasterInfo:
 
     @property
     def fill_value(self) -> int | float | None:
-        """`nodata` as a Python number of the raster's dtype; None where the dtype cannot hold it."""
+        """`nodata` as a number of the raster's dtype; None where the dtype cannot hold it."""
         if self.nodata is None:
             return None
         if self.dtype.kind == "f":
@@ -250,4 +250,5 @@ def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:
     heights[-1] = grid.height - (grid.rows - 1) * grid.tile_size
     widths = np.full(grid.cols, grid.tile_size)
     widths[-1] = grid.width - (grid.cols - 1) * grid.tile_size
-    return np.multiply.outer(heights, widths)
+    pixels: npt.NDArray[np.int64] = np.multiply.outer(heights, widths)
+    return pixels

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,7 @@ def icechunk_access(prefixes: list[str]) -> dict[str, Any]:
     """
     import icechunk
 
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "file": icechunk.Credentials.LocalFileSystemAccess,
         "http": icechunk.Credentials.HttpAccess,
         "https": icechunk.Credentials.HttpAccess,

@@ -117,7 +117,7 @@ def _read_prefix(store: Any, path: str, url: str) -> tuple[bytes, int, Any]:
 
 
 def _read_small_file(store: Any, path: str, url: str, cause: Exception) -> tuple[bytes, int, Any]:
-    """A whole file, for servers that answer 200 where the range covers all of it, or an empty one."""
+    """A whole file: some servers answer 200 to a range that covers all of it."""
     try:
         meta = store.head(path)
         if int(meta["size"]) <= PREFIX_BYTES:

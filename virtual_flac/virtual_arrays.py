@@ -6,7 +6,7 @@ Knows Zarr metadata and VirtualiZarr's manifests; knows nothing of FLAC, rasters
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,8 @@ class UnfilledMetadata(ArrayV3Metadata):
         super().__init__(fill_value=data_type.default_scalar(), data_type=data_type, **fields)
 
     @property
-    def fill_value(self) -> None:  # type: ignore[override]
+    def fill_value(self) -> None:
+        """None, as v2 writes it."""
         return None
 
     @fill_value.setter
@@ -72,6 +73,7 @@ class UnfilledMetadata(ArrayV3Metadata):
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """The document of `filled`."""
         return self.filled().to_dict()
 
 
@@ -95,7 +97,7 @@ def without_fill_values(dataset: xr.Dataset) -> xr.Dataset:
 
     VirtualiZarr makes ordinary metadata anew in many of its steps.
     """
-    replaced = {}
+    replaced: dict[Any, xr.Variable] = {}
     for name, variable in dataset.variables.items():
         array = variable._data
         if isinstance(array, ManifestArray) and not _has_fill_value(variable):
@@ -119,7 +121,8 @@ class ScalarManifest(ChunkManifest):
 
     def dict(self) -> Any:
         """As the base class, with the right key."""
-        return {"0": entry for entry in super().dict().values()}
+        (entry,) = super().dict().values()
+        return {"0": entry}
 
 
 def attribute_holder(attributes: Mapping[str, Any]) -> ManifestArray:
@@ -134,7 +137,7 @@ def attribute_holder(attributes: Mapping[str, Any]) -> ManifestArray:
         dimension_names=(),
     )
     manifest = ScalarManifest.from_arrays(
-        paths=np.asarray(INLINED_CHUNK_PATH, dtype=np.dtypes.StringDType()),
+        paths=cast("Any", np.asarray(INLINED_CHUNK_PATH, dtype=np.dtypes.StringDType())),
         offsets=np.asarray(0, dtype=np.uint64),
         lengths=np.asarray(zero.nbytes, dtype=np.uint64),
         validate_paths=False,

@@ -1,17 +1,33 @@
 """The layouts of FLAC raster files: `parse` picks one by the first bytes. No I/O.
 
-A layout is a module with ``recognises(index)`` and ``parse(index, head, data_offset, file_size)``.
-A new one goes into `LAYOUTS`, the most specific first.
+A layout is a module with `recognises` and `parse` (see `Layout`). A new one goes into `LAYOUTS`,
+the most specific first.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from ..errors import UnknownLayoutError
 from ..index import TileIndex
 from . import flac_raster, tiled
 from ._json import SIZE_BYTES, read_head
 
-LAYOUTS = (tiled, flac_raster)
+
+class Layout(Protocol):
+    """What a layout's module offers."""
+
+    def recognises(self, index: Mapping[str, Any]) -> bool:
+        """Whether a JSON index is of this layout."""
+
+    def parse(
+        self, index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int | None
+    ) -> TileIndex:
+        """The tiles that a JSON index describes."""
+
+
+LAYOUTS: tuple[Layout, ...] = (tiled, flac_raster)
 
 
 def parse(head: bytes, file_size: int | None = None) -> TileIndex:
@@ -54,4 +70,4 @@ def looks_like_ours(head: bytes) -> bool:
     Both layouts begin with the size of the index, a brace and one of a few keys.
     """
     start = bytes(head[SIZE_BYTES : SIZE_BYTES + 64])
-    return start.startswith(b'{"layout":"virtual-flac"') or start.startswith(b'{"crs":')
+    return start.startswith((b'{"layout":"virtual-flac"', b'{"crs":'))

@@ -101,7 +101,7 @@ def _tile_of(frame: Mapping[str, Any], name: str, grid: TileGrid) -> tuple[int, 
 def pack_frames(
     grid: TileGrid, georef: GeoReference, offsets: U64Array, lengths: U64Array
 ) -> list[dict[str, Any]]:
-    """flac-raster's list of tiles; `offsets` and `lengths` have the shape (tile row, tile column)."""
+    """flac-raster's list of tiles, from offsets and lengths of shape (tile row, tile column)."""
     frames = []
     for number, window in enumerate(grid.windows()):
         row, col = divmod(number, grid.cols)

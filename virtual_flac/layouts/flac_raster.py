@@ -120,7 +120,7 @@ def _dtype(comments: Mapping[str, str]) -> np.dtype[Any]:
     count = comments.get("GEOSPATIAL_COUNT", "1")
     if count != "1":
         raise LayoutError(f"the first tile says {count} bands; streaming files have one")
-    return np.dtype(name)
+    return np.dtype(str(name))
 
 
 def _nodata(text: str | None) -> int | float | None:

@@ -136,8 +136,8 @@ def _check_checksum(index: Mapping[str, Any], text: bytes) -> None:
     actual = _checksum(text, stated)
     if stated != actual:
         raise LayoutError(
-            f"the index says its CRC-32 is {stated!r}, but it is {actual!r}: the header is damaged. "
-            "Fetch the file again."
+            f"the index says its CRC-32 is {stated!r}, but it is {actual!r}: the header is "
+            "damaged. Fetch the file again."
         )
 
 
