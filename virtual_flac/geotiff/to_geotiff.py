@@ -8,14 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import rasterio.shutil
 from obspec_utils.registry import ObjectStoreRegistry
+from rasterio.crs import CRS
 from rasterio.windows import Window as RasterioWindow
 
 from ..atomic import check_target, give_name
@@ -26,7 +29,7 @@ from ..writer import Progress, available_cores
 from .blocks import ReadPlan
 from .session import gdal_session, naming, open_dataset
 from .tiles import TileReader
-from .vrt import describe_overview, describe_raster
+from .vrt import describe_overview, describe_raster, is_empty
 
 #: GDAL's names of the compressions that lose nothing.
 COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "packbits", "lzma", "lerc_deflate", "lerc_zstd")
@@ -121,7 +124,8 @@ def write_geotiff(
             which = {"overview_level": position - 1} if position else {}
             with open_dataset(name, "r+", NUM_THREADS=threads, **which) as dataset:
                 if not position:
-                    _write_xml(dataset, raster)
+                    _write_domains(dataset, raster)
+                    _check_crs(dataset, raster)
                 for bands, window, pixels in _pieces(reader, index, number, together):
                     dataset.write(pixels, bands, window=window)
                     counter.add(pixels.size)
@@ -168,9 +172,19 @@ def _creation_options(
         "INTERLEAVE": "PIXEL" if index.interleave == "pixel" else "BAND",
     }
     palette = any(band.colormap is not None for band in raster.bands)
-    if compress.lower() in _WITH_PREDICTOR and not palette:
+    if compress.lower() in _WITH_PREDICTOR and not palette and raster.dtype != np.float16:
         options["PREDICTOR"] = 3 if raster.dtype.kind == "f" else 2
+    if _is_inverted_gray(raster):
+        options["PHOTOMETRIC"] = "MINISWHITE"
     return options
+
+
+def _is_inverted_gray(raster: RasterInfo) -> bool:
+    """Whether the raster looks as GDAL describes a TIFF whose 0 is white."""
+    colormap = raster.bands[0].colormap
+    if raster.count > 1 or not colormap or raster.bands[0].color_interpretation == "palette":
+        return False
+    return colormap[0] == (255, 255, 255, 255)
 
 
 def _write_skeleton(
@@ -210,16 +224,29 @@ def _forget_order(name: Path) -> None:
             file.write(bytes(line_end - start + size))
 
 
-def _write_xml(dataset: Any, raster: RasterInfo) -> None:
-    """Metadata that is an XML document, letter for letter."""
+def _write_domains(dataset: Any, raster: RasterInfo) -> None:
+    """Metadata of all domains but the default one, XML documents letter for letter."""
     levels = [(0, raster.tags), *((n, band.tags) for n, band in enumerate(raster.bands, 1))]
     for number, tags in levels:
         for domain, items in tags.items():
             if domain.startswith("xml:"):
-                for text in items.values():
-                    # GDAL joins key and value with the sign at which we take them apart.
-                    key, _, value = text.partition("=")
-                    dataset.update_tags(number, ns=domain, **{key: value})
+                # GDAL joins key and value with the sign at which we take them apart.
+                parts = (text.partition("=") for text in items.values())
+                dataset.update_tags(number, ns=domain, **{key: value for key, _, value in parts})
+            elif domain:
+                dataset.update_tags(number, ns=domain, **items)
+
+
+def _check_crs(dataset: Any, raster: RasterInfo) -> None:
+    """Say so when GeoTIFF has no place for a CRS: GDAL drops it, or parts of it, in silence."""
+    wkt = raster.georef.crs_wkt
+    if wkt and not is_empty(wkt) and dataset.crs != CRS.from_wkt(wkt):
+        warnings.warn(
+            f"GeoTIFF cannot hold this CRS as it is; the file says {dataset.crs or 'none'} instead "
+            f"of {wkt}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _pieces(

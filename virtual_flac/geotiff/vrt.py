@@ -1,8 +1,8 @@
 """`RasterInfo` to the text of a VRT, GDAL's description of a raster, without pixels.
 
 Copying it to a GeoTIFF lets GDAL itself write everything, also what rasterio has no exact way to
-set: nodata of 64-bit integers or outside the dtype, XML metadata, sizes of overviews. Text only;
-knows no rasterio.
+set: nodata of 64-bit integers or outside the dtype, sizes of overviews. Metadata domains other than
+the default one are left to the caller. Text only; knows no rasterio.
 """
 
 from __future__ import annotations
@@ -54,13 +54,18 @@ def describe_overview(raster: RasterInfo, width: int, height: int) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def is_empty(wkt: str) -> bool:
+    """Whether a CRS is what GDAL makes of GeoTIFF keys that say Area or Point and no CRS."""
+    return wkt.startswith('ENGCRS["unnamed",') and 'LENGTHUNIT["unknown",1' in wkt
+
+
 def _dataset(width: int, height: int) -> Element:
     return Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
 
 
 def _add_georeference(root: Element, georef: GeoReference) -> None:
-    if georef.crs_wkt:
-        SubElement(root, "SRS").text = georef.crs_wkt
+    if georef.crs_wkt and not is_empty(georef.crs_wkt):
+        SubElement(root, "SRS").text = _srs(georef)
     if georef.transform != Affine.identity():
         SubElement(root, "GeoTransform").text = _numbers(georef.transform.to_gdal())
     if georef.gcps:
@@ -71,6 +76,12 @@ def _add_georeference(root: Element, georef: GeoReference) -> None:
             points.append(_control_point(feature, number))
     if georef.rpcs:
         _add_items(root, "RPC", georef.rpcs)
+
+
+def _srs(georef: GeoReference) -> str | None:
+    # The WKT of a compound CRS has a code for the whole alone, GeoTIFF wants those of its parts.
+    compound = georef.crs_wkt and georef.crs_wkt.startswith("COMPOUNDCRS[")
+    return (georef.authority_code() if compound else None) or georef.crs_wkt
 
 
 def _control_point(feature: Mapping[str, Any], number: int) -> Element:
@@ -119,7 +130,8 @@ def _describe_band(element: Element, band: Band) -> None:
 def _describe_colors(element: Element, band: Band) -> None:
     name = band.color_interpretation
     SubElement(element, "ColorInterp").text = _COLORS.get(name, name.capitalize())
-    if band.colormap is not None:
+    # GDAL gives inverted gray a colour table too; as one it would become a palette.
+    if band.colormap is not None and name == "palette":
         table = SubElement(element, "ColorTable")
         for entry in band.colormap:
             channels = zip(("c1", "c2", "c3", "c4"), map(str, entry), strict=True)
@@ -127,10 +139,9 @@ def _describe_colors(element: Element, band: Band) -> None:
 
 
 def _add_tags(parent: Element, tags: Mapping[str, Mapping[str, str]]) -> None:
-    for domain, items in tags.items():
-        # XML would come back with other white space: whoever writes it sets it apart.
-        if not domain.startswith("xml:"):
-            _add_items(parent, domain, items)
+    # Copies do not take other domains with them; and XML would come back with other white space.
+    if tags.get(""):
+        _add_items(parent, "", tags[""])
 
 
 def _add_items(parent: Element, domain: str, items: Mapping[str, str]) -> None:
