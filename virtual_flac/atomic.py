@@ -29,7 +29,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
     if not overwrite and target.exists():
-        raise TargetExistsError(f"{target} exists. Overwriting must be asked for.")
+        raise TargetExistsError(f"{target} exists. Replace it with --force (overwrite=True).")
 
 
 @contextlib.contextmanager

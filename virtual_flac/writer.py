@@ -30,7 +30,7 @@ from .layouts.tiled import LAYOUT, pack, relative_offsets, tile_comments
 
 Progress = Callable[[int, int], object]
 #: Pixels on their way through the encoder, at most: enough to keep the threads busy.
-PENDING_BYTES = 32 << 20
+PENDING_BYTES = 16 << 20
 MIN_TILE_SIZE = 16
 MAX_TILE_SIZE = 16_384
 MAX_CHANNELS = 8

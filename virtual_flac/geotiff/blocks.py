@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..grid import TileGrid, Window
 
 #: Pixels that are read at once, where the source leaves the choice.
-READ_BYTES = 16 << 20
+READ_BYTES = 8 << 20
 #: Memory for blocks of the source that two reads need; beyond it they are decoded twice.
 MAX_CACHE_BYTES = 128 << 20
 

@@ -52,7 +52,7 @@ def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:
         except RasterioError as error:
             missing = "://" not in str(name) and not Path(name).exists()
             kind = SourceNotFoundError if missing else SourceError
-            raise kind(f"{name}: {explain(error)}") from error
+            raise kind(explain(error, str(name))) from error
 
 
 @contextlib.contextmanager
@@ -71,11 +71,12 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except RasterioError as error:
-        raise SourceError(f"{name}: {explain(error)}") from error
+        raise SourceError(explain(error, name)) from error
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, name: str) -> str:
     """What GDAL said, where rasterio only says that it said something."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error) or type(error).__name__
+    text = str(error) or type(error).__name__
+    return text if name in text else f"{name}: {text}"

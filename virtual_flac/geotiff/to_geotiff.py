@@ -52,7 +52,7 @@ def write_geotiff(
     workers: int | None = None,
     progress: Progress | None = None,
     creation_options: Mapping[str, Any] | None = None,
-) -> None:
+) -> TileIndex:
     """Write a FLAC raster as GeoTIFF, with all its metadata.
 
     Parameters
@@ -80,6 +80,11 @@ def write_geotiff(
         Called with the pixels done and the pixels in all, bands and overviews counted.
     creation_options : mapping, optional
         More of GDAL's creation options for GeoTIFF; they win over ours.
+
+    Returns
+    -------
+    TileIndex
+        Of the source.
 
     Raises
     ------
@@ -132,6 +137,7 @@ def write_geotiff(
         with open(name, "r+b") as file:
             os.fsync(file.fileno())
         give_name(name, path, overwrite=overwrite)
+    return index
 
 
 def _check_options(compress: str, tile_size: int, overviews: str) -> None:

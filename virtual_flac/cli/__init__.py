@@ -1,0 +1,51 @@
+"""The command `virtual-flac`: words in, text out. Each command is a module that calls one function.
+
+Knows the terminal; everything that can be tested without one is elsewhere.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .convert import convert
+
+app = typer.Typer(
+    name="virtual-flac",
+    help="Lossless FLAC rasters as virtual Zarr.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(convert)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"virtual-flac {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; the entry point of `virtual-flac`."""
+    signal.signal(signal.SIGTERM, _stop)
+    app()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # An exception, so that half-written files are removed on the way out.
+    raise SystemExit(128 + number)

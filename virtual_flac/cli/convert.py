@@ -1,0 +1,213 @@
+"""`virtual-flac convert`: GeoTIFF to FLAC raster and back."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import (
+    clear_errors,
+    parse_numbers,
+    print_json,
+    print_table,
+    progress_bar,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from ..index import TileIndex
+
+_GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
+_FLAC_SUFFIXES = (".flac",)
+_TO_FLAC = "Writing FLAC"
+_TO_GEOTIFF = "Writing GeoTIFF"
+
+
+class _Interleave(StrEnum):
+    band = "band"
+    tile = "tile"
+    pixel = "pixel"
+
+
+def convert(
+    source: Annotated[
+        str, typer.Argument(metavar="IN", help="GeoTIFF or other raster; or a FLAC raster or URL.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="File to write: .flac or .tif.")
+    ],
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")] = False,
+    tile_size: Annotated[
+        int | None,
+        typer.Option(help="Edge of the tiles in pixels: 1024 for FLAC, 512 for GeoTIFF."),
+    ] = None,
+    overviews: Annotated[
+        str,
+        typer.Option(
+            help="[b]source[/b]: those of IN, as they are. [b]none[/b]. To FLAC also "
+            "[b]auto[/b]: made if IN has none, and factors like [b]2,4,8[/b]. To GeoTIFF also "
+            "[b]all[/b]: those that were made on the way, too."
+        ),
+    ] = "source",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; one per core by default.")
+    ] = None,
+    compression: Annotated[
+        int | None,
+        typer.Option(
+            "--compression",
+            "-c",
+            min=0,
+            max=8,
+            help="FLAC level, 0 fast to 8 small; 5 by default.",
+            rich_help_panel=_TO_FLAC,
+        ),
+    ] = None,
+    interleave: Annotated[
+        _Interleave | None,
+        typer.Option(
+            help="A stream per band and tile in the order of bands (default) or tiles; or bands "
+            "as channels.",
+            rich_help_panel=_TO_FLAC,
+        ),
+    ] = None,
+    bands: Annotated[
+        str | None,
+        typer.Option(help="Bands to keep, in this order: 4,3,2.", rich_help_panel=_TO_FLAC),
+    ] = None,
+    resampling: Annotated[
+        str | None,
+        typer.Option(
+            help="How overviews are made: GDAL's nearest, average, bilinear, cubic, mode ...",
+            rich_help_panel=_TO_FLAC,
+        ),
+    ] = None,
+    drop_mask: Annotated[
+        bool,
+        typer.Option(
+            "--drop-mask", help="Leave out a mask, which FLAC lacks.", rich_help_panel=_TO_FLAC
+        ),
+    ] = False,
+    compress: Annotated[
+        str | None,
+        typer.Option(
+            help="deflate (default), zstd, lzw, lzma, none ...", rich_help_panel=_TO_GEOTIFF
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Convert GeoTIFF to FLAC and back, without loss.
+
+    [b]virtual-flac convert dem.tif -o dem.flac --overviews auto[/b]
+
+    [b]virtual-flac convert https://example.com/dem.flac -o dem.tif[/b]
+    """
+    to_flac: dict[str, Any] = {
+        "compression": compression,
+        "interleave": interleave.value if interleave else None,
+        "bands": parse_numbers(bands, "bands") if bands else None,
+        "resampling": resampling,
+        "mask": "drop" if drop_mask else None,
+    }
+    to_geotiff: dict[str, Any] = {"compress": compress}
+    both = {"tile_size": tile_size, "workers": workers}
+    forward = _is_to_flac(source, output)
+    _refuse(to_geotiff if forward else to_flac, forward)
+    chosen = {**both, **(to_flac if forward else to_geotiff)}
+    options = {name: value for name, value in chosen.items() if value is not None}
+    options["overviews"] = _parse_overviews(overviews, forward)
+    start = time.perf_counter()
+    with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
+        # GDAL and what comes with it is not needed to print a help text.
+        from ..geotiff import write_flac, write_geotiff
+
+        write = write_flac if forward else write_geotiff
+        index = write(source, output, overwrite=force, progress=progress, **options)
+    seconds = time.perf_counter() - start
+    result = _result(index, source, output, seconds)
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        print_table(str(output), _summary(result))
+
+
+def _is_to_flac(source: str, output: Path) -> bool:
+    """Which way, by the suffix of OUT, or by what IN is where that says nothing."""
+    if output.suffix.lower() in _GEOTIFF_SUFFIXES:
+        forward = False
+    elif output.suffix.lower() in _FLAC_SUFFIXES:
+        forward = True
+    else:
+        forward = not _is_flac(source)
+    if forward and _is_flac(source):
+        raise typer.BadParameter(f"{source} is FLAC already; OUT must be .tif", param_hint="-o")
+    return forward
+
+
+def _is_flac(source: str) -> bool:
+    if "://" not in source and Path(source).is_file():
+        with open(source, "rb") as file:
+            start = file.read(5)
+        return start[4:] == b"{" or start.startswith(b"fLaC")
+    return source.partition("?")[0].lower().endswith(_FLAC_SUFFIXES)
+
+
+def _refuse(options: dict[str, Any], forward: bool) -> None:
+    """Refuse options that belong to the other direction."""
+    for name, value in options.items():
+        if value is not None:
+            raise typer.BadParameter(
+                f"has no meaning when a {'FLAC' if forward else 'GeoTIFF'} is written",
+                param_hint=f"--{name.replace('mask', 'drop-mask')}",
+            )
+
+
+def _parse_overviews(text: str, forward: bool) -> str | list[int]:
+    words = ("source", "auto", "none") if forward else ("source", "all", "none")
+    if text in words:
+        return text
+    if forward:
+        return parse_numbers(text, "overviews")
+    raise typer.BadParameter(
+        f"{text!r}, expected one of {', '.join(words)}", param_hint="--overviews"
+    )
+
+
+def _result(index: TileIndex, source: str, output: Path, seconds: float) -> dict[str, Any]:
+    raster = index.raster
+    pixels = sum(level.width * level.height for level in index.levels) * raster.count
+    size = output.stat().st_size
+    return {
+        "source": source,
+        "target": str(output),
+        "width": raster.width,
+        "height": raster.height,
+        "bands": raster.count,
+        "dtype": raster.dtype.name,
+        "levels": [[level.width, level.height] for level in index.levels],
+        "tiles": index.tile_count,
+        "tile_size": index.tile_size,
+        "interleave": index.interleave,
+        "pixel_bytes": pixels * raster.dtype.itemsize,
+        "target_bytes": size,
+        "ratio": round(pixels * raster.dtype.itemsize / size, 3),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _summary(result: dict[str, Any]) -> dict[str, str]:
+    shape = f"{result['width']} x {result['height']} x {result['bands']} {result['dtype']}"
+    overviews = ", ".join(f"{width} x {height}" for width, height in result["levels"][1:])
+    return {
+        "raster": shape,
+        "overviews": overviews or "none",
+        "tiles": f"{result['tiles']} of {result['tile_size']}, by {result['interleave']}",
+        "pixels": size_text(result["pixel_bytes"]),
+        "file": f"{size_text(result['target_bytes'])}, {result['ratio']:.2f} times smaller",
+        "time": f"{result['seconds']:.1f} s",
+    }
