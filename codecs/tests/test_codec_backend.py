@@ -211,6 +211,16 @@ def test_what_callbacks_raise_reaches_the_caller(monkeypatch):
         stream(noise(1, 5000, 16), 16)
 
 
+def test_a_kept_exception_keeps_no_buffer():
+    """A traceback lives long in asyncio; buffers in it crash older garbage collectors."""
+    data = bytearray(stream(noise(1, 5000, 16), 16))
+    data[-5] ^= 1
+    with pytest.raises(CorruptFlacError) as caught:
+        decoded(data, 1, 5000)
+    data.append(0)  # BufferError while anything still looks at it
+    assert caught.value.__traceback__ is not None
+
+
 def test_threads():
     tiles = [noise(1, 50_000, 16, seed) for seed in range(8)]
     streams = [stream(tile, 16) for tile in tiles]

@@ -12,7 +12,6 @@ import pytest
 import zarr
 from zarr.core.array_spec import ArrayConfig, ArraySpec
 from zarr.core.buffer import default_buffer_prototype
-from zarr.dtype import parse_dtype
 from zarr.registry import get_codec_class
 
 from zarr_flac import (
@@ -209,8 +208,9 @@ def test_fresh_processes_find_the_codec_by_name(tmp_path):
 
 
 def chunk_spec(shape, dtype):
+    array = zarr.create_array({}, shape=shape, dtype=dtype)
     return ArraySpec(
-        shape, parse_dtype(dtype, zarr_format=3), 0, ArrayConfig.from_dict({}),
+        shape, array.metadata.data_type, 0, ArrayConfig.from_dict({}),
         default_buffer_prototype(),
     )  # fmt: skip
 

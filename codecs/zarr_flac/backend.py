@@ -111,14 +111,12 @@ def encode(
                 encoder, _effi.new("FLAC__int32 *[]", planes), count
             )
         if not (ok and _elib.FLAC__stream_encoder_finish(encoder)):
-            if sink.failure is not None:
-                raise sink.failure
+            _raise_failure(sink)
             state = _elib.FLAC__stream_encoder_get_resolved_state_string(encoder)
             raise FlacError(f"libFLAC stopped encoding: {_c_string(_effi, state)}")
     finally:
         _effi.release(encoder)
-    if sink.failure is not None:
-        raise sink.failure
+    _raise_failure(sink)
     if sink.streaminfo is None:
         raise FlacError("libFLAC finished without reporting STREAMINFO")
     return sink.streaminfo, b"".join(sink.parts)
@@ -167,8 +165,8 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
         md5_ok = _dlib.FLAC__stream_decoder_finish(decoder)
     finally:
         _dffi.release(decoder)
-    if session.failure is not None:
-        raise session.failure
+        session.close()
+    _raise_failure(session)
     if session.position != total:
         raise CorruptFlacError(
             f"The stream ends after {session.position} of {total} samples (frame "
@@ -280,7 +278,8 @@ class _Session:
     """Feeds the decoder and takes its frames: the state of one call of `decode`."""
 
     __slots__ = (
-        "channels", "depth", "failure", "frames", "junk", "out", "pending", "position", "total",
+        "buffers", "channels", "depth", "failure", "frames", "junk", "out", "pending", "position",
+        "total",
     )  # fmt: skip
 
     def __init__(
@@ -292,12 +291,13 @@ class _Session:
         offset = head.frames_offset
         start = _dffi.from_buffer(bare_head(head.streaminfo))
         body = _dffi.from_buffer(buffer)
-        # (owner, pointer to the first unread byte, bytes left), last segment first
+        # (pointer to the first unread byte, bytes left), last segment first
         self.pending = [
-            (body, _dffi.cast("char *", body) + offset, len(body) - offset),
-            (start, _dffi.cast("char *", start), len(start)),
+            (_dffi.cast("char *", body) + offset, len(body) - offset),
+            (_dffi.cast("char *", start), len(start)),
         ]
         self.out = _dffi.from_buffer("FLAC__int32[]", out, require_writable=True)
+        self.buffers = (start, body, self.out)
         self.channels, self.total = out.shape
         self.depth = head.streaminfo.bits_per_sample
         self.position = 0
@@ -309,16 +309,25 @@ class _Session:
     def done(self) -> bool:
         return bool(self.position == self.total)
 
+    def close(self) -> None:
+        """Let go of the buffers, which an exception's traceback may otherwise keep for long.
+
+        Within a loop of references, a memoryview that is still in use crashes the garbage
+        collector of Python before 3.12.5.
+        """
+        for buffer in self.buffers:
+            _dffi.release(buffer)
+
     def read(self, target: Any, size: Any) -> int:
         if self.failure is not None or self.junk:
             return _READ_ABORT
         while self.pending:
-            owner, start, left = self.pending.pop()
+            start, left = self.pending.pop()
             count = min(size[0], left)
             if count:
                 _dffi.memmove(target, start, count)
                 size[0] = count
-                self.pending.append((owner, start + count, left - count))
+                self.pending.append((start + count, left - count))
                 return _READ_CONTINUE
         size[0] = 0
         return _READ_END
@@ -422,6 +431,15 @@ def _on_error(_: Any, status: int, client: Any) -> None:
         session.take_error(status)
     except BaseException as error:
         session.failure = error
+
+
+def _raise_failure(state: _Sink | _Session) -> None:
+    """Raise what a callback stored, and forget it: its traceback holds the state in turn."""
+    try:
+        if state.failure is not None:
+            raise state.failure
+    finally:
+        state.failure = None
 
 
 def _c_string(ffi: Any, pointer: Any) -> str:
