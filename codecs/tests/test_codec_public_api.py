@@ -29,7 +29,7 @@ NAMES = [
 ]
 
 LAYERS = [
-    "errors", "streaminfo samples fill", "blocks flac_raster_map", "backend", "tile",
+    "errors", "streaminfo samples fill", "blocks spec flac_raster_map", "backend", "tile",
     "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip
 

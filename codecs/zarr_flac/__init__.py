@@ -20,8 +20,9 @@ if TYPE_CHECKING:
         UnsupportedDtypeError,
         UnsupportedFlacError,
     )
+    from .spec import TileSpec
     from .streaminfo import StreamInfo
-    from .tile import TileSpec, decode_tile, encode_tile, read_tile_info
+    from .tile import decode_tile, encode_tile, read_tile_info
     from .zarr_v2 import Flac
     from .zarr_v3 import FlacCodec
 
@@ -58,7 +59,8 @@ _HOMES = {
         "UnsupportedFlacError",
     ),
     "streaminfo": ("StreamInfo",),
-    "tile": ("TileSpec", "decode_tile", "encode_tile", "read_tile_info"),
+    "spec": ("TileSpec",),
+    "tile": ("decode_tile", "encode_tile", "read_tile_info"),
     "zarr_v2": ("Flac",),
     "zarr_v3": ("FlacCodec",),
 }

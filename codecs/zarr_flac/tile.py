@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,24 +25,19 @@ from .errors import (
     UnsupportedDtypeError,
     UnsupportedFlacError,
 )
-from .fill import FillValue, fill_scalar, normalise_fill_value
+from .fill import fill_scalar
 from .flac_raster_map import from_flac_raster
 from .samples import (
     DTYPES,
-    channels_per_plane,
     check_dtype,
     default_bits_per_sample,
     from_samples,
     to_samples,
 )
-from .streaminfo import MAX_BITS_PER_SAMPLE, MAX_CHANNELS, MIN_BITS_PER_SAMPLE
+from .spec import EXACT, FLAC_RASTER, TileSpec, flac_channels
 
 VENDOR = "zarr-flac"
 """Vendor string of every tile we encode."""
-
-EXACT = "exact"
-FLAC_RASTER = "flac-raster"
-MAPPINGS = (EXACT, FLAC_RASTER)
 
 WIDTH = "GEOSPATIAL_WIDTH"
 HEIGHT = "GEOSPATIAL_HEIGHT"
@@ -58,135 +53,6 @@ hands pixels to `to_samples` and `decode_tile` takes them from `from_samples`.""
 
 _LENGTH = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 _Buffer = bytes | bytearray | memoryview
-_KEYS = (
-    "chunk_shape", "dtype", "channels", "mapping", "fill_value",
-    "level", "block_size", "bits_per_sample",
-)  # fmt: skip
-_ENCODER_KEYS = ("level", "block_size", "bits_per_sample")
-_ENCODER_LIMITS = {
-    "level": (0, 8),
-    "block_size": (16, 65535),
-    "bits_per_sample": (MIN_BITS_PER_SAMPLE, MAX_BITS_PER_SAMPLE),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class TileSpec:
-    """What all tiles of a product have in common: the configuration of the codec.
-
-    Two specs are equal when their configurations are, NaN included.
-
-    Raises
-    ------
-    ConfigurationError
-        A value is out of range, or does not fit the others.
-    UnsupportedDtypeError
-        The dtype has no exact place in FLAC samples.
-    """
-
-    chunk_shape: tuple[int, ...] | None = None
-    """Shape of the decoded array; None: the true shape of each tile."""
-    dtype: np.dtype[Any] | None = None
-    """Dtype of the pixels, little-endian; None: as each tile's comments say."""
-    channels: int = 1
-    """1: the chunk in C order is one plane. More: its first axis, each entry a plane."""
-    mapping: str = EXACT
-    """How samples stand for pixels: `exact`, or `flac-raster` (decoding only)."""
-    fill_value: FillValue = 0
-    """What pads an edge tile up to the chunk shape. A NaN with payload is a string, 0x..."""
-    level: int | None = None
-    """Encoder: libFLAC's compression level, 0 to 8; None means 5."""
-    block_size: int | None = None
-    """Encoder: samples per channel in a frame, 16 to 65,535; None means 4,096."""
-    bits_per_sample: int | None = None
-    """Encoder: depth of the samples; None means all bits of the dtype."""
-
-    def __post_init__(self) -> None:
-        def put(name: str, value: object) -> None:
-            object.__setattr__(self, name, value)
-
-        if self.chunk_shape is not None:
-            shape = self.chunk_shape
-            if not isinstance(shape, list | tuple) or not all(map(_is_whole, shape)):
-                raise ConfigurationError(f"chunk_shape = {shape!r}; expected whole numbers.")
-            put("chunk_shape", tuple(int(n) for n in shape))
-            if not shape or min(shape) < 1:
-                raise ConfigurationError(
-                    f"chunk_shape = {shape!r}; expected one axis or more, each of 1 or more."
-                )
-        if self.dtype is not None:
-            put("dtype", check_dtype(self.dtype))
-        put("channels", _whole("channels", self.channels, 1, MAX_CHANNELS))
-        if self.mapping not in MAPPINGS:
-            raise UnsupportedFlacError(
-                f"mapping = {self.mapping!r}; this version knows {' and '.join(MAPPINGS)}. "
-                "A newer zarr-flac may know it."
-            )
-        for name, (low, high) in _ENCODER_LIMITS.items():
-            if getattr(self, name) is not None:
-                put(name, _whole(name, getattr(self, name), low, high))
-        if self.channels > 1 and self.chunk_shape and self.chunk_shape[0] != self.channels:
-            raise ConfigurationError(
-                f"channels = {self.channels}, chunk_shape = {self.chunk_shape}; with more than "
-                "one channel the first axis must be as long as there are channels."
-            )
-        if self.dtype is not None:
-            _flac_channels(self.channels, self.dtype, self.mapping)
-            if self.bits_per_sample is not None:
-                own = default_bits_per_sample(self.dtype)
-                fixed = self.dtype.kind == "f" or self.dtype.itemsize == 8
-                if self.bits_per_sample > own or (fixed and self.bits_per_sample != own):
-                    raise ConfigurationError(
-                        f"bits_per_sample = {self.bits_per_sample} for {self.dtype.name}, which "
-                        f"takes {'' if fixed else 'at most '}{own}. Leave it out."
-                    )
-        put("fill_value", normalise_fill_value(self.fill_value, self.dtype))
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> TileSpec:
-        """Make a spec of a JSON configuration; the inverse of `to_config`.
-
-        Raises
-        ------
-        ConfigurationError
-            A key is unknown, or a value cannot be right.
-        """
-        unknown = sorted(set(config) - set(_KEYS))
-        if unknown:
-            raise ConfigurationError(
-                f"Found the configuration keys {unknown}; known are {list(_KEYS)}. They may "
-                "change what the bytes mean: a newer zarr-flac may know them."
-            )
-        return cls(**config)
-
-    def to_config(self) -> dict[str, Any]:
-        """Write the spec as strict JSON values; encoder keys only where they were given."""
-        config: dict[str, Any] = {}
-        if self.chunk_shape is not None:
-            config["chunk_shape"] = list(self.chunk_shape)
-        if self.dtype is not None:
-            config["dtype"] = self.dtype.name
-        config["channels"] = self.channels
-        config["mapping"] = self.mapping
-        config["fill_value"] = _json_number(self.fill_value)
-        for name in _ENCODER_KEYS:
-            if getattr(self, name) is not None:
-                config[name] = getattr(self, name)
-        return config
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TileSpec):
-            return NotImplemented
-        return self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[object, ...]:
-        config = self.to_config()
-        # repr: -0.0 is not 0.0, yet 0 stays 0 whatever way it was written
-        config["fill_value"] = repr(config["fill_value"])
-        return tuple((name, str(value)) for name, value in config.items())
 
 
 def encode_tile(
@@ -235,11 +101,10 @@ def encode_tile(
         raise UnsupportedFlacError(
             f"mapping = {spec.mapping!r} is only decoded. Encode with mapping = {EXACT!r}."
         )
-    flac_channels = _flac_channels(spec.channels, dtype, spec.mapping)
+    flac_channels(spec.channels, dtype, spec.mapping)  # refuses more than a stream holds
     depth = spec.bits_per_sample or default_bits_per_sample(dtype)
     planes = array if spec.channels > 1 else array[np.newaxis]
     samples = to_samples(planes, depth)
-    assert samples.shape[0] == flac_channels
     streaminfo, frames = backend.encode(
         samples,
         depth,
@@ -298,7 +163,7 @@ def decode_tile(
             "Its comments are damaged, or another program wrote it."
         )
     dtype = _agreed_dtype(spec, named, "the tile")
-    channels = _flac_channels(spec.channels, dtype, spec.mapping)
+    channels = flac_channels(spec.channels, dtype, spec.mapping)
     chunk_shape, tile_shape = _shapes(head, spec)
     total = math.prod(tile_shape) // spec.channels
     backend.check_sizes(memoryview(data).nbytes, head, channels, total)
@@ -374,17 +239,6 @@ def _agreed_dtype(spec: TileSpec, found: npt.DTypeLike | None, where: str) -> np
             f"{spec.dtype.name}. Correct one of them."
         )
     return dtype
-
-
-def _flac_channels(channels: int, dtype: np.dtype[Any], mapping: str) -> int:
-    """How many FLAC channels the planes take."""
-    per_plane = channels_per_plane(dtype) if mapping == EXACT else 1
-    if channels * per_plane > MAX_CHANNELS:
-        raise ConfigurationError(
-            f"channels = {channels} of {dtype.name} need {channels * per_plane} FLAC channels; a "
-            f"stream has at most {MAX_CHANNELS}. Use at most {MAX_CHANNELS // per_plane}, or 1."
-        )
-    return channels * per_plane
 
 
 def _check_array_shape(shape: tuple[int, ...], spec: TileSpec) -> None:
@@ -499,19 +353,3 @@ def _verify(tile: bytes, array: npt.NDArray[Any], spec: TileSpec) -> None:
             f"at {where} is {decoded[where]!r} instead of {expected[where]!r}. Keep none of this "
             "tile, and report it with the raster."
         )
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if not _is_whole(value) or not low <= value <= high:
-        raise ConfigurationError(f"{name} = {value!r}; expected a whole number, {low} to {high}.")
-    return int(value)
-
-
-def _json_number(value: FillValue) -> int | float | str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value

@@ -13,7 +13,8 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray, ndarray_copy
 
 from .errors import ConfigurationError
-from .tile import TileSpec, decode_tile, encode_tile
+from .spec import TileSpec
+from .tile import decode_tile, encode_tile
 
 
 class Flac(Codec):  # type: ignore[misc]

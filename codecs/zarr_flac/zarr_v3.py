@@ -16,7 +16,8 @@ from zarr.core.common import JSON, parse_named_configuration
 
 from .errors import ConfigurationError
 from .samples import check_dtype
-from .tile import TileSpec, decode_tile, encode_tile
+from .spec import TileSpec
+from .tile import decode_tile, encode_tile
 
 if TYPE_CHECKING:
     import numpy.typing as npt
