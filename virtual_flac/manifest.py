@@ -206,7 +206,7 @@ def tile_spec(index: TileIndex, level: int, bands: Sequence[int] | None = None) 
         chunk_shape=(planes, height, width),
         dtype=index.raster.dtype,
         channels=index.raster.count if index.interleave == "pixel" else 1,
-        **({} if select is None else {"select": select}),
+        select=select,
         mapping=index.mapping,
         fill_value=0 if fill is None else fill,
     )

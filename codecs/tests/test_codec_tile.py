@@ -349,3 +349,36 @@ def test_configurations_that_cannot_be_right(config):
 def test_unknown_mapping():
     with pytest.raises(UnsupportedFlacError, match="wavelets"):
         TileSpec(mapping="wavelets")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float64"])
+def test_planes_can_be_selected(dtype):
+    data = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(dtype)
+    tile = encode_tile(data, TileSpec(chunk_shape=(4, 8, 8), dtype=np.dtype(dtype), channels=4))
+    for select in ((2,), (3, 0), (0, 1, 2, 3)):
+        spec = TileSpec(
+            chunk_shape=(len(select), 8, 8), dtype=np.dtype(dtype), channels=4, select=select,
+            fill_value=7,
+        )  # fmt: skip
+        assert TileSpec.from_config(spec.to_config()) == spec
+        shown = decode_tile(tile, spec)
+        np.testing.assert_array_equal(shown[:, :5, :6], data[list(select)])
+        assert (shown[:, 5:] == 7).all()
+        with pytest.raises(UnsupportedFlacError, match="only decoded"):
+            encode_tile(data[list(select)], spec)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"channels": 4, "select": ()},
+        {"channels": 4, "select": (4,)},
+        {"channels": 4, "select": (1, 1)},
+        {"channels": 1, "select": (0,)},
+        {"channels": 4, "select": (0, 1)},
+        {"channels": 4, "select": "0"},
+    ],
+)
+def test_a_wrong_selection_is_refused(fields):
+    with pytest.raises(ConfigurationError):
+        TileSpec(chunk_shape=(1, 8, 8), dtype=np.dtype("uint8"), **fields)

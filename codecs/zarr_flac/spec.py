@@ -22,7 +22,7 @@ FLAC_RASTER = "flac-raster"
 MAPPINGS = (EXACT, FLAC_RASTER)
 
 _KEYS = (
-    "chunk_shape", "dtype", "channels", "mapping", "fill_value",
+    "chunk_shape", "dtype", "channels", "select", "mapping", "fill_value",
     "level", "block_size", "bits_per_sample",
 )  # fmt: skip
 _ENCODER_KEYS = ("level", "block_size", "bits_per_sample")
@@ -53,6 +53,8 @@ class TileSpec:
     """Dtype of the pixels, little-endian; None: as each tile's comments say."""
     channels: int = 1
     """1: the chunk in C order is one plane. More: its first axis, each entry a plane."""
+    select: tuple[int, ...] | None = None
+    """Decoding only: the planes to show, counted from 0, in this order; None: all."""
     mapping: str = EXACT
     """How samples stand for pixels: `exact`, or `flac-raster` (decoding only)."""
     fill_value: FillValue = 0
@@ -69,7 +71,7 @@ class TileSpec:
             object.__setattr__(self, name, value)
 
         if self.chunk_shape is not None:
-            shape = self.chunk_shape
+            shape: Any = self.chunk_shape
             if not isinstance(shape, list | tuple) or not all(map(_is_whole, shape)):
                 raise ConfigurationError(f"chunk_shape = {shape!r}; expected whole numbers.")
             put("chunk_shape", tuple(int(n) for n in shape))
@@ -88,10 +90,13 @@ class TileSpec:
         for name, (low, high) in _ENCODER_LIMITS.items():
             if getattr(self, name) is not None:
                 put(name, _whole(name, getattr(self, name), low, high))
-        if self.channels > 1 and self.chunk_shape and self.chunk_shape[0] != self.channels:
+        if self.select is not None:
+            put("select", _selection(self.select, self.channels, self.chunk_shape))
+        if self.channels > 1 and self.chunk_shape and self.chunk_shape[0] != self.planes:
             raise ConfigurationError(
-                f"channels = {self.channels}, chunk_shape = {self.chunk_shape}; with more than "
-                "one channel the first axis must be as long as there are channels."
+                f"channels = {self.channels}, select = {self.select}, chunk_shape = "
+                f"{self.chunk_shape}; with more than one channel the first axis must be as long "
+                "as there are channels, or selected ones."
             )
         if self.dtype is not None:
             flac_channels(self.channels, self.dtype, self.mapping)
@@ -104,6 +109,11 @@ class TileSpec:
                         f"takes {'' if fixed else 'at most '}{own}. Leave it out."
                     )
         put("fill_value", normalise_fill_value(self.fill_value, self.dtype))
+
+    @property
+    def planes(self) -> int:
+        """How many planes a decoded chunk shows."""
+        return self.channels if self.select is None else len(self.select)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> TileSpec:
@@ -130,6 +140,8 @@ class TileSpec:
         if self.dtype is not None:
             config["dtype"] = self.dtype.name
         config["channels"] = self.channels
+        if self.select is not None:
+            config["select"] = list(self.select)
         config["mapping"] = self.mapping
         config["fill_value"] = _json_number(self.fill_value)
         for name in _ENCODER_KEYS:
@@ -161,6 +173,18 @@ def flac_channels(channels: int, dtype: np.dtype[Any], mapping: str) -> int:
             f"stream has at most {MAX_CHANNELS}. Use at most {MAX_CHANNELS // per_plane}, or 1."
         )
     return channels * per_plane
+
+
+def _selection(select: Any, channels: int, chunk_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    if not isinstance(select, list | tuple) or not select or channels == 1 or chunk_shape is None:
+        raise ConfigurationError(
+            f"select = {select!r}, channels = {channels}, chunk_shape = {chunk_shape}; expected "
+            "planes of a tile that has several, and the shape of the chunk that shows them."
+        )
+    chosen = tuple(_whole("an entry of select", plane, 0, channels - 1) for plane in select)
+    if len(set(chosen)) != len(chosen):
+        raise ConfigurationError(f"select = {select!r} names a plane twice.")
+    return chosen
 
 
 def _is_whole(value: object) -> bool:

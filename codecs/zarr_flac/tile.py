@@ -94,13 +94,14 @@ def encode_tile(
     LossyTileError
         `verify` found a difference.
     """
+    if spec.mapping != EXACT or spec.select is not None:
+        raise UnsupportedFlacError(
+            f"mapping = {spec.mapping!r}, select = {spec.select}: only decoded. Encode with "
+            f"mapping = {EXACT!r} and all planes."
+        )
     array = np.asarray(array)
     dtype = _agreed_dtype(spec, array.dtype, "the array")
     _check_array_shape(array.shape, spec)
-    if spec.mapping != EXACT:
-        raise UnsupportedFlacError(
-            f"mapping = {spec.mapping!r} is only decoded. Encode with mapping = {EXACT!r}."
-        )
     flac_channels(spec.channels, dtype, spec.mapping)  # refuses more than a stream holds
     depth = spec.bits_per_sample or default_bits_per_sample(dtype)
     planes = array if spec.channels > 1 else array[np.newaxis]
@@ -165,7 +166,7 @@ def decode_tile(
     dtype = _agreed_dtype(spec, named, "the tile")
     channels = flac_channels(spec.channels, dtype, spec.mapping)
     chunk_shape, tile_shape = _shapes(head, spec)
-    total = math.prod(tile_shape) // spec.channels
+    total = math.prod(tile_shape) // spec.planes
     backend.check_sizes(memoryview(data).nbytes, head, channels, total)
     if out is None:
         out = np.empty(chunk_shape, dtype)
@@ -176,6 +177,10 @@ def decode_tile(
         )
     samples = np.empty((channels, total), np.int32)
     backend.decode(data, head, samples)
+    if spec.select is not None:
+        per_plane = channels // spec.channels
+        samples = samples.reshape(spec.channels, per_plane, total)[list(spec.select)]
+        samples = samples.reshape(-1, total)
     region = _true_part(out, tile_shape)
     planes = region if spec.channels > 1 else region[np.newaxis]
     if spec.mapping == FLAC_RASTER:
@@ -271,8 +276,8 @@ def _shapes(head: Head, spec: TileSpec) -> tuple[tuple[int, ...], tuple[int, ...
             # The size then describes the array before it was laid out flat.
             return chunk, chunk
         tile = (*chunk[:-2], *size)
-        if spec.channels > 1 and tile[0] != spec.channels:
-            raise CorruptFlacError(f"The tile has {tile[0]} rows for {spec.channels} channels.")
+        if spec.channels > 1 and tile[0] != spec.planes:
+            raise CorruptFlacError(f"The tile has {tile[0]} rows for {spec.planes} channels.")
         if size[0] > chunk[-2] or size[1] > chunk[-1]:
             raise CorruptFlacError(
                 f"The tile is {size[0]} rows of {size[1]} pixels; chunk_shape = {chunk} has no "

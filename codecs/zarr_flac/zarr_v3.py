@@ -37,7 +37,7 @@ class FlacCodec(BytesBytesCodec):
 
     Parameters
     ----------
-    chunk_shape, dtype, channels, mapping, fill_value, level, block_size, bits_per_sample
+    chunk_shape, dtype, channels, select, mapping, fill_value, level, block_size, bits_per_sample
         The fields of `TileSpec`, all of them optional.
     """
 
@@ -51,6 +51,7 @@ class FlacCodec(BytesBytesCodec):
         chunk_shape: tuple[int, ...] | list[int] | None = None,
         dtype: npt.DTypeLike | None = None,
         channels: int = 1,
+        select: tuple[int, ...] | list[int] | None = None,
         mapping: str = "exact",
         fill_value: float | str | None = 0,
         level: int | None = None,
@@ -61,6 +62,7 @@ class FlacCodec(BytesBytesCodec):
             "chunk_shape": chunk_shape,
             "dtype": dtype,
             "channels": channels,
+            "select": select,
             "mapping": mapping,
             "fill_value": fill_value,
             "level": level,
