@@ -11,7 +11,7 @@ import contextlib
 import os
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,6 +109,8 @@ class FlacWriter:
         Sizes of the overviews, from large to small.
     source_overviews : bool
         Whether they are those of the source, not built on the way.
+    extra : mapping, optional
+        More keys for the header, JSON values, which readers may ignore.
     options : WriteOptions
     overwrite : bool
         Whether a file at `target` may be replaced. It stays until the new one is complete.
@@ -136,6 +138,7 @@ class FlacWriter:
         *,
         overviews: Sequence[tuple[int, int]] = (),
         source_overviews: bool = False,
+        extra: Mapping[str, Any] | None = None,
         options: WriteOptions | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
@@ -149,6 +152,7 @@ class FlacWriter:
         if self._by_pixel:
             _check_channels(raster)
         self._source_overviews = source_overviews
+        self._extra = dict(extra or {})
         self._crs = raster.georef.authority_code()
         planes = 1 if self._by_pixel else raster.count
         self._grids = [
@@ -340,6 +344,7 @@ class FlacWriter:
                 for grid, lengths in zip(self._grids, self._lengths, strict=True)
             ),
             source_overviews=self._source_overviews and len(self._grids) > 1,
+            extra=self._extra,
         )
 
     def _runs(self) -> Iterator[tuple[int, int]]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import rasterio.shutil
 from rasterio.enums import Resampling
@@ -22,6 +22,8 @@ from .session import gdal_session, naming, open_dataset
 
 Overviews = Literal["source", "auto", "none"] | Sequence[int]
 
+#: Key of the header, for our eyes only.
+TAGS_KEY = "overview_tags"
 #: GDAL's names; rasterio's where they differ.
 RESAMPLINGS = {
     "nearest": "nearest",
@@ -91,6 +93,31 @@ def overview_datasets(
         yield _open_levels(stack, name, len(factors)), False
 
 
+def pack_tags(datasets: Sequence[DatasetReader], indexes: Sequence[int]) -> dict[str, Any]:
+    """Metadata of the overviews' own bands, such as how GDAL computed them, for the header.
+
+    Returns
+    -------
+    dict
+        Empty, or with a list a level of a mapping a band; of one mapping where bands are alike.
+    """
+    levels = []
+    for dataset in datasets:
+        tags = [dataset.tags(index) for index in indexes]
+        levels.append(tags[:1] if all(items == tags[0] for items in tags) else tags)
+    return {TAGS_KEY: levels} if any(items for tags in levels for items in tags) else {}
+
+
+def parse_tags(extra: Mapping[str, Any], level: int, count: int) -> list[dict[str, str]]:
+    """Metadata of the bands of overview `level`, from 1; empty where the header has none."""
+    try:
+        tags = extra[TAGS_KEY][level - 1]
+        bands = [{str(key): str(value) for key, value in items.items()} for items in tags]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return [{}] * count
+    return bands * count if len(bands) == 1 else bands
+
+
 def check_overviews(overviews: Overviews, raster: RasterInfo) -> list[int]:
     """Factors that were asked for, in order; empty where a word was.
 
@@ -156,7 +183,7 @@ def _open_levels(stack: contextlib.ExitStack, name: str, count: int) -> list[Dat
 def _build(
     dataset: DatasetReader, factors: list[int], method: Resampling, folder: Path, threads: int
 ) -> str:
-    """Have GDAL build overviews beside a virtual copy of the dataset, as gdaladdo would."""
+    """Have GDAL build overviews beside a virtual copy of the dataset, as ``gdaladdo -ro`` would."""
     name = str(folder / "source.vrt")
     with naming(dataset.name):
         if any(dataset.overviews(index) for index in dataset.indexes):

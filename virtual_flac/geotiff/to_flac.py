@@ -19,7 +19,7 @@ from ..index import Interleave, TileIndex
 from ..writer import FlacWriter, Progress, WriteOptions
 from .blocks import ReadPlan
 from .describe import Mask, check_bands, describe
-from .overviews import Overviews, overview_datasets
+from .overviews import Overviews, overview_datasets, pack_tags
 from .session import CACHE_BYTES, Source, gdal_session, naming, opened
 
 
@@ -63,7 +63,7 @@ def write_flac(
         together; or one stream per tile with up to 8 bands as channels.
     overviews : {"source", "auto", "none"} or sequence of int
         Those of the source, pixel for pixel; those, or powers of two down to one tile if it has
-        none; none; or new ones, reduced by these factors.
+        none; none; or new ones, reduced by these factors, as ``gdaladdo -ro`` makes them.
     resampling : str, optional
         GDAL's name of how new overviews are computed: nearest, average, rms, gauss, bilinear,
         cubic, cubicspline, lanczos or mode. By default nearest for palettes, average else.
@@ -124,6 +124,7 @@ def write_flac(
                 raster,
                 overviews=sizes,
                 source_overviews=from_source,
+                extra=pack_tags(reduced, indexes),
                 options=options,
                 overwrite=overwrite,
                 progress=progress,

@@ -27,6 +27,7 @@ from ..index import Level, RasterInfo, TileIndex
 from ..source import read_index
 from ..writer import Progress, available_cores
 from .blocks import ReadPlan
+from .overviews import parse_tags
 from .session import gdal_session, naming, open_dataset
 from .tiles import TileReader
 from .vrt import describe_overview, describe_raster, is_empty
@@ -128,7 +129,11 @@ def write_geotiff(
         for position, number in enumerate(numbers):
             which = {"overview_level": position - 1} if position else {}
             with open_dataset(name, "r+", NUM_THREADS=threads, **which) as dataset:
-                if not position:
+                if position:
+                    tags = parse_tags(index.extra, number, raster.count)
+                    for band, items in zip(dataset.indexes, tags, strict=False):
+                        dataset.update_tags(band, **items)
+                else:
                     _write_domains(dataset, raster)
                     _check_crs(dataset, raster)
                 for bands, window, pixels in _pieces(reader, index, number, together):
