@@ -1,0 +1,175 @@
+"""What reading costs, and what servers can do wrong: counted and tried on real ones."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from rasters import NORTH_UP
+from servers import counting_registry, url_of
+from virtualizarr import open_virtual_dataset
+
+import virtual_flac
+from virtual_flac.errors import SourceError, SourceNotFoundError, SourcePermissionError
+from virtual_flac.source import PREFIX_BYTES
+
+TILE = 64
+
+
+def write(path: Path, height: int, width: int, tile_size: int = TILE) -> tuple[Path, Any]:
+    data = np.random.default_rng(5).integers(0, 5000, (1, height, width), dtype=np.uint16)
+    with rasterio.open(
+        path.with_suffix(".tif"), "w", driver="GTiff", dtype="uint16", count=1, height=height,
+        width=width, crs="EPSG:32633", transform=NORTH_UP,
+    ) as target:  # fmt: skip
+        target.write(data)
+    virtual_flac.write_flac(path.with_suffix(".tif"), path, tile_size=tile_size)
+    return path, data
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, range_server: Any) -> Any:
+    folder = tmp_path_factory.mktemp("served")
+    flac, data = write(folder / "grid.flac", 8 * TILE, 8 * TILE - 10)
+    return range_server(folder), flac, data
+
+
+def test_opening_costs_one_request(served: Any) -> None:
+    server, flac, _ = served
+    server.reset()
+    xr.open_dataset(url_of(server, flac.name), engine="flac")
+    (request,) = server.log()
+    assert (request.method, request.status) == ("GET", 206)
+    assert request.range == (0, PREFIX_BYTES)
+    server.reset()
+    url = url_of(server, flac.name)
+    open_virtual_dataset(
+        url, parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(url)
+    )
+    assert len(server.log()) == 1
+
+
+def test_a_large_index_costs_two(tmp_path: Path, range_server: Any) -> None:
+    # 900 tiles, each of them listed for flac-raster: more than the first request's bytes.
+    flac, data = write(tmp_path / "many.flac", 16 * 30, 16 * 30, tile_size=16)
+    index_size = int.from_bytes(flac.read_bytes()[:4], "big")
+    server = range_server(tmp_path)
+    ours = xr.open_dataset(url_of(server, flac.name), engine="flac", mask_and_scale=False)
+    first, second = server.log()
+    assert index_size > PREFIX_BYTES
+    assert first.range == (0, PREFIX_BYTES)
+    assert second.range == (PREFIX_BYTES, 4 + index_size)
+    np.testing.assert_array_equal(ours.band_data[0, :20, :20], data[0, :20, :20])
+
+
+def test_a_window_costs_its_tiles_and_no_other_byte(served: Any) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    level = virtual_flac.read_index(flac).levels[0]
+    server.reset()
+    ours = xr.open_dataset(url, engine="flac", mask_and_scale=False)
+    window = ours.band_data[0, TILE + 5 : 3 * TILE + 20, 2 * TILE : 4 * TILE + 1].to_numpy()
+    np.testing.assert_array_equal(
+        window, data[0, TILE + 5 : 3 * TILE + 20, 2 * TILE : 4 * TILE + 1]
+    )
+    opening, *tiles = server.log()
+    assert opening.range == (0, PREFIX_BYTES)
+    expected = {
+        (
+            int(level.offsets[0, row, col]),
+            int(level.offsets[0, row, col] + level.lengths[0, row, col]),
+        )
+        for row in (1, 2, 3)
+        for col in (2, 3, 4)
+    }
+    assert {request.range for request in tiles} == expected
+    assert len(tiles) <= 9
+
+
+def test_a_whole_band_costs_every_tile_once(served: Any) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    registry, trace = counting_registry(url)
+    ours = xr.open_dataset(url, engine="flac", registry=registry, mask_and_scale=False)
+    np.testing.assert_array_equal(ours.band_data, data)
+    level = virtual_flac.read_index(flac).levels[0]
+    assert trace.total_requests <= 1 + level.lengths.size
+    assert trace.total_bytes <= PREFIX_BYTES + int(level.lengths.sum())
+
+
+def test_references_cost_tiles_only(served: Any, tmp_path: Path) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    vds = open_virtual_dataset(
+        url, parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(url)
+    )
+    virtual_flac.write_kerchunk(vds, tmp_path / "refs.json")
+    server.reset()
+    ours = xr.open_dataset(str(tmp_path / "refs.json"), engine="kerchunk")
+    np.testing.assert_array_equal(ours.band_data[0, :10, :10], data[0, :10, :10])
+    (request,) = server.log()
+    index = virtual_flac.read_index(flac)
+    assert request.range is not None
+    assert request.range[0] == int(index.levels[0].offsets[0, 0, 0])
+
+
+def test_s3_with_signatures(served: Any, s3_server: Any) -> None:
+    _, flac, data = served
+    options = s3_server.upload("rasters", {"a/grid.flac": flac})
+    url = "s3://rasters/a/grid.flac"
+    ours = xr.open_dataset(url, engine="flac", mask_and_scale=False, store_options=options)
+    np.testing.assert_array_equal(ours.band_data, data)
+    with pytest.raises(SourceNotFoundError, match="absent"):
+        virtual_flac.read_index(
+            "s3://rasters/absent.flac",
+            virtual_flac.registry_for("s3://rasters/absent.flac", **options),
+        )
+    wrong = options | {"secret_access_key": "wrong-secret-of-mine"}
+    with pytest.raises(SourcePermissionError, match="access denied") as error:
+        virtual_flac.read_index(url, virtual_flac.registry_for(url, **wrong))
+    assert "wrong-secret-of-mine" not in str(error.value)
+
+
+def test_absent_files_are_named(served: Any) -> None:
+    server, *_ = served
+    url = url_of(server, "absent.flac")
+    with pytest.raises(SourceNotFoundError, match=r"absent\.flac"):
+        virtual_flac.read_index(url)
+    with pytest.raises(SourceError, match="registry has no store"):
+        virtual_flac.read_index(url, virtual_flac.registry_for("s3://other", region="x"))
+
+
+@pytest.fixture
+def deaf_server(tmp_path: Path) -> Iterator[str]:
+    """Python's own server, which answers 200 to every range."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_server_without_ranges_is_told_apart(deaf_server: str, tmp_path: Path) -> None:
+    small, _ = write(tmp_path / "small.flac", 40, 40)
+    large, _ = write(tmp_path / "large.flac", 400, 400)
+    assert small.stat().st_size < PREFIX_BYTES < large.stat().st_size
+    assert virtual_flac.read_index(f"{deaf_server}/small.flac").raster.width == 40
+    with pytest.raises(SourceError, match=r"large\.flac.*range requests"):
+        virtual_flac.read_index(f"{deaf_server}/large.flac")
