@@ -69,8 +69,7 @@ def outcome(path: Path, expected: npt.NDArray[Any]) -> str:
     try:
         with xr.open_dataset(path, engine="flac", mask_and_scale=False) as dataset:
             found = dataset.band_data.to_numpy()
-    except FlacError as error:
-        assert str(error).strip()
+    except FlacError:
         return "refused"
     np.testing.assert_array_equal(found, expected)
     assert found.dtype == expected.dtype

@@ -183,7 +183,7 @@ def test_odd_paths(files: Any, tmp_path: Path) -> None:
     )
     with pytest.raises(SourceError, match="'#'"):
         xr.open_dataset(tmp_path / "a#b.flac", engine="flac")
-    with pytest.raises(SourceNotFoundError, match="absent.flac"):
+    with pytest.raises(SourceNotFoundError, match=r"absent\.flac"):
         xr.open_dataset(tmp_path / "absent.flac", engine="flac")
     with pytest.raises(SourceError, match="ftp"):
         xr.open_dataset("ftp://example.com/a.flac", engine="flac")
