@@ -15,6 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+#: https://github.com/zarr-conventions/geo-proj and https://github.com/zarr-conventions/spatial
+_CONVENTIONS = {
+    "proj:": "f17cb550-5864-4468-aeb7-f3180cfb622f",
+    "spatial:": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
+}
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -97,13 +103,22 @@ class GeoReference:
         return attributes
 
     def convention_attributes(self) -> dict[str, Any]:
-        """Attributes of the Zarr conventions ``proj:`` and ``spatial:`` (v0.1), as a supplement."""
-        attributes: dict[str, Any] = {}
+        """Attributes of the Zarr conventions ``proj:`` and ``spatial:``, as a supplement to CF.
+
+        They are declared under the names by which rioxarray 0.23 knows them.
+        """
+        attributes: dict[str, Any] = {
+            "spatial:dimensions": ["y", "x"],
+            "spatial:transform": [float(v) for v in self.transform[:6]],
+            "spatial:registration": "pixel",
+        }
         if self.crs_wkt:
             attributes["proj:wkt2"] = self.crs_wkt
-        attributes["spatial:dimensions"] = ["y", "x"]
-        attributes["spatial:transform"] = [float(v) for v in self.transform[:6]]
-        attributes["spatial:registration"] = "pixel"
+        attributes["zarr_conventions"] = [
+            {"name": name, "uuid": uuid}
+            for name, uuid in _CONVENTIONS.items()
+            if name != "proj:" or self.crs_wkt
+        ]
         return attributes
 
     def authority_code(self) -> str | None:
