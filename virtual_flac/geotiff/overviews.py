@@ -6,7 +6,6 @@ Knows rasterio; must not know FLAC or the layout of our files.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
+from ..atomic import temporary_folder
 from ..errors import RasterError, SelectionError, SourceError
 from ..grid import overview_factors
 from ..index import RasterInfo
@@ -48,7 +48,7 @@ def overview_datasets(
     resampling: str | None,
     tile_size: int,
     threads: int,
-    folder: Path,
+    target: Path,
 ) -> Iterator[tuple[list[DatasetReader], bool]]:
     """Overviews as datasets, from large to small.
 
@@ -65,8 +65,8 @@ def overview_datasets(
     tile_size : int
         Where to end with powers of two.
     threads : int
-    folder : Path
-        Where new overviews may lie until the end.
+    target : Path
+        Beside which new overviews may lie until the end.
 
     Yields
     ------
@@ -86,10 +86,8 @@ def overview_datasets(
         if not factors:
             yield [], False
             return
-        temporary = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=".overviews.", dir=folder)
-        )
-        name = _build(dataset, factors, method, Path(temporary), threads)
+        folder = stack.enter_context(temporary_folder(target))
+        name = _build(dataset, factors, method, folder, threads)
         yield _open_levels(stack, name, len(factors)), False
 
 

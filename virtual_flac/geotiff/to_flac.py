@@ -116,7 +116,7 @@ def write_flac(
             resampling=resampling,
             tile_size=tile_size,
             threads=options.threads,
-            folder=path.parent,
+            target=path,
         ) as (reduced, from_source):
             sizes = [(level.width, level.height) for level in reduced]
             writer = FlacWriter(

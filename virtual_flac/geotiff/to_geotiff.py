@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.crs import CRS
 from rasterio.windows import Window as RasterioWindow
 
-from ..atomic import check_target, give_name
+from ..atomic import check_target, give_name, temporary_folder
 from ..errors import SelectionError
 from ..index import Level, RasterInfo, TileIndex
 from ..source import read_index
@@ -114,9 +113,7 @@ def write_geotiff(
     }
     threads = workers or available_cores()
     with contextlib.ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix=".geotiff.", dir=path.parent))
-        )
+        folder = stack.enter_context(temporary_folder(path))
         # Without side files: all that we have to say has a place in the GeoTIFF itself.
         stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
         stack.enter_context(naming(os.fspath(target)))
