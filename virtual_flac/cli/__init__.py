@@ -13,6 +13,9 @@ import typer
 
 from .. import __version__
 from .convert import convert
+from .demo import demo
+from .stack import stack
+from .virtualize import virtualize
 
 app = typer.Typer(
     name="virtual-flac",
@@ -22,6 +25,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(convert)
+app.command()(virtualize)
+app.command()(stack)
+app.command()(demo)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,53 @@
+"""`virtual-flac virtualize`: FLAC URLs to references that any Zarr reader opens."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .publishing import (
+    AsJson,
+    Bands,
+    Force,
+    Output,
+    Overview,
+    Pattern,
+    Quiet,
+    Urls,
+    Values,
+    publish_and_tell,
+)
+
+
+def virtualize(
+    urls: Urls,
+    output: Output,
+    force: Force = False,
+    bands: Bands = None,
+    overview: Overview = None,
+    group: Annotated[
+        str | None, typer.Option(help="The same by name: [b]overview_1[/b] ...")
+    ] = None,
+    dim: Annotated[
+        str | None,
+        typer.Option(help="Stack along this new dimension; [b]time[/b] for several rasters."),
+    ] = None,
+    values: Values = None,
+    pattern: Pattern = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write references to FLAC rasters: metadata and byte ranges, no pixel.
+
+    One raster becomes its own references, several are stacked along time. Whoever opens them needs
+    xarray and zarr-flac alone.
+
+    [b]virtual-flac virtualize https://example.com/dem.flac -o refs.json[/b]
+
+    [b]virtual-flac virtualize dem_2026-*.flac -o cube.icechunk[/b]
+    """
+    publish_and_tell(
+        urls, output, dim=dim, values=values, pattern=pattern, bands=bands, overview=overview,
+        group=group, force=force, as_json=as_json, quiet=quiet,
+    )  # fmt: skip

@@ -1,0 +1,343 @@
+"""The demo from end to end: make, serve, open, compare, reference, stack, draw.
+
+Knows the order of things and the public functions; what they do, they know themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rasterio.windows import Window
+
+from ..errors import SelectionError, SourceNotFoundError
+from ..geotiff import write_flac
+from ..index import TileIndex
+from . import rasters, reading
+from .costs import Cost, Meter
+from .folder import REPORT, claim, write_report
+from .picture import draw
+from .server import RangeServer, serve
+
+Report = Callable[[str], None]
+
+_FADING = (1.0, 0.9, 0.8)
+
+
+@dataclass(slots=True, kw_only=True)
+class DemoResult:
+    """What a demo made, and what reading it cost.
+
+    Parameters
+    ----------
+    folder : Path
+        Where everything is.
+    source : str
+        The raster that was converted.
+    files : dict of str to str
+        Name in `folder` and what it is.
+    sizes : dict of str to int
+        Bytes of those files.
+    raster : dict
+        Size, dtype and tiling of the FLAC raster.
+    window : tuple of int
+        Column and row of its upper left pixel, width and height.
+    identical : bool
+        Whether every reader gave the window of the source, bit for bit.
+    references : dict of str to int
+        How many byte ranges each file of references names.
+    costs : list of Cost
+    series : dict
+        Dates, and the values at three points.
+    steps : list of str
+        What was done, a sentence each.
+    seconds : float
+    """
+
+    folder: Path
+    source: str
+    files: dict[str, str]
+    sizes: dict[str, int] = field(default_factory=dict)
+    raster: dict[str, Any] = field(default_factory=dict)
+    window: tuple[int, int, int, int] = (0, 0, 0, 0)
+    identical: bool = False
+    references: dict[str, int] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)
+    series: dict[str, Any] = field(default_factory=dict)
+    steps: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**asdict(self), "folder": str(self.folder), "window": list(self.window)}
+
+    def size_of(self, ending: str) -> int:
+        """Bytes of the first file whose name ends so."""
+        return next(size for name, size in self.sizes.items() if name.endswith(ending))
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    stem: str
+    series: str
+    fetched: bool
+
+    @property
+    def source(self) -> str:
+        return f"{self.stem}.tif"
+
+    @property
+    def flac(self) -> str:
+        return f"{self.stem}.flac"
+
+    @property
+    def cog(self) -> str:
+        return f"{self.stem}.cog.tif"
+
+    def dated(self, suffix: str) -> list[str]:
+        return [f"{self.series}_{day.isoformat()}.{suffix}" for day in rasters.DATES]
+
+    def files(self) -> dict[str, str]:
+        return {
+            **({self.source: "the raster, as GeoTIFF"} if self.fetched else {}),
+            self.flac: "the same as streaming FLAC, with overviews",
+            self.cog: "the same as Cloud Optimized GeoTIFF, with overviews",
+            "refs.json": "kerchunk references to it",
+            **dict.fromkeys(self.dated("tif"), "a date, as GeoTIFF"),
+            **dict.fromkeys(self.dated("flac"), "a date, as streaming FLAC"),
+            "cube.json": "kerchunk references to the three dates as one cube",
+            "demo.png": "what was read, as a picture",
+            REPORT: "this report",
+        }
+
+
+def run_demo(
+    source: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] = "virtual-flac-demo",
+    *,
+    report: Report | None = None,
+    while_served: Callable[[RangeServer, DemoResult], None] | None = None,
+) -> DemoResult:
+    """Make a FLAC raster and a COG, serve them on loopback, and read, compare and stack them.
+
+    Parameters
+    ----------
+    source : str or path, optional
+        A GeoTIFF or its URL. By default an elevation model that matplotlib ships.
+    folder : str or path
+        Where the files go. Files of an earlier demo are replaced, others never.
+    report : callable, optional
+        Called with a sentence after each step.
+    while_served : callable, optional
+        Called at the end, while the files are still served.
+
+    Returns
+    -------
+    DemoResult
+
+    Raises
+    ------
+    TargetExistsError
+        When a file of the same name in `folder` is not an earlier demo's.
+    SourceError
+        When the source cannot be read.
+    RasterError
+        When it cannot be written as FLAC without loss.
+    """
+    start = time.perf_counter()
+    target = Path(folder).absolute()
+    names = _names(source)
+    _check_source(source, target, names)
+    claim(target, list(names.files()))
+    result = DemoResult(
+        folder=target, source=str(source or target / names.source), files=names.files()
+    )
+    write_report(target, result.to_json())
+
+    def say(sentence: str) -> None:
+        result.steps.append(sentence)
+        if report is not None:
+            report(sentence)
+
+    tif = _make_source(source, target / names.source, say)
+    tile_size = rasters.choose_tile_size(tif)
+    index = _convert(tif, target, names, tile_size, result, say)
+    window = rasters.choose_window(tif, tile_size)
+    result.window = (window.col_off, window.row_off, window.width, window.height)
+    _make_dates(source, tif, target, names, tile_size, say)
+    with serve(target) as server:
+        say(f"Served the folder at {server.url}, byte ranges and all.")
+        _read(tif, server, names, window, len(index.levels), result, say)
+        _publish(server, target, names, result, say)
+        overview = reading.overview_for_picture(server.url_of(names.flac), len(index.levels))
+        draw(
+            target / "demo.png",
+            reading.picture_data(
+                server.url_of(names.flac), target / "cube.json", result.window, overview
+            ),
+            elevation=source is None,
+            series=result.series,
+        )
+        say(f"Drew what was read: {target / 'demo.png'}.")
+        result.sizes = {name: _size(target / name) for name in names.files() if name != REPORT}
+        result.seconds = round(time.perf_counter() - start, 2)
+        write_report(target, result.to_json())
+        if while_served is not None:
+            while_served(server, result)
+    return result
+
+
+def _names(source: str | os.PathLike[str] | None) -> _Names:
+    if source is None:
+        return _Names("dem", "sunlight", True)
+    stem = PurePosixPath(os.fspath(source).partition("?")[0]).stem
+    return _Names(re.sub(r"[^\w.-]+", "_", stem) or "raster", "faded", _is_url(source))
+
+
+def _is_url(source: str | os.PathLike[str]) -> bool:
+    return "://" in os.fspath(source) or os.fspath(source).startswith("/vsi")
+
+
+def _check_source(source: str | os.PathLike[str] | None, folder: Path, names: _Names) -> None:
+    if source is None or _is_url(source):
+        return
+    path = Path(source).absolute()
+    if not path.is_file():
+        raise SourceNotFoundError(f"{path}: no such file")
+    if path.parent == folder and path.name in names.files():
+        raise SelectionError(f"{path} lies where the demo writes; choose another --output")
+
+
+def _make_source(source: str | os.PathLike[str] | None, target: Path, say: Report) -> Path:
+    if source is None:
+        rasters.make_dem(target)
+        say(f"Wrote the elevation model of the Jacksboro fault, Tennessee: {target}.")
+        return target
+    if _is_url(source):
+        with _gdal_errors(str(source)):
+            rasters.fetch(os.fspath(source), target)
+        say(f"Fetched {source}.")
+        return target
+    return Path(source)
+
+
+@contextmanager
+def _gdal_errors(name: str) -> Iterator[None]:
+    from rasterio.errors import RasterioError
+
+    from ..errors import SourceError
+
+    try:
+        yield
+    except RasterioError as error:
+        raise SourceError(f"{name}: {error}") from error
+
+
+def _convert(
+    tif: Path, folder: Path, names: _Names, tile_size: int, result: DemoResult, say: Report
+) -> TileIndex:
+    index = write_flac(
+        tif, folder / names.flac, tile_size=tile_size, overviews="auto", resampling="average"
+    )
+    with _gdal_errors(str(tif)):
+        rasters.write_cog(tif, folder / names.cog, tile_size=tile_size)
+    raster = index.raster
+    result.raster = {
+        "width": raster.width,
+        "height": raster.height,
+        "bands": raster.count,
+        "dtype": raster.dtype.name,
+        "tile_size": tile_size,
+        "tiles": index.tile_count,
+        "levels": [[level.width, level.height] for level in index.levels],
+    }
+    say(
+        f"Converted it without loss to {names.flac} ({_size(folder / names.flac):,} bytes) and "
+        f"{names.cog} ({_size(folder / names.cog):,} bytes), both in tiles of {tile_size} pixels "
+        f"with {len(index.levels) - 1} overviews."
+    )
+    return index
+
+
+def _make_dates(
+    source: str | os.PathLike[str] | None,
+    tif: Path,
+    folder: Path,
+    names: _Names,
+    tile_size: int,
+    say: Report,
+) -> None:
+    for number, day in enumerate(rasters.DATES):
+        dated = folder / names.dated("tif")[number]
+        if source is None:
+            rasters.make_sunlight(tif, dated, day)
+        else:
+            rasters.make_faded(tif, dated, _FADING[number])
+        write_flac(dated, dated.with_suffix(".flac"), tile_size=tile_size)
+    what = "the sunlight at noon on it" if source is None else "a fading copy of its middle"
+    say(f"Computed {what} for three dates, a FLAC raster each.")
+
+
+def _read(
+    tif: Path,
+    server: RangeServer,
+    names: _Names,
+    window: Window,
+    levels: int,
+    result: DemoResult,
+    say: Report,
+) -> None:
+    expected = rasters.read_window(tif, window)
+    flac, cog = server.url_of(names.flac), server.url_of(names.cog)
+    reading.warm_up(flac, tif, server)
+    meter = Meter(server)
+    reading.open_virtually(flac, meter)
+    found = [
+        reading.window_of_flac(flac, window, meter),
+        reading.window_of_references(flac, window, meter),
+        reading.window_of_cog(cog, window, meter),
+    ]
+    result.costs += meter.costs
+    result.identical = all(
+        values.dtype == expected.dtype and values.tobytes() == expected.tobytes()
+        for values in found
+    )
+    size = f"{window.width} x {window.height} pixels"
+    verdict = "bit for bit those of the source" if result.identical else "NOT those of the source"
+    say(f"Opened the FLAC's URL as virtual Zarr, and with xarray; read {size}: {verdict}.")
+
+
+def _publish(
+    server: RangeServer, folder: Path, names: _Names, result: DemoResult, say: Report
+) -> None:
+    """References to local files stay valid when the server is gone; those to URLs are measured."""
+    dated = names.dated("flac")
+    result.references["refs.json"] = reading.write_references(
+        [folder / names.flac], folder / "refs.json"
+    )
+    result.references["cube.json"] = reading.write_references(
+        [folder / name for name in dated], folder / "cube.json"
+    )
+    meter = Meter(server)
+    with tempfile.TemporaryDirectory() as scratch:
+        cube = Path(scratch) / "cube.json"
+        reading.write_references([server.url_of(name) for name in dated], cube)
+        result.series = reading.time_series(
+            cube, reading.choose_points(folder / "cube.json"), meter
+        )
+    result.costs += meter.costs
+    say(
+        f"Wrote kerchunk references, refs.json, and stacked the three dates into cube.json: "
+        f"{_size(folder / 'cube.json'):,} bytes that any Zarr reader with zarr-flac opens."
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
