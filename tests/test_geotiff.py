@@ -426,7 +426,7 @@ def test_statistics_come_from_a_side_file_too(tmp_path, gdalcompare):
 def test_crs_without_a_place_in_geotiff_is_told(tmp_path):
     crs = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371229"
     source = make_tif(tmp_path / "source.tif", crs=crs)
-    with pytest.warns(UserWarning, match="cannot hold this CRS"):
+    with pytest.warns(UserWarning, match="Lost or changed: CRS$"):
         there_and_back(source, tmp_path)
 
 
@@ -520,6 +520,64 @@ def test_creation_options(tmp_path):
         assert dataset.block_shapes == [(32, 32)] * 3
     assert result.read_bytes()[:4] == b"II+\0"
     assert_same_bits(all_levels(result)[0], all_levels(source)[0])
+
+
+def test_what_geotiff_cannot_hold_is_told(tmp_path):
+    source = make_tif(tmp_path / "source.tif", bands(2), after=set_tags)
+    write_flac(source, tmp_path / "x.flac")
+    with pytest.warns(UserWarning, match="changed: CRS, .*tag B, .*STATISTICS_MEAN of band 1"):
+        write_geotiff(
+            tmp_path / "x.flac",
+            tmp_path / "x.tif",
+            creation_options={"PROFILE": "BASELINE"},
+        )
+
+
+@pytest.mark.parametrize("compress", ["jpeg", "webp"])
+def test_lossy_options_are_found_out(tmp_path, compress):
+    source = make_tif(tmp_path / "source.tif", bands(3), interleave="pixel", **RGB)
+    write_flac(source, tmp_path / "x.flac", interleave="pixel")
+    before = set(os.listdir(tmp_path))
+    options = {"COMPRESS": compress, "WEBP_LOSSLESS": False}
+    with pytest.raises((LossyTileError, OSError), match=r"x\.tif|raster\.tif"):
+        write_geotiff(
+            tmp_path / "x.flac", tmp_path / "x.tif", compress="none", creation_options=options
+        )
+    assert set(os.listdir(tmp_path)) == before
+
+
+FULL_DISK = """
+import resource, sys
+from virtual_flac.geotiff import write_flac, write_geotiff
+limit = int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+function = {"flac": write_flac, "tif": write_geotiff}[sys.argv[2].rpartition(".")[2]]
+try:
+    function(sys.argv[1], sys.argv[2], overwrite=True)
+except (OSError, ValueError) as error:
+    print(type(error).__name__, error)
+    sys.exit(3)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="skipped: no such limits here")
+@pytest.mark.parametrize("target", ["new.flac", "new.tif"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, target):
+    # GDAL tells nobody of what fails while a file is closed.
+    pixels = RNG.integers(0, 4000, (1, 700, 800)).astype("uint16")
+    source = make_tif(tmp_path / "source.tif", pixels, overviews=([2], Resampling.nearest))
+    write_flac(source, tmp_path / "x.flac")
+    write_geotiff(tmp_path / "x.flac", tmp_path / "x.tif")
+    size = (tmp_path / f"x.{target.rpartition('.')[2]}").stat().st_size
+    origin = source if target.endswith("flac") else tmp_path / "x.flac"
+    (tmp_path / target).write_bytes(b"old")
+    before = set(os.listdir(tmp_path))
+    for limit in (1000, size // 2, size - 5000, size - 10):
+        command = [sys.executable, "-c", FULL_DISK, str(origin), str(tmp_path / target), str(limit)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 3, (limit, done.stderr)
+        assert (tmp_path / target).read_bytes() == b"old"
+        assert set(os.listdir(tmp_path)) == before
 
 
 def test_a_result_with_overviews_pretends_no_order(tmp_path):

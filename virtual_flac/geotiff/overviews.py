@@ -18,7 +18,7 @@ from ..atomic import temporary_folder
 from ..errors import RasterError, SelectionError, SourceError
 from ..grid import overview_factors
 from ..index import RasterInfo
-from .session import gdal_session, naming, open_dataset
+from .session import gdal_session, naming, open_dataset, open_level
 
 Overviews = Literal["source", "auto", "none"] | Sequence[int]
 
@@ -168,9 +168,7 @@ def _overview_count(dataset: DatasetReader) -> int:
 
 def _open_levels(stack: contextlib.ExitStack, name: str, count: int) -> list[DatasetReader]:
     try:
-        return [
-            stack.enter_context(open_dataset(name, overview_level=level)) for level in range(count)
-        ]
+        return [stack.enter_context(open_level(name, "r", level)) for level in range(1, count + 1)]
     except SourceError as error:
         raise RasterError(
             f"{name}: its overviews cannot be opened on their own. Give the raster by its name, or "

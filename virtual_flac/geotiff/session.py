@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+
+# Some functions of rasterio let GDAL's own errors through, which have no public name.
+from rasterio._err import CPLE_BaseError
 from rasterio.env import get_gdal_config, set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
@@ -55,6 +58,12 @@ def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:
             raise kind(explain(error, str(name))) from error
 
 
+def open_level(name: str | Path, mode: str, level: int, **options: Any) -> Any:
+    """A dataset in full resolution (0) or one of its overviews (1, 2, ...)."""
+    which = {"overview_level": level - 1} if level else {}
+    return open_dataset(name, mode, **which, **options)
+
+
 @contextlib.contextmanager
 def opened(source: Source) -> Iterator[DatasetReader]:
     """A dataset for a path; an open dataset is passed through and stays open."""
@@ -66,12 +75,12 @@ def opened(source: Source) -> Iterator[DatasetReader]:
 
 
 @contextlib.contextmanager
-def naming(name: str) -> Iterator[None]:
+def naming(name: str, kind: type[OSError] = SourceError) -> Iterator[None]:
     """Turn GDAL's errors into ours, which name the file."""
     try:
         yield
-    except RasterioError as error:
-        raise SourceError(explain(error, name)) from error
+    except (RasterioError, CPLE_BaseError) as error:
+        raise kind(explain(error, name)) from error
 
 
 def explain(error: BaseException, name: str) -> str:

@@ -17,7 +17,6 @@ from typing import Any, Literal
 import numpy as np
 import rasterio.shutil
 from obspec_utils.registry import ObjectStoreRegistry
-from rasterio.crs import CRS
 from rasterio.windows import Window as RasterioWindow
 
 from ..atomic import check_target, give_name, temporary_folder
@@ -26,10 +25,11 @@ from ..index import Level, RasterInfo, TileIndex
 from ..source import read_index
 from ..writer import Progress, available_cores
 from .blocks import ReadPlan
+from .check import ReadBack, lost_metadata
 from .overviews import parse_tags
-from .session import gdal_session, naming, open_dataset
+from .session import gdal_session, naming, open_level
 from .tiles import TileReader
-from .vrt import describe_overview, describe_raster, is_empty
+from .vrt import describe_overview, describe_raster
 
 #: GDAL's names of the compressions that lose nothing.
 COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "packbits", "lzma", "lerc_deflate", "lerc_zstd")
@@ -54,6 +54,9 @@ def write_geotiff(
     creation_options: Mapping[str, Any] | None = None,
 ) -> TileIndex:
     """Write a FLAC raster as GeoTIFF, with all its metadata.
+
+    Everything is read back and compared before the file appears under its name. A `UserWarning`
+    says so when GeoTIFF has no place for some of the metadata.
 
     Parameters
     ----------
@@ -96,6 +99,8 @@ def write_geotiff(
         When the source cannot be read or is no FLAC raster.
     CorruptFlacError
         When a tile is damaged.
+    LossyTileError, OSError
+        When the GeoTIFF cannot be written, or reads back differently.
 
     Examples
     --------
@@ -116,7 +121,7 @@ def write_geotiff(
         folder = stack.enter_context(temporary_folder(path))
         # Without side files: all that we have to say has a place in the GeoTIFF itself.
         stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
-        stack.enter_context(naming(os.fspath(target)))
+        stack.enter_context(naming(os.fspath(target), OSError))
         name = folder / "raster.tif"
         _write_skeleton(raster, [index.levels[n] for n in numbers[1:]], name, options)
         pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
@@ -124,18 +129,19 @@ def write_geotiff(
         counter = _Counter(index, numbers, progress)
         together = str(options["INTERLEAVE"]).upper() == "PIXEL"
         for position, number in enumerate(numbers):
-            which = {"overview_level": position - 1} if position else {}
-            with open_dataset(name, "r+", NUM_THREADS=threads, **which) as dataset:
+            read_back = ReadBack(os.fspath(target))
+            with open_level(name, "r+", position, NUM_THREADS=threads) as dataset:
                 if position:
                     tags = parse_tags(index.extra, number, raster.count)
                     for band, items in zip(dataset.indexes, tags, strict=False):
                         dataset.update_tags(band, **items)
                 else:
                     _write_domains(dataset, raster)
-                    _check_crs(dataset, raster)
                 for bands, window, pixels in _pieces(reader, index, number, together):
                     dataset.write(pixels, bands, window=window)
+                    read_back.add(bands, window, pixels)
                     counter.add(pixels.size)
+            _check(name, raster, position, read_back, path)
         with open(name, "r+b") as file:
             os.fsync(file.fileno())
         give_name(name, path, overwrite=overwrite)
@@ -245,13 +251,17 @@ def _write_domains(dataset: Any, raster: RasterInfo) -> None:
                 dataset.update_tags(number, ns=domain, **items)
 
 
-def _check_crs(dataset: Any, raster: RasterInfo) -> None:
-    """Say so when GeoTIFF has no place for a CRS: GDAL drops it, or parts of it, in silence."""
-    wkt = raster.georef.crs_wkt
-    if wkt and not is_empty(wkt) and dataset.crs != CRS.from_wkt(wkt):
+def _check(
+    name: Path, raster: RasterInfo, position: int, read_back: ReadBack, target: Path
+) -> None:
+    """Read everything again; say so when GeoTIFF has no place for some of the metadata."""
+    with open_level(name, "r", position) as dataset:
+        read_back.compare(dataset)
+        lost = [] if position else lost_metadata(dataset, raster)
+    if lost:
         warnings.warn(
-            f"GeoTIFF cannot hold this CRS as it is; the file says {dataset.crs or 'none'} instead "
-            f"of {wkt}",
+            f"{target}: GeoTIFF cannot hold all of the metadata as it is. Lost or changed: "
+            f"{', '.join(lost)}",
             UserWarning,
             stacklevel=3,
         )
