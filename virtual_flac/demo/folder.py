@@ -7,20 +7,30 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..errors import TargetExistsError
+from ..errors import SelectionError, TargetExistsError
 
 #: Says what the demo made and measured; what it lists may be replaced, nothing else.
 REPORT = "demo.json"
 _MADE_BY = "virtual-flac demo"
 
 
-def claim(folder: Path, names: list[str]) -> None:
+def claim(folder: Path, names: list[str], *, keep: Path | None = None) -> None:
     """Make room for files in a folder: remove those an earlier demo made, and no others.
+
+    Parameters
+    ----------
+    folder : Path
+    names : list of str
+        What is to be written.
+    keep : Path, optional
+        A file that must not be touched: the source.
 
     Raises
     ------
     TargetExistsError
         When a file or folder of one of these names is not the demo's; nothing is removed then.
+    SelectionError
+        When `keep` would be.
     """
     if folder.exists() and not folder.is_dir():
         raise TargetExistsError(f"{folder} is a file; choose another folder with --output")
@@ -30,6 +40,9 @@ def claim(folder: Path, names: list[str]) -> None:
             raise TargetExistsError(
                 f"{folder / name} exists and no demo made it; choose another folder with --output"
             )
+    touched = [folder / name for name in {*names, *own} if (folder / name).exists()]
+    if keep is not None and any(path.samefile(keep) for path in touched):
+        raise SelectionError(f"{keep} lies where the demo writes; choose another --output")
     for name in own:
         _remove(folder / name)
     folder.mkdir(parents=True, exist_ok=True)

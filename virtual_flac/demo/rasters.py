@@ -6,16 +6,21 @@ Knows rasterio and where matplotlib keeps its sample data; knows nothing of FLAC
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 import rasterio.shutil
 from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
+
+from ..errors import SourceError
+from ..geotiff.session import explain, open_dataset
 
 #: Equinox and the two solstices, the shortest day last.
 DATES = (date(2026, 3, 20), date(2026, 6, 21), date(2026, 12, 21))
@@ -24,7 +29,7 @@ _SOLAR_CONSTANT = 1361.0
 #: Edge of what is made per date from a raster that may be large.
 _CROP = 1024
 
-Path_ = str | os.PathLike[str]
+Path_ = str | Path
 
 
 def make_dem(target: Path_) -> None:
@@ -58,7 +63,7 @@ def make_sunlight(dem: Path_, target: Path_, day: date) -> None:
     target : str or path
     day : datetime.date
     """
-    with rasterio.open(dem) as source:
+    with open_dataset(dem) as source:
         height = source.read(1).astype(np.float64)
         crs, transform = source.crs, source.transform
         latitude = np.deg2rad(source.xy(source.height // 2, source.width // 2)[1])
@@ -86,7 +91,7 @@ def _sun(day: date, latitude: float) -> tuple[float, float]:
 
 def make_faded(raster: Path_, target: Path_, factor: float) -> None:
     """Write the middle of a raster's first band, its values times `factor`: a change made up."""
-    with rasterio.open(raster) as source:
+    with open_dataset(raster) as source:
         width, height = min(source.width, _CROP), min(source.height, _CROP)
         window = Window((source.width - width) // 2, (source.height - height) // 2, width, height)
         values = source.read(1, window=window)
@@ -102,9 +107,9 @@ def make_faded(raster: Path_, target: Path_, factor: float) -> None:
 
 def write_cog(source: Path_, target: Path_, *, tile_size: int) -> None:
     """Write a Cloud Optimized GeoTIFF as one would who cares for size: ZSTD and a predictor."""
-    rasterio.shutil.copy(
+    _copy(
         os.fspath(source),
-        os.fspath(target),
+        target,
         driver="COG",
         COMPRESS="ZSTD",
         PREDICTOR="YES",
@@ -116,27 +121,42 @@ def write_cog(source: Path_, target: Path_, *, tile_size: int) -> None:
 
 
 def fetch(url: str, target: Path_) -> None:
-    """Copy a raster that lies elsewhere into a local GeoTIFF."""
-    rasterio.shutil.copy(url, os.fspath(target), driver="GTiff", COMPRESS="ZSTD", TILED="YES")
+    """Copy a raster that lies elsewhere into a local GeoTIFF.
+
+    Raises
+    ------
+    SourceError
+        When GDAL cannot read it.
+    """
+    _copy(url, target, driver="GTiff", COMPRESS="ZSTD", TILED="YES")
+
+
+def _copy(source: str, target: Path_, **options: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            rasterio.shutil.copy(source, os.fspath(target), **options)
+        except RasterioError as error:
+            raise SourceError(explain(error, source)) from error
 
 
 def read_window(raster: Path_, window: Window) -> npt.NDArray[Any]:
     """A window of all bands, as stored."""
-    with rasterio.open(raster) as source:
+    with open_dataset(raster) as source:
         values: npt.NDArray[Any] = source.read(window=window)
     return values
 
 
 def choose_window(raster: Path_, tile_size: int) -> Window:
     """A window in the middle, as large as a tile and hardly ever on the edges of one."""
-    with rasterio.open(raster) as source:
+    with open_dataset(raster) as source:
         width, height = min(source.width, tile_size), min(source.height, tile_size)
         return Window((source.width - width) // 2, (source.height - height) // 2, width, height)
 
 
 def choose_tile_size(raster: Path_) -> int:
     """About four tiles along the longer side, between 128 and 1024 pixels."""
-    with rasterio.open(raster) as source:
+    with open_dataset(raster) as source:
         longer = max(source.width, source.height)
     sizes: Sequence[int] = (128, 256, 512)
     return next((size for size in sizes if 4 * size >= longer), 1024)
@@ -146,7 +166,7 @@ def _write(
     target: Path_, values: npt.NDArray[Any], *, unit: str = "", name: str = "", **profile: Any
 ) -> None:
     height, width = values.shape
-    with rasterio.open(
+    with open_dataset(
         target, "w", driver="GTiff", dtype=values.dtype, count=1, width=width, height=height,
         compress="deflate", **profile,
     ) as file:  # fmt: skip

@@ -19,6 +19,7 @@ import xarray as xr
 from rasterio.windows import Window
 
 from ..cube import stack
+from ..geotiff.session import open_dataset
 from ..manifest import FULL_RESOLUTION
 from ..parser import FLACParser
 from ..references import write_kerchunk
@@ -50,7 +51,7 @@ def warm_up(flac: str, tif: Path, server: RangeServer) -> None:
     open_virtually(flac, unused)
     window_of_flac(flac, corner, unused)
     window_of_references(flac, corner, unused)
-    with rasterio.open(tif) as source:
+    with open_dataset(tif) as source:
         source.read(1, window=corner)
 
 
@@ -85,7 +86,7 @@ def window_of_cog(url: str, window: Window, meter: Meter) -> Pixels:
     """The same window of the COG, through GDAL's own HTTP reader."""
     with rasterio.Env(**_GDAL):
         with meter.measure(COG_RASTERIO, "open"):
-            source = rasterio.open(url)
+            source = open_dataset(url)
         with source, meter.measure(COG_RASTERIO, "window"):
             values: Pixels = source.read(window=window)
     return values

@@ -9,15 +9,14 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rasterio.windows import Window
 
-from ..errors import SelectionError, SourceNotFoundError
+from ..errors import SourceNotFoundError
 from ..geotiff import write_flac
 from ..index import TileIndex
 from . import rasters, reading
@@ -154,8 +153,7 @@ def run_demo(
     start = time.perf_counter()
     target = Path(folder).absolute()
     names = _names(source)
-    _check_source(source, target, names)
-    claim(target, list(names.files()))
+    claim(target, list(names.files()), keep=_local(source))
     result = DemoResult(
         folder=target, source=str(source or target / names.source), files=names.files()
     )
@@ -205,14 +203,13 @@ def _is_url(source: str | os.PathLike[str]) -> bool:
     return "://" in os.fspath(source) or os.fspath(source).startswith("/vsi")
 
 
-def _check_source(source: str | os.PathLike[str] | None, folder: Path, names: _Names) -> None:
+def _local(source: str | os.PathLike[str] | None) -> Path | None:
     if source is None or _is_url(source):
-        return
-    path = Path(source).absolute()
+        return None
+    path = Path(source)
     if not path.is_file():
         raise SourceNotFoundError(f"{path}: no such file")
-    if path.parent == folder and path.name in names.files():
-        raise SelectionError(f"{path} lies where the demo writes; choose another --output")
+    return path
 
 
 def _make_source(source: str | os.PathLike[str] | None, target: Path, say: Report) -> Path:
@@ -221,23 +218,10 @@ def _make_source(source: str | os.PathLike[str] | None, target: Path, say: Repor
         say(f"Wrote the elevation model of the Jacksboro fault, Tennessee: {target}.")
         return target
     if _is_url(source):
-        with _gdal_errors(str(source)):
-            rasters.fetch(os.fspath(source), target)
+        rasters.fetch(os.fspath(source), target)
         say(f"Fetched {source}.")
         return target
     return Path(source)
-
-
-@contextmanager
-def _gdal_errors(name: str) -> Iterator[None]:
-    from rasterio.errors import RasterioError
-
-    from ..errors import SourceError
-
-    try:
-        yield
-    except RasterioError as error:
-        raise SourceError(f"{name}: {error}") from error
 
 
 def _convert(
@@ -246,8 +230,7 @@ def _convert(
     index = write_flac(
         tif, folder / names.flac, tile_size=tile_size, overviews="auto", resampling="average"
     )
-    with _gdal_errors(str(tif)):
-        rasters.write_cog(tif, folder / names.cog, tile_size=tile_size)
+    rasters.write_cog(tif, folder / names.cog, tile_size=tile_size)
     raster = index.raster
     result.raster = {
         "width": raster.width,

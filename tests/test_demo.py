@@ -1,0 +1,357 @@
+"""The demo from end to end, and its server, folder and rasters one by one."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from matplotlib.cbook import get_sample_data
+from matplotlib.image import imread
+from rasterio.errors import NotGeoreferencedWarning
+from typer.testing import CliRunner
+
+import virtual_flac
+from virtual_flac.cli import app
+from virtual_flac.demo import DemoResult, make_dem, make_sunlight, run_demo, serve
+from virtual_flac.demo.folder import claim, write_report
+from virtual_flac.errors import SelectionError, SourceNotFoundError, TargetExistsError
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    sentences: list[str] = []
+    result = run_demo(folder=folder, report=sentences.append)
+    assert result.steps == sentences
+    return result
+
+
+def costs(result: DemoResult) -> dict[tuple[str, str], tuple[int, int]]:
+    return {(cost.reader, cost.action): (cost.requests, cost.bytes) for cost in result.costs}
+
+
+def read(path: Path) -> Any:
+    with rasterio.open(path) as source:
+        return source.read()
+
+
+# --- End to end -----------------------------------------------------------------------------------
+
+
+def test_every_file_is_there_and_no_other(demo: DemoResult) -> None:
+    assert {path.name for path in demo.folder.iterdir()} == set(demo.files)
+    assert set(demo.sizes) == set(demo.files) - {"demo.json"}
+    for name, size in demo.sizes.items():
+        assert (demo.folder / name).stat().st_size == size > 0
+
+
+def test_every_reader_gave_the_pixels_of_the_source(demo: DemoResult) -> None:
+    assert demo.identical
+    expected = read(demo.folder / "dem.tif")
+    np.testing.assert_array_equal(read(demo.folder / "dem.cog.tif"), expected)
+    for path, engine in (("dem.flac", "flac"), ("refs.json", "kerchunk")):
+        with xr.open_dataset(str(demo.folder / path), engine=engine) as dataset:
+            np.testing.assert_array_equal(dataset.band_data, expected)
+
+
+def test_the_table_says_what_the_files_say(demo: DemoResult) -> None:
+    index = virtual_flac.read_index(demo.folder / "dem.flac")
+    column, row, width, height = demo.window
+    size = index.tile_size
+    touched = index.levels[0].lengths[
+        0,
+        row // size : (row + height - 1) // size + 1,
+        column // size : (column + width - 1) // size + 1,
+    ]
+    window = (touched.size, int(touched.sum()))
+    measured = costs(demo)
+    flac, references = 'FLAC, engine="flac"', 'FLAC, references, engine="kerchunk"'
+    assert measured[flac, "open"][0] == 1
+    assert measured["FLAC, open_virtual_dataset", "open"] == measured[flac, "open"]
+    assert measured[references, "open"] == (0, 0)
+    requests, sent = measured[flac, "window"]
+    assert requests <= window[0]
+    assert window[1] <= sent <= 1.02 * window[1]
+    assert measured[references, "window"] == window
+    assert measured["COG, rasterio", "open"][0] >= 1
+    assert measured["COG, rasterio", "window"][1] > 0
+    cube = 'Cube of three FLACs, engine="kerchunk"'
+    assert measured[cube, "open"] == (0, 0)
+    assert measured[cube, "time series"][0] == 3
+    # References name the tiles of the full resolution, in the file and in the cube of its likes.
+    count = index.levels[0].lengths.size
+    assert demo.references == {"refs.json": count, "cube.json": 3 * count}
+
+
+def test_the_cube_holds_the_dates(demo: DemoResult) -> None:
+    days = demo.series["dates"]
+    assert days == ["2026-03-20", "2026-06-21", "2026-12-21"]
+    expected = np.stack([read(demo.folder / f"sunlight_{day}.tif") for day in days])
+    with xr.open_dataset(str(demo.folder / "cube.json"), engine="kerchunk") as cube:
+        np.testing.assert_array_equal(cube.band_data, expected)
+        for point in demo.series["points"]:
+            series = cube.band_data.sel(x=point["x"], y=point["y"]).isel(band=0)
+            assert series.to_numpy().tolist() == point["values"]
+    brightest, median, darkest = (point["values"][-1] for point in demo.series["points"])
+    assert darkest < median < brightest
+
+
+def test_the_report_is_the_result(demo: DemoResult) -> None:
+    report = json.loads((demo.folder / "demo.json").read_text())
+    assert report.pop("made_by") == "virtual-flac demo"
+    assert report == json.loads(json.dumps(demo.to_json()))
+
+
+def test_the_picture_shows_something(demo: DemoResult) -> None:
+    pixels = imread(demo.folder / "demo.png")
+    height, width, _ = pixels.shape
+    assert width > height > 600
+    assert len(np.unique((pixels[..., :3] * 255).astype(int).reshape(-1, 3), axis=0)) > 5000
+
+
+def test_it_is_over_in_time(demo: DemoResult) -> None:
+    assert demo.seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bands", "profile"),
+    [
+        ("uint8", 3, {"nodata": 0, "crs": "EPSG:32633"}),
+        ("float32", 1, {"nodata": float("nan"), "crs": "EPSG:3857"}),
+        ("int16", 2, {}),
+    ],
+)
+def test_other_rasters(
+    dtype: str, bands: int, profile: dict[str, Any], tmp_path: Path
+) -> None:  # fmt: skip
+    rng = np.random.default_rng(3)
+    data = rng.integers(0, 90, (bands, 300, 700)).astype(dtype)
+    if dtype == "float32":
+        data[:, :50] = np.nan
+    source = tmp_path / "my raster #1.tif"
+    if "crs" in profile:
+        profile = {"transform": rasterio.transform.from_origin(4e5, 5e6, 30, 30), **profile}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(
+            source, "w", driver="GTiff", dtype=dtype, count=bands, width=700, height=300, **profile
+        ) as target:
+            target.write(data)
+    before = source.read_bytes()
+    result = run_demo(source, tmp_path / "out")
+    assert result.identical
+    assert result.raster["bands"] == bands
+    assert "my_raster_1.flac" in result.files
+    assert source.read_bytes() == before
+    with xr.open_dataset(
+        str(tmp_path / "out" / "refs.json"), engine="kerchunk", mask_and_scale=False
+    ) as dataset:
+        np.testing.assert_array_equal(dataset.band_data, data)
+
+
+def test_a_url_is_fetched(demo: DemoResult, tmp_path: Path) -> None:
+    with serve(demo.folder) as server:
+        result = run_demo(server.url_of("dem.tif"), tmp_path)
+        assert {request.path for request in server.requests()} == {"/dem.tif"}
+    assert result.identical
+    np.testing.assert_array_equal(read(tmp_path / "dem.tif"), read(demo.folder / "dem.tif"))
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+
+def test_the_command_in_a_fresh_process(tmp_path: Path) -> None:
+    code = "from virtual_flac.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "demo"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "COLUMNS": "140"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    folder = tmp_path / "virtual-flac-demo"
+    assert f'xr.open_dataset("{folder / "cube.json"}", engine="kerchunk")' in done.stdout
+    for word in ("bit for bit those of the source", "requests", "COG, rasterio", "demo.png"):
+        assert word in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_command_gives_json(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["identical"] is True
+    assert {cost["action"] for cost in result["costs"]} == {"open", "window", "time series"}
+    assert "1. Wrote the elevation model" in done.stderr
+    again = CliRunner().invoke(app, ["demo", "-o", str(tmp_path), "--json"])
+    assert again.exit_code == 0, again.output
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "dem.tif").write_text("mine")
+    done = CliRunner().invoke(app, ["demo", "-o", str(tmp_path)])
+    assert (done.exit_code, "dem.tif exists" in done.stderr) == (2, True)
+    assert (tmp_path / "dem.tif").read_text() == "mine"
+    done = CliRunner().invoke(app, ["demo", "missing.tif", "-o", str(tmp_path / "new")])
+    assert (done.exit_code, "missing.tif: no such file" in done.stderr) == (1, True)
+    done = CliRunner().invoke(app, ["demo", str(tmp_path / "dem.tif"), "-o", str(tmp_path / "new")])
+    assert (done.exit_code, "dem.tif" in done.stderr) == (1, True)
+    assert "Traceback" not in done.output
+
+
+# --- The folder -----------------------------------------------------------------------------------
+
+
+def test_only_own_files_are_replaced(tmp_path: Path) -> None:
+    claim(tmp_path, ["a", "b"])
+    write_report(tmp_path, {"files": {"a": "", "b": ""}})
+    (tmp_path / "a").touch()
+    (tmp_path / "notes.txt").touch()
+    claim(tmp_path, ["a", "c"])
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(TargetExistsError, match=r"notes\.txt exists"):
+        claim(tmp_path, ["notes.txt"])
+
+
+def test_a_report_reaches_nothing_outside(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "a").touch()
+    names = ["../a", str(tmp_path / "a"), "..", ".", "", 7]
+    (folder / "demo.json").write_text(json.dumps({"made_by": "virtual-flac demo", "files": names}))
+    claim(folder, [])
+    assert (tmp_path / "a").exists()
+    assert folder.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": ["a"]}', "\udcff"])
+def test_somebody_elses_report_stays(text: str, tmp_path: Path) -> None:
+    (tmp_path / "demo.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(TargetExistsError, match=r"demo\.json exists"):
+        claim(tmp_path, [])
+
+
+def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
+    run_demo(folder=tmp_path)
+    before = (tmp_path / "dem.tif").read_bytes()
+    with pytest.raises(SelectionError, match="lies where the demo writes"):
+        run_demo(tmp_path / "dem.tif", tmp_path)
+    assert (tmp_path / "dem.tif").read_bytes() == before
+    with pytest.raises(SourceNotFoundError):
+        run_demo(tmp_path / "no.tif", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(TargetExistsError, match="is a file"):
+        run_demo(folder=tmp_path / "file")
+
+
+# --- The rasters ----------------------------------------------------------------------------------
+
+
+def test_the_elevation_model_is_matplotlibs(tmp_path: Path) -> None:
+    make_dem(tmp_path / "dem.tif")
+    sample: Any = get_sample_data("jacksboro_fault_dem.npz")
+    with sample, rasterio.open(tmp_path / "dem.tif") as dem:
+        np.testing.assert_array_equal(dem.read(1), sample["elevation"])
+        assert dem.crs.to_epsg() == 4326
+        edges = [sample[name].item() for name in ("xmin", "ymax", "xmax", "ymin")]
+        np.testing.assert_allclose(dem.bounds, edges, atol=1e-9)
+
+
+def test_sunlight_is_physics(tmp_path: Path) -> None:
+    size = 60
+    rows, columns = np.mgrid[:size, :size]
+    flat = np.zeros((size, size), "int16")
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "dtype": "int16", "count": 1, "width": size, "height": size,
+        "crs": "EPSG:4326", "transform": rasterio.transform.from_origin(10, 40, 0.001, 0.001),
+    }  # fmt: skip
+    light: dict[str, dict[int, float]] = {}
+    slopes = {"flat": flat, "south": (-20 * rows).astype("int16"), "east": (9 * columns)}
+    for name, heights in slopes.items():
+        with rasterio.open(tmp_path / f"{name}.tif", "w", **profile) as target:
+            target.write(heights.astype("int16"), 1)
+        light[name] = {}
+        for month in (3, 6, 12):
+            make_sunlight(tmp_path / f"{name}.tif", tmp_path / "s.tif", date(2026, month, 21))
+            light[name][month] = float(read(tmp_path / "s.tif")[0, 30, 30])
+    assert light["flat"][12] < light["flat"][3] < light["flat"][6] < 1361
+    # About 450 W/m² of direct light at noon of the shortest day on 40 degrees north, 1000 in June.
+    assert 250 < light["flat"][12] < 500
+    assert 800 < light["flat"][6] < 1050
+    assert light["south"][12] > light["flat"][12]
+    assert light["east"][6] < light["flat"][6]
+
+
+# --- The server -----------------------------------------------------------------------------------
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    try:
+        connection.request(method, parts.path, headers=headers)
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def test_the_server_honours_ranges_and_tells(tmp_path: Path) -> None:
+    (tmp_path / "a b.bin").write_bytes(bytes(range(100)))
+    with serve(tmp_path) as server:
+        url = server.url_of("a b.bin")
+        assert url == server.url_of(tmp_path / "a b.bin") == f"{server.url}/a%20b.bin"
+        status, headers, body = ask(url, Range="bytes=10-19")
+        assert (status, headers["Content-Range"]) == (206, "bytes 10-19/100")
+        assert body == bytes(range(10, 20))
+        assert ask(url, Range="bytes=-5")[2] == bytes(range(95, 100))
+        status, headers, body = ask(url, "HEAD")
+        assert (status, headers["Content-Length"], body) == (200, "100", b"")
+        assert ask(url)[2] == bytes(range(100))
+        assert ask(url, Range="bytes=200-300")[0] == 416
+        assert ask(f"{server.url}/no.bin")[0] == 404
+        assert ask(f"{server.url}/../etc/passwd")[0] in (403, 404)
+        told = [(r.method, r.range, r.status, r.bytes_sent) for r in server.requests()[:4]]
+        assert told == [
+            ("GET", "bytes=10-19", 206, 10), ("GET", "bytes=-5", 206, 5), ("HEAD", None, 200, 0),
+            ("GET", None, 200, 100),
+        ]  # fmt: skip
+        assert [request.status for request in server.requests()[4:6]] == [416, 404]
+        port = urlsplit(server.url).port
+        with pytest.raises(OSError, match="no server of"), serve(tmp_path, port or 0):
+            pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+    with pytest.raises(NotADirectoryError), serve(tmp_path / "a b.bin"):
+        pass
+
+
+def test_the_server_goes_with_its_parent(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from virtual_flac.demo import serve; "
+        "server = serve(sys.argv[1]).__enter__(); print(server.url, flush=True); os._exit(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    port = urlsplit(done.stdout.strip()).port
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+    pytest.fail("the server lives on")
