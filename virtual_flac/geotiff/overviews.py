@@ -193,6 +193,6 @@ def _build(
             "GDAL_TIFF_OVR_BLOCKSIZE": "512",
             "GDAL_NUM_THREADS": str(threads),
         }
-        with gdal_session(cache_bytes=64 << 20, **settings), open_dataset(name, "r+") as virtual:
+        with gdal_session(**settings), open_dataset(name, "r+") as virtual:
             virtual.build_overviews(factors, method)
     return name
