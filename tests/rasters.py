@@ -41,6 +41,20 @@ CASES: dict[str, tuple[str, int, int, int, dict[str, Any]]] = {
     "no_crs": ("uint8", 1, 40, 50, {"crs": None, "transform": None}),
     "custom_crs": ("uint8", 1, 40, 50, {"crs": "+proj=laea +lat_0=52 +lon_0=9.5 +datum=WGS84"}),
     "tags": ("uint16", 2, 30, 30, {"tags": {"n": "12", "f": "1.5", "list": "{1,2.5}", "w": "é"}}),
+    "netcdf_tags": (
+        "uint8",
+        1,
+        20,
+        20,
+        {
+            "tags": {
+                "x#units": "m",
+                "y#standard_name": "northing",
+                "band_data#kind": "a",
+                "t#u": "1",
+            }
+        },
+    ),
     "gcps": ("uint8", 1, 30, 30, {"gcps": True, "transform": None, "crs": None}),
     "one_pixel": ("uint16", 1, 1, 1, {}),
     "one_row": ("float32", 3, 1, 300, {}),

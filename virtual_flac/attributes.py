@@ -10,6 +10,8 @@ from typing import Any
 
 from .index import Band, RasterInfo
 
+#: Coordinates to which GeoTIFFs that GDAL made of NetCDF files give attributes, as ``x#units``.
+COORDINATES = ("band", "y", "x", "spatial_ref")
 #: Tags that rioxarray leaves out because GDAL or xarray say the same elsewhere.
 _UNWANTED = frozenset(
     {"_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "is_tiled", "res"}
@@ -40,7 +42,7 @@ def data_attributes(raster: RasterInfo, bands: Sequence[int] | None = None) -> d
     attributes: dict[str, Any] = {
         key: value
         for key, value in (_parse_tag(key, text) for key, text in tags.items())
-        if key not in _UNWANTED
+        if key not in _UNWANTED and key.partition("#")[0] not in (*COORDINATES, "band_data")
     }
     attributes |= _uniform([band.scale for band in chosen], "scale_factor", "scales", 1.0)
     attributes |= _uniform([band.offset for band in chosen], "add_offset", "offsets", 0.0)
@@ -52,6 +54,16 @@ def data_attributes(raster: RasterInfo, bands: Sequence[int] | None = None) -> d
         units = [band.unit for band in chosen]
         attributes["units"] = units[0] if len(units) == 1 else units
     return attributes
+
+
+def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
+    """Attributes of one of `COORDINATES` from tags such as ``x#units``; usually none."""
+    parsed = (_parse_tag(key, text) for key, text in raster.tags.get("", {}).items())
+    return {
+        key.partition("#")[2]: value
+        for key, value in parsed
+        if key.startswith(f"{name}#") and key.count("#") == 1
+    }
 
 
 def masking_alpha(bands: Sequence[Band], dtype_name: str) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup, ManifestStore
@@ -16,7 +17,7 @@ from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
 from zarr_flac import TileSpec
 
-from .attributes import data_attributes
+from .attributes import coordinate_attributes, data_attributes
 from .errors import SelectionError
 from .index import TileIndex
 from .virtual_arrays import (
@@ -217,10 +218,15 @@ def _coordinate_arrays(
 ) -> dict[str, ManifestArray]:
     level = index.levels[number]
     georef = index.georef_of(number)
-    arrays = {"band": inline_array(np.asarray(bands, dtype=np.int64) + 1, ("band",))}
+    values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}
     if with_xy and georef.has_coordinates:
         x, y = georef.coordinates(width=level.width, height=level.height)
-        arrays["y"] = inline_array(y, ("y",))
-        arrays["x"] = inline_array(x, ("x",))
-    arrays[GRID_MAPPING] = attribute_holder(georef.cf_attributes())
+        values |= {"y": y, "x": x}
+    arrays = {
+        name: inline_array(array, (name,), coordinate_attributes(index.raster, name))
+        for name, array in values.items()
+    }
+    arrays[GRID_MAPPING] = attribute_holder(
+        coordinate_attributes(index.raster, GRID_MAPPING) | georef.cf_attributes()
+    )
     return arrays
