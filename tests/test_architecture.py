@@ -36,7 +36,7 @@ LAYERS = [
     "layouts",
     "source manifest writer",
     "parser geotiff.session geotiff.describe geotiff.blocks geotiff.vrt",
-    "geotiff.overviews geotiff.tiles",
+    "geotiff.overviews geotiff.tiles geotiff.check",
     "geotiff.to_flac geotiff.to_geotiff",
     "dataset geotiff",
     "xarray_plugin cube references",

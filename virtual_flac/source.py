@@ -7,6 +7,7 @@ in. Knows nothing of what the header contains.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -91,6 +92,41 @@ def read_start(url: str | os.PathLike[str], count: int) -> bytes:
     except Exception as error:
         raise _translate(error, address) or SourceError(
             f"{address}: {_first_line(error)}"
+        ) from error
+
+
+def read_ranges(
+    url: str | os.PathLike[str],
+    starts: Sequence[int],
+    lengths: Sequence[int],
+    registry: ObjectStoreRegistry[Any] | None = None,
+) -> list[Any]:
+    """Several pieces of a file; the store merges neighbours into one request.
+
+    Parameters
+    ----------
+    url : str or path
+    starts, lengths : sequence of int
+        In bytes.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with.
+
+    Returns
+    -------
+    list of buffers
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    """
+    address = to_url(url)
+    store, path = _resolve(registry or registry_for(address), address)
+    try:
+        return list(store.get_ranges(path, starts=starts, lengths=lengths))
+    except Exception as error:
+        raise _translate(error, address) or SourceError(
+            f"{address}: reading {len(starts)} tiles failed: {_first_line(error)}"
         ) from error
 
 

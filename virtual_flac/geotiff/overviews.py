@@ -188,7 +188,7 @@ def _build(
                 rasterio.shutil.copy(bare, name, driver="VRT")
         else:
             rasterio.shutil.copy(dataset, name, driver="VRT")
-        settings = {
+        settings: dict[str, Any] = {
             "BIGTIFF_OVERVIEW": "IF_SAFER",
             "GDAL_TIFF_OVR_BLOCKSIZE": "512",
             "GDAL_NUM_THREADS": str(threads),

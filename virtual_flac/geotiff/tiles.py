@@ -1,6 +1,6 @@
 """Tiles of a FLAC raster to blocks of pixels: byte ranges in, checked pixels out.
 
-Knows stores and the codec; must not know rasterio.
+Knows the source and the codec; must not know rasterio.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import TileSpec, decode_tile, read_tile_info
 
-from ..errors import CorruptFlacError, FlacError, SourceError
+from ..errors import CorruptFlacError, FlacError
 from ..grid import Window
 from ..index import TileIndex
+from ..source import read_ranges
 from ..stores import registry_for, to_url
 from .blocks import Piece
 
@@ -47,8 +48,7 @@ class TileReader:
         pool: ThreadPoolExecutor,
     ) -> None:
         self._url = to_url(url)
-        registry = registry or registry_for(self._url)
-        self._store, self._path = registry.resolve(self._url)
+        self._registry = registry or registry_for(self._url)
         self._index = index
         self._pool = pool
 
@@ -98,15 +98,9 @@ class TileReader:
         return pixels
 
     def _fetch(self, level: int, tiles: Sequence[tuple[int, int, int]]) -> list[Any]:
-        """Bytes of tiles; the store merges neighbours into one request."""
         offsets = [int(self._index.levels[level].offsets[tile]) for tile in tiles]
         lengths = [int(self._index.levels[level].lengths[tile]) for tile in tiles]
-        try:
-            found = self._store.get_ranges(self._path, starts=offsets, lengths=lengths)
-        except Exception as error:
-            first_line = str(error).partition("\n")[0]
-            raise SourceError(f"{self._url}: reading tiles failed: {first_line}") from error
-        return list(found)
+        return read_ranges(self._url, offsets, lengths, self._registry)
 
     def _decode(self, data: Any, window: Window, out: npt.NDArray[Any], name: str) -> None:
         index = self._index
