@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlparse
@@ -104,7 +105,8 @@ def _coordinate(
     if len(values) != len(urls):
         raise SelectionError(f"{len(values)} values of {dim} for {len(urls)} rasters")
     coordinate = np.asarray(values)
-    if coordinate.dtype.kind == "M":
+    times = all(isinstance(value, datetime) for value in values)
+    if coordinate.dtype.kind == "M" or times:
         coordinate = coordinate.astype("datetime64[ns]")
     unique, counts = np.unique(coordinate, return_counts=True)
     if (counts > 1).any():

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -122,14 +121,14 @@ def parse_values(text: str) -> list[Any]:
     return words
 
 
-def _parse_date(word: str) -> Any:
+def _parse_date(word: str) -> datetime:
     moment = datetime.fromisoformat(word)
     if moment.tzinfo is not None:
         raise typer.BadParameter(
             f"{word} has a time zone, which coordinates lack; give UTC without one",
             param_hint="--values",
         )
-    return np.datetime64(moment, "ns")
+    return moment
 
 
 def check_pattern(text: str) -> str:
