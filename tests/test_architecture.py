@@ -43,7 +43,7 @@ LAYERS = [
     "publish",
     "demo.server demo.rasters demo.folder demo.picture",
     "demo.costs",
-    "demo.reading",
+    "demo.reading demo.result",
     "demo.run",
     "demo",
     "cli.console",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -210,6 +211,32 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["demo", str(tmp_path / "dem.tif"), "-o", str(tmp_path / "new")])
     assert (done.exit_code, "dem.tif" in done.stderr) == (1, True)
     assert "Traceback" not in done.output
+
+
+def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    code = "from virtual_flac.cli import main; main()"
+    # A proxy that nobody answers at is no hindrance to loopback.
+    environment = {
+        **os.environ,
+        "http_proxy": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", code, "demo", "--serve", "-o", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            lines = iter(process.stdout.readline, "")
+            told = next((line for line in lines if line.startswith("Serving")), "")
+            url = told.split()[-1] if told else ""
+            assert ask(url, Range="bytes=0-3")[0] == 206
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    with pytest.raises(ConnectionRefusedError):
+        ask(url)
 
 
 # --- The folder -----------------------------------------------------------------------------------

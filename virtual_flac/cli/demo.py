@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,8 +72,9 @@ def demo(
 def _serve_on(server: RangeServer, result: DemoResult) -> None:
     _tell(result)
     url = server.url_of(next(name for name in result.files if name.endswith(".flac")))
-    typer.echo(f"Serving until Ctrl-C: {url}")
-    server.wait()
+    with contextlib.suppress(KeyboardInterrupt):
+        typer.echo(f"Serving until Ctrl-C: {url}")
+        server.wait()
 
 
 def _tell(result: DemoResult) -> None:

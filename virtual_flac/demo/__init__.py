@@ -5,7 +5,8 @@ everything below; prints nothing.
 """
 
 from .rasters import make_dem, make_sunlight
-from .run import DemoResult, run_demo
+from .result import DemoResult
+from .run import run_demo
 from .server import serve
 
 __all__ = ["DemoResult", "make_dem", "make_sunlight", "run_demo", "serve"]

@@ -6,13 +6,10 @@ Knows the order of things and the public functions; what they do, they know them
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from rasterio.windows import Window
 
@@ -20,101 +17,15 @@ from ..errors import SourceNotFoundError
 from ..geotiff import write_flac
 from ..index import TileIndex
 from . import rasters, reading
-from .costs import Cost, Meter
+from .costs import Meter
 from .folder import REPORT, claim, write_report
 from .picture import draw
+from .result import DemoResult, Names, is_url, names_for
 from .server import RangeServer, serve
 
 Report = Callable[[str], None]
 
 _FADING = (1.0, 0.9, 0.8)
-
-
-@dataclass(slots=True, kw_only=True)
-class DemoResult:
-    """What a demo made, and what reading it cost.
-
-    Parameters
-    ----------
-    folder : Path
-        Where everything is.
-    source : str
-        The raster that was converted.
-    files : dict of str to str
-        Name in `folder` and what it is.
-    sizes : dict of str to int
-        Bytes of those files.
-    raster : dict
-        Size, dtype and tiling of the FLAC raster.
-    window : tuple of int
-        Column and row of its upper left pixel, width and height.
-    identical : bool
-        Whether every reader gave the window of the source, bit for bit.
-    references : dict of str to int
-        How many byte ranges each file of references names.
-    costs : list of Cost
-    series : dict
-        Dates, and the values at three points.
-    steps : list of str
-        What was done, a sentence each.
-    seconds : float
-    """
-
-    folder: Path
-    source: str
-    files: dict[str, str]
-    sizes: dict[str, int] = field(default_factory=dict)
-    raster: dict[str, Any] = field(default_factory=dict)
-    window: tuple[int, int, int, int] = (0, 0, 0, 0)
-    identical: bool = False
-    references: dict[str, int] = field(default_factory=dict)
-    costs: list[Cost] = field(default_factory=list)
-    series: dict[str, Any] = field(default_factory=dict)
-    steps: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return {**asdict(self), "folder": str(self.folder), "window": list(self.window)}
-
-    def size_of(self, ending: str) -> int:
-        """Bytes of the first file whose name ends so."""
-        return next(size for name, size in self.sizes.items() if name.endswith(ending))
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    stem: str
-    series: str
-    fetched: bool
-
-    @property
-    def source(self) -> str:
-        return f"{self.stem}.tif"
-
-    @property
-    def flac(self) -> str:
-        return f"{self.stem}.flac"
-
-    @property
-    def cog(self) -> str:
-        return f"{self.stem}.cog.tif"
-
-    def dated(self, suffix: str) -> list[str]:
-        return [f"{self.series}_{day.isoformat()}.{suffix}" for day in rasters.DATES]
-
-    def files(self) -> dict[str, str]:
-        return {
-            **({self.source: "the raster, as GeoTIFF"} if self.fetched else {}),
-            self.flac: "the same as streaming FLAC, with overviews",
-            self.cog: "the same as Cloud Optimized GeoTIFF, with overviews",
-            "refs.json": "kerchunk references to it",
-            **dict.fromkeys(self.dated("tif"), "a date, as GeoTIFF"),
-            **dict.fromkeys(self.dated("flac"), "a date, as streaming FLAC"),
-            "cube.json": "kerchunk references to the three dates as one cube",
-            "demo.png": "what was read, as a picture",
-            REPORT: "this report",
-        }
 
 
 def run_demo(
@@ -152,7 +63,7 @@ def run_demo(
     """
     start = time.perf_counter()
     target = Path(folder).absolute()
-    names = _names(source)
+    names = names_for(source)
     claim(target, list(names.files()), keep=_local(source))
     result = DemoResult(
         folder=target, source=str(source or target / names.source), files=names.files()
@@ -192,19 +103,8 @@ def run_demo(
     return result
 
 
-def _names(source: str | os.PathLike[str] | None) -> _Names:
-    if source is None:
-        return _Names("dem", "sunlight", True)
-    stem = PurePosixPath(os.fspath(source).partition("?")[0]).stem
-    return _Names(re.sub(r"[^\w.-]+", "_", stem) or "raster", "faded", _is_url(source))
-
-
-def _is_url(source: str | os.PathLike[str]) -> bool:
-    return "://" in os.fspath(source) or os.fspath(source).startswith("/vsi")
-
-
 def _local(source: str | os.PathLike[str] | None) -> Path | None:
-    if source is None or _is_url(source):
+    if source is None or is_url(source):
         return None
     path = Path(source)
     if not path.is_file():
@@ -217,7 +117,7 @@ def _make_source(source: str | os.PathLike[str] | None, target: Path, say: Repor
         rasters.make_dem(target)
         say(f"Wrote the elevation model of the Jacksboro fault, Tennessee: {target}.")
         return target
-    if _is_url(source):
+    if is_url(source):
         rasters.fetch(os.fspath(source), target)
         say(f"Fetched {source}.")
         return target
@@ -225,7 +125,7 @@ def _make_source(source: str | os.PathLike[str] | None, target: Path, say: Repor
 
 
 def _convert(
-    tif: Path, folder: Path, names: _Names, tile_size: int, result: DemoResult, say: Report
+    tif: Path, folder: Path, names: Names, tile_size: int, result: DemoResult, say: Report
 ) -> TileIndex:
     index = write_flac(
         tif, folder / names.flac, tile_size=tile_size, overviews="auto", resampling="average"
@@ -253,7 +153,7 @@ def _make_dates(
     source: str | os.PathLike[str] | None,
     tif: Path,
     folder: Path,
-    names: _Names,
+    names: Names,
     tile_size: int,
     say: Report,
 ) -> None:
@@ -271,7 +171,7 @@ def _make_dates(
 def _read(
     tif: Path,
     server: RangeServer,
-    names: _Names,
+    names: Names,
     window: Window,
     levels: int,
     result: DemoResult,
@@ -298,7 +198,7 @@ def _read(
 
 
 def _publish(
-    server: RangeServer, folder: Path, names: _Names, result: DemoResult, say: Report
+    server: RangeServer, folder: Path, names: Names, result: DemoResult, say: Report
 ) -> None:
     """References to local files stay valid when the server is gone; those to URLs are measured."""
     dated = names.dated("flac")

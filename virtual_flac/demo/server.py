@@ -117,9 +117,26 @@ def serve(folder: str | os.PathLike[str], port: int = 0) -> Iterator[RangeServer
                 assert process.stderr is not None
                 told = process.stderr.read().strip().rpartition("\n")[2]
                 raise OSError(f"no server of {directory} on {HOST}:{port}: {told}")
-            yield RangeServer(f"http://{HOST}:{int(line)}", directory, process)
+            with _past_proxies():
+                yield RangeServer(f"http://{HOST}:{int(line)}", directory, process)
         finally:
             process.terminate()
+
+
+@contextlib.contextmanager
+def _past_proxies() -> Iterator[None]:
+    """Let clients of this process reach loopback where the environment names a proxy."""
+    before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
+    for name, value in before.items():
+        os.environ[name] = f"{value},{HOST}" if value else HOST
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def application(folder: Path) -> web.Application:
