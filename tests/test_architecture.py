@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 # a name here, on the lowest line above everything it imports. Patterns match what no name does.
 CODEC_LAYERS = [
     "errors",
-    "streaminfo samples fill",
-    "blocks frames flac_raster_map",
+    "_native streaminfo samples fill",
+    "blocks frames flac_raster_map libflac",
     "backend",
     "tile",
     "zarr_v2 zarr_v3",
@@ -48,7 +48,7 @@ PACKAGES = {
 # Heavy or exchangeable libraries live in a room of their own: who, with its submodules, may import
 # them when run.
 ROOMS = {
-    "pyflac": {"zarr_flac.backend"},
+    "pyflac": {"zarr_flac.libflac"},
     "rasterio": {"virtual_flac.geotiff"},
     "rioxarray": {"virtual_flac.geotiff"},
     "virtualizarr": {
