@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "frame.h"
+#include "group.h"
 
 vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_header *header)
 {
@@ -68,9 +69,11 @@ static bool goes_on(const vf_stream *stream, const vf_cursor *cursor)
 }
 
 static vf_status decode_frames(const vf_stream *stream, const vf_sink *sink,
-                               const vf_observer *observer, int64_t *workspace, vf_cursor *cursor)
+                               const vf_observer *observer, int64_t *workspace, vf_group *group,
+                               vf_cursor *cursor)
 {
     vf_header header;
+    unsigned alone = 0; /* frames that are not worth trying together */
     while (cursor->position < stream->total) {
         if (stream->total == VF_ALL && cursor->frame) {
             /* Nobody says where the stream ends: where no frame begins, unless one does later. */
@@ -79,6 +82,11 @@ static vf_status decode_frames(const vf_stream *stream, const vf_sink *sink,
             if (status != VF_OK && !goes_on(stream, cursor))
                 return VF_OK;
         }
+        if (group && alone == 0) {
+            alone = vf_group_decode(group, cursor);
+            continue;
+        }
+        alone -= alone > 0;
         vf_status status = decode_next(stream, sink, observer, workspace, cursor);
         if (status != VF_OK)
             return status;
@@ -97,7 +105,9 @@ vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink,
     if (!workspace)
         return VF_NO_MEMORY;
     *cursor = (vf_cursor){.byte = stream->first_frame};
-    vf_status status = decode_frames(stream, sink, observer, workspace, cursor);
+    vf_group *group = observer ? NULL : vf_group_new(stream, sink, workspace);
+    vf_status status = decode_frames(stream, sink, observer, workspace, group, cursor);
+    vf_group_free(group);
     free(workspace);
     return status;
 }

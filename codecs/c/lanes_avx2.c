@@ -1,0 +1,400 @@
+/* The lanes with AVX2: vectors of eight 32-bit columns, and 64-bit bit readers beside them. */
+#include "lanes.h"
+
+const uint8_t VF_COLUMN[VF_LANES] = {0, 1, 4, 5, 2, 3, 6, 7};
+
+#if !defined(__x86_64__)
+
+bool vf_lanes_supported(void) { return false; }
+bool vf_lanes_run(vf_lanes *l, uint32_t r, uint32_t c, unsigned o, bool w)
+{
+    (void)l, (void)r, (void)c, (void)o, (void)w;
+    return false;
+}
+void vf_lanes_predict(vf_lanes *l, uint32_t r, uint32_t c, unsigned o, bool w)
+{
+    (void)l, (void)r, (void)c, (void)o, (void)w;
+}
+void vf_lanes_turn(vf_lanes *l, uint32_t c, bool w) { (void)l, (void)c, (void)w; }
+
+#else
+
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,fma")))
+#define TEMPLATE AVX2 static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+bool vf_lanes_supported(void)
+{
+    /* Every CPU with BMI2 has LZCNT, which older compilers cannot ask for. */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
+}
+
+/* ---- Reading codes ---------------------------------------------------------------------------- */
+
+/* The byte that a lane's window begins with: never one whose eight bytes are not all there. */
+TEMPLATE uint64_t window_byte(const vf_lanes *lanes, unsigned lane)
+{
+    uint64_t byte = lanes->position[lane] >> 3, last = lanes->size - 8;
+    return byte < last ? byte : last;
+}
+
+/* The next bits of a lane, left aligned, at least 56 but near the end of the data. The last bit loaded
+   is replaced by a 1, the *sentinel*. As zeros follow it, its place tells at the end how many bits
+   were used; and when it is gone, more were used than there were. */
+TEMPLATE uint64_t open_window(const vf_lanes *lanes, unsigned lane)
+{
+    uint64_t byte = window_byte(lanes, lane), skip = lanes->position[lane] - 8 * byte;
+    uint64_t window = (vf_load64(lanes->data + byte) | 1) << (skip & 63);
+    return skip < 64 ? window : 0;
+}
+
+/* Take one code off a window: two shifts, and two stores that overlap, the second over the useless
+   half of the first. volatile, because the compiler would make one store of them, and more shifts. */
+TEMPLATE void take_code(uint64_t *window, uint64_t code_bits, vf_code *to)
+{
+    uint64_t zeros = _lzcnt_u64(*window);
+    uint64_t tail = *window << (zeros & 63);
+    *window = tail << (code_bits & 63);
+    *(volatile uint64_t *)to = tail;
+    *(volatile uint32_t *)to = (uint32_t)zeros;
+}
+
+/* Read one lane's codes one by one, however long. Near the end of the data, too. */
+AVX2 static __attribute__((noinline, cold)) bool
+read_slowly(vf_lanes *lanes, unsigned lane, vf_code *to, unsigned count)
+{
+    vf_bits bits = {lanes->data, lanes->size, lanes->position[lane]};
+    unsigned parameter = lanes->code_bits[lane] - 1;
+    lanes->slow++;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t zeros;
+        uint32_t low;
+        if (!vf_read_rice(&bits, parameter, &zeros, &low) || vf_overrun(&bits))
+            return false;
+        to[i * VF_LANES] = (uint64_t)(low | 1u << parameter) << (63 - parameter) | zeros;
+    }
+    lanes->position[lane] = bits.position;
+    return true;
+}
+
+/* Move a lane behind the codes of its window, or read them again where the window was too short. */
+TEMPLATE bool close_window(vf_lanes *lanes, unsigned lane, uint64_t window, vf_code *to,
+                           const unsigned codes)
+{
+    if (VF_UNLIKELY(window == 0))
+        return read_slowly(lanes, lane, to, codes);
+    lanes->position[lane] = 8 * window_byte(lanes, lane) + (uint64_t)__builtin_ctzll(window);
+    return true;
+}
+
+/* ---- Residuals, and samples of up to 16 bits -------------------------------------------------- */
+
+/* A row of codes -> a row of residuals. */
+TEMPLATE __m256i residuals(const vf_code *codes, __m256i parameter)
+{
+    const __m256i one = _mm256_set1_epi32(1);
+    __m256 a = _mm256_load_ps((const float *)codes), b = _mm256_load_ps((const float *)(codes + 4));
+    __m256i zeros = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    __m256i tail = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xDD));
+    /* zeros * 2**parameter + (stop bit and low bits) - stop bit */
+    __m256i quotient = _mm256_sllv_epi32(_mm256_sub_epi32(zeros, one), parameter);
+    __m256i rest = _mm256_srlv_epi32(tail, _mm256_sub_epi32(_mm256_set1_epi32(31), parameter));
+    __m256i folded = _mm256_add_epi32(quotient, rest);
+    __m256i sign = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_and_si256(folded, one));
+    return _mm256_xor_si256(_mm256_srli_epi32(folded, 1), sign);
+}
+
+/* What the narrow predictor carries from row to row. */
+typedef struct {
+    const vf_code *codes;
+    __m256i *row;        /* the next row of pairs */
+    __m256i last;        /* the newest sample: low half of each column */
+    __m256i pair, pair2; /* the two newest rows of pairs */
+    __m256i least, most;
+    __m256i parameter, shift, newest;
+    __m256i older[16];
+} narrow;
+
+TEMPLATE void narrow_begin(narrow *n, const vf_lanes *lanes, uint32_t row, const unsigned pairs)
+{
+    n->codes = lanes->codes + row * VF_LANES;
+    n->row = (__m256i *)lanes->pairs + VF_HISTORY + row;
+    n->pair = n->row[-1];
+    n->pair2 = n->row[-2];
+    n->last = _mm256_srai_epi32(n->pair, 16);
+    n->least = _mm256_load_si256((const __m256i *)lanes->least);
+    n->most = _mm256_load_si256((const __m256i *)lanes->most);
+    n->parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    n->shift = _mm256_load_si256((const __m256i *)lanes->shift);
+    n->newest = _mm256_load_si256((const __m256i *)lanes->newest);
+    UNROLL for (unsigned j = 0; j < pairs; j++)
+        n->older[j] = _mm256_load_si256((const __m256i *)lanes->older[j]);
+}
+
+TEMPLATE void narrow_end(const narrow *n, vf_lanes *lanes)
+{
+    _mm256_store_si256((__m256i *)lanes->least, n->least);
+    _mm256_store_si256((__m256i *)lanes->most, n->most);
+}
+
+/* Predict one row. Two taps at a time: a multiply-add of 16-bit pairs. The newest sample is added last,
+   because it is the one that the row before has only just made.
+
+   group.c lets in only predictors whose sums stay below 2**30, so a sample that does not fit is seen
+   by its extremes: nothing can wrap around all of 32 bits back into 16. */
+TEMPLATE void narrow_step(narrow *n, const unsigned pairs)
+{
+    __m256i residual = residuals(n->codes, n->parameter);
+    __m256i sum = _mm256_madd_epi16(n->last, n->newest);
+    if (pairs) {
+        __m256i old = _mm256_madd_epi16(n->pair2, n->older[0]);
+        UNROLL for (unsigned j = pairs - 1; j >= 1; j--)
+            old = _mm256_add_epi32(old, _mm256_madd_epi16(n->row[-2 - 2 * (int)j], n->older[j]));
+        sum = _mm256_add_epi32(sum, old);
+    }
+    __m256i sample = _mm256_add_epi32(residual, _mm256_srav_epi32(sum, n->shift));
+    n->least = _mm256_min_epi32(n->least, sample);
+    n->most = _mm256_max_epi32(n->most, sample);
+    n->pair2 = n->pair;
+    n->pair = _mm256_blend_epi16(n->last, _mm256_slli_epi32(sample, 16), 0xAA);
+    _mm256_store_si256(n->row, n->pair);
+    n->last = sample;
+    n->row++;
+    n->codes += VF_LANES;
+}
+
+/* Read `codes` codes of each lane for every window, and predict the rows of the turn before at the same
+   time: neither half keeps the CPU busy alone. count: at least codes. Returns the rows done, a
+   multiple of codes; 0 when reading fails. pairs < 0: do not predict. */
+TEMPLATE uint32_t run(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned codes,
+                      const int pairs)
+{
+    narrow n;
+    vf_code *to = lanes->codes + row * VF_LANES;
+    uint32_t turns = count / codes;
+    if (pairs >= 0)
+        narrow_begin(&n, lanes, row, (unsigned)pairs);
+    for (uint32_t turn = 0; turn < turns; turn++, to += codes * VF_LANES) {
+        UNROLL for (unsigned half = 0; half < 2; half++) {
+            const unsigned first = 4 * half;
+            uint64_t window[4], bits[4];
+            UNROLL for (unsigned i = 0; i < 4; i++) {
+                bits[i] = lanes->code_bits[first + i];
+                window[i] = open_window(lanes, first + i);
+            }
+            UNROLL for (unsigned j = 0; j < codes; j++) {
+                UNROLL for (unsigned i = 0; i < 4; i++)
+                    take_code(&window[i], bits[i], to + j * VF_LANES + first + i);
+                if (pairs >= 0 && turn && (half * codes + j) & 1)
+                    narrow_step(&n, (unsigned)pairs);
+            }
+            UNROLL for (unsigned i = 0; i < 4; i++)
+                if (!close_window(lanes, first + i, window[i], to + first + i, codes))
+                    return 0;
+        }
+    }
+    if (pairs >= 0) {
+        for (unsigned j = 0; j < codes; j++)
+            narrow_step(&n, (unsigned)pairs);
+        narrow_end(&n, lanes);
+    }
+    return turns * codes;
+}
+
+/* ---- The special cases that are compiled ------------------------------------------------------ */
+
+typedef uint32_t run_function(vf_lanes *, uint32_t, uint32_t);
+
+#define RUN(CODES, NAME, PAIRS)                                                                    \
+    AVX2 static __attribute__((noinline)) uint32_t run_##CODES##_##NAME(vf_lanes *lanes,           \
+                                                                        uint32_t row,              \
+                                                                        uint32_t count)            \
+    {                                                                                              \
+        return run(lanes, row, count, CODES, PAIRS);                                               \
+    }
+#define RUNS(CODES)                                                                                \
+    RUN(CODES, only, -1)                                                                           \
+    RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6) RUN(CODES, 16, 16)
+RUNS(1) RUNS(2) RUNS(3) RUNS(4) RUNS(6)
+
+#define NAMES(CODES)                                                                               \
+    {run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6, run_##CODES##_16,         \
+     run_##CODES##_only}
+static run_function *const RUN_OF[5][6] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4), NAMES(6)};
+static const uint8_t CODES_OF[5] = {1, 2, 3, 4, 6};
+enum { ONLY = 5 };
+
+/* Which of RUN_OF[..][0 to 4] for an order: pairs hold all taps but the newest. */
+static unsigned pairs_index(unsigned order)
+{
+    return order <= 3 ? 0 : order <= 5 ? 1 : order <= 9 ? 2 : order <= 13 ? 3 : 4;
+}
+
+/* How many codes a window is trusted with, as an index of CODES_OF: by the longest parameter, and by
+   how often that was too many. */
+static int codes_index(const vf_lanes *lanes)
+{
+    uint32_t longest = 0;
+    for (unsigned lane = 0; lane < VF_LANES; lane++)
+        longest = lanes->code_bits[lane] > longest ? lanes->code_bits[lane] : longest;
+    int index = longest <= 5 ? 4 : longest <= 10 ? 3 : longest <= 15 ? 2 : longest <= 23 ? 1 : 0;
+    return index > lanes->caution ? index - lanes->caution : 0;
+}
+
+bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, bool wide)
+{
+    const unsigned kind = wide ? ONLY : pairs_index(order);
+    const uint32_t start = row, all = count;
+    int index = codes_index(lanes);
+    lanes->slow = 0;
+    while (count) {
+        if (CODES_OF[index] > count) {
+            index = count >= 2 && index > 1 ? 1 : 0;
+            continue;
+        }
+        uint32_t done = RUN_OF[index][kind](lanes, row, count);
+        if (done == 0)
+            return false;
+        row += done;
+        count -= done;
+    }
+    if (lanes->slow * 8 > all)
+        lanes->caution += lanes->caution < 2;
+    else if (lanes->slow == 0)
+        lanes->caution -= lanes->caution > 0;
+    if (wide)
+        vf_lanes_predict(lanes, start, all, order, true);
+    return true;
+}
+
+#define NARROW(PAIRS)                                                                              \
+    AVX2 static __attribute__((noinline)) void narrow_##PAIRS(vf_lanes *lanes, uint32_t row,       \
+                                                              uint32_t count)                      \
+    {                                                                                              \
+        narrow n;                                                                                  \
+        narrow_begin(&n, lanes, row, PAIRS);                                                       \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            narrow_step(&n, PAIRS);                                                                \
+        narrow_end(&n, lanes);                                                                     \
+    }
+NARROW(16)
+
+/* ---- Samples of more than 16 bits ------------------------------------------------------------- */
+
+/* Doubles hold every sum exactly: 32 products of 33 and 15 bits stay below 2**53. So one predictor does
+   for all depths, and what does not fit is seen by its extremes, without wrapping. */
+TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
+{
+    const vf_code *codes = lanes->codes + row * VF_LANES;
+    const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    UNROLL for (unsigned half = 0; half < 2; half++) {
+        double *to = lanes->wide + (VF_HISTORY + row) * VF_LANES + 4 * half;
+        const __m256d scale = _mm256_load_pd(lanes->scale + 4 * half);
+        __m256d least = _mm256_load_pd(lanes->least_wide + 4 * half);
+        __m256d most = _mm256_load_pd(lanes->most_wide + 4 * half);
+        for (uint32_t i = 0; i < count; i++, to += VF_LANES) {
+            __m256i eight = residuals(codes + i * VF_LANES, parameter);
+            __m256d residual = _mm256_cvtepi32_pd(half ? _mm256_extracti128_si256(eight, 1)
+                                                       : _mm256_castsi256_si128(eight));
+            __m256d sum = _mm256_setzero_pd(), sum2 = _mm256_setzero_pd();
+            UNROLL for (int j = (int)taps - 1; j >= 0; j--) {
+                __m256d factor = _mm256_load_pd(lanes->factors[j] + 4 * half);
+                __m256d sample = _mm256_load_pd(to - (j + 1) * VF_LANES);
+                if (j & 1)
+                    sum2 = _mm256_fmadd_pd(sample, factor, sum2);
+                else
+                    sum = _mm256_fmadd_pd(sample, factor, sum);
+            }
+            sum = _mm256_floor_pd(_mm256_mul_pd(_mm256_add_pd(sum, sum2), scale));
+            __m256d sample = _mm256_add_pd(residual, sum);
+            least = _mm256_min_pd(sample, least); /* the second one when a dummy's are NaN */
+            most = _mm256_max_pd(sample, most);
+            _mm256_store_pd(to, sample);
+            _mm_store_si128((__m128i *)(lanes->whole + (row + i) * VF_LANES + 4 * half),
+                            _mm256_cvttpd_epi32(sample));
+        }
+        _mm256_store_pd(lanes->least_wide + 4 * half, least);
+        _mm256_store_pd(lanes->most_wide + 4 * half, most);
+    }
+}
+
+#define WIDE(TAPS)                                                                                 \
+    AVX2 static __attribute__((noinline)) void wide_##TAPS(vf_lanes *lanes, uint32_t row,          \
+                                                           uint32_t count)                         \
+    {                                                                                              \
+        wide_rows(lanes, row, count, TAPS);                                                        \
+    }
+WIDE(2) WIDE(4) WIDE(8) WIDE(12) WIDE(32)
+
+void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, bool wide)
+{
+    if (!wide)
+        narrow_16(lanes, row, count);
+    else if (order <= 2)
+        wide_2(lanes, row, count);
+    else if (order <= 4)
+        wide_4(lanes, row, count);
+    else if (order <= 8)
+        wide_8(lanes, row, count);
+    else if (order <= 12)
+        wide_12(lanes, row, count);
+    else
+        wide_32(lanes, row, count);
+}
+
+/* ---- Output ----------------------------------------------------------------------------------- */
+
+/* Turn eight rows of eight 32-bit columns: out[c] gets column c. */
+TEMPLATE void turn8(const __m256i in[8], __m256i out[8])
+{
+    __m256i a[8];
+    UNROLL for (unsigned j = 0; j < 8; j += 4) {
+        __m256i p = _mm256_unpacklo_epi32(in[j], in[j + 1]);
+        __m256i q = _mm256_unpackhi_epi32(in[j], in[j + 1]);
+        __m256i r = _mm256_unpacklo_epi32(in[j + 2], in[j + 3]);
+        __m256i s = _mm256_unpackhi_epi32(in[j + 2], in[j + 3]);
+        a[j] = _mm256_unpacklo_epi64(p, r);
+        a[j + 1] = _mm256_unpackhi_epi64(p, r);
+        a[j + 2] = _mm256_unpacklo_epi64(q, s);
+        a[j + 3] = _mm256_unpackhi_epi64(q, s);
+    }
+    UNROLL for (unsigned c = 0; c < 4; c++) {
+        out[c] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x20);
+        out[c + 4] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x31);
+    }
+}
+
+AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, bool wide)
+{
+    __m256i in[8], out[8];
+    if (wide) {
+        for (uint32_t row = 0; row < count; row += 8) {
+            UNROLL for (unsigned j = 0; j < 8; j++)
+                in[j] = _mm256_load_si256((const __m256i *)lanes->whole + row + j);
+            turn8(in, out);
+            UNROLL for (unsigned c = 0; c < 8; c++)
+                _mm256_store_si256((__m256i *)(lanes->out32[VF_COLUMN[c]] + row), out[c]);
+        }
+        return;
+    }
+    /* Every second row of pairs has all samples. After an odd count the last one needs a pair. */
+    __m256i *pairs = (__m256i *)lanes->pairs + VF_HISTORY;
+    if (count & 1)
+        pairs[count] = _mm256_srli_epi32(pairs[count - 1], 16);
+    for (uint32_t row = 0; row < count; row += 16) {
+        UNROLL for (unsigned j = 0; j < 8; j++)
+            in[j] = _mm256_load_si256(pairs + row + 2 * j + 1);
+        turn8(in, out);
+        UNROLL for (unsigned c = 0; c < 8; c++)
+            _mm256_store_si256((__m256i *)(lanes->out16[VF_COLUMN[c]] + row), out[c]);
+    }
+}
+
+#endif
