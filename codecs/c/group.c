@@ -153,11 +153,11 @@ static bool deliver32(vf_group *group, unsigned lane, unsigned channel, uint32_t
 
 /* Hand on the first count rows of the lanes as the rows from `row` on of a frame. */
 static bool deliver_lane(vf_group *group, unsigned lane, unsigned channel, uint32_t row,
-                         uint32_t count, bool wide)
+                         uint32_t count, vf_predictor by)
 {
     const unsigned wasted = group->subframes[lane].wasted;
     int32_t *samples = group->lanes.out32[lane];
-    if (!wide) {
+    if (by == VF_NARROW) {
         int16_t *narrow = group->lanes.out16[lane];
         if (wasted == 0 && group->frames[lane].header.stereo == VF_INDEPENDENT) {
             vf_sink_put16(group->sink, channel, group->frames[lane].first + row, narrow, count);
@@ -200,27 +200,29 @@ static bool decode_alone(vf_group *group, unsigned lane, unsigned channel)
 
 /* ---- One channel of all frames ----------------------------------------------------------------- */
 
-/* Sums of the narrow predictor must stay below 2**30 for all samples of the depth. */
-static bool needs_wide(const vf_subframe *subframe)
+/* The fastest predictor that is exact: sums of 32 bits must stay below 2**30 for all samples. */
+static vf_predictor predictor_of(const vf_subframe *subframe)
 {
     uint64_t reach = 0;
     for (unsigned i = 0; i < subframe->order; i++)
         reach += (uint64_t)abs(subframe->coefficients[i]);
-    return subframe->depth > 16 || reach << (subframe->depth - 1) > 1u << 30;
+    if (subframe->depth > 30 || reach << (subframe->depth - 1) > 1u << 30)
+        return VF_WIDE;
+    return subframe->depth > 16 ? VF_MIDDLE : VF_NARROW;
 }
 
 /* Fill in a lane's column: its predictor, and its first `rows` samples (as many as the longest predictor
    looks at), predicted one by one. */
-static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows, bool wide)
+static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows)
 {
     vf_lanes *l = &group->lanes;
     vf_subframe *s = &group->subframes[lane];
     const unsigned column = VF_COLUMN[lane], order = s->order;
     l->shift[column] = s->shift;
-    l->scale[column] = 1.0 / (double)(1u << s->shift);
     l->newest[column] = order ? (uint16_t)s->coefficients[0] : 0;
     for (unsigned i = 0; i < order; i++) {
-        l->factors[i][column] = s->coefficients[i];
+        l->whole_taps[i][column] = s->coefficients[i];
+        l->wide_taps[i][column] = s->coefficients[i] / (double)(1u << s->shift);
         if (i)
             l->older[(i - 1) / 2][column] |= i & 1 ? (uint32_t)(uint16_t)s->coefficients[i] << 16
                                                    : (uint16_t)s->coefficients[i];
@@ -236,13 +238,10 @@ static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows, bool wide)
     l->position[lane] = bits.position;
     for (uint32_t row = 0; row < rows; row++) {
         size_t at = (size_t)(VF_HISTORY + row) * VF_LANES + column;
-        if (wide) {
-            l->wide[at] = (double)samples[row];
-            l->whole[row * VF_LANES + column] = (int32_t)samples[row];
-        } else {
-            uint16_t before = row ? (uint16_t)samples[row - 1] : 0;
-            l->pairs[at] = (uint32_t)(uint16_t)samples[row] << 16 | before;
-        }
+        uint16_t before = row ? (uint16_t)samples[row - 1] : 0;
+        l->pairs[at] = (uint32_t)(uint16_t)samples[row] << 16 | before;
+        l->whole[at] = (int32_t)samples[row];
+        l->wide[at] = (double)samples[row];
     }
     return true;
 }
@@ -298,13 +297,13 @@ static uint32_t next_step(vf_group *group, unsigned active, uint32_t count, bool
 }
 
 /* Whether all samples of a lane fit its subframe. */
-static bool fits(const vf_group *group, unsigned lane, bool wide)
+static bool fits(const vf_group *group, unsigned lane, vf_predictor by)
 {
     const vf_lanes *l = &group->lanes;
     const unsigned column = VF_COLUMN[lane];
     const double half = (double)(1ull << (group->subframes[lane].depth - 1));
-    double least = wide ? l->least_wide[column] : l->least[column];
-    double most = wide ? l->most_wide[column] : l->most[column];
+    double least = by == VF_WIDE ? l->least_wide[column] : l->least[column];
+    double most = by == VF_WIDE ? l->most_wide[column] : l->most[column];
     return least >= -half && most < half;
 }
 
@@ -314,21 +313,23 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
     vf_lanes *l = &group->lanes;
     unsigned order = 0;
     uint32_t longest = 0;
-    bool wide = false;
+    vf_predictor by = VF_NARROW;
     for (unsigned lane = 0; lane < VF_LANES; lane++)
         if (active >> lane & 1) {
             const vf_subframe *subframe = &group->subframes[lane];
             uint32_t block_size = group->frames[lane].header.block_size;
             order = subframe->order > order ? subframe->order : order;
             longest = block_size > longest ? block_size : longest;
-            wide |= needs_wide(subframe);
+            vf_predictor wanted = predictor_of(subframe);
+            by = wanted > by ? wanted : by;
         }
     memset(l->pairs, 0, VF_HISTORY * VF_LANES * sizeof *l->pairs);
+    memset(l->whole, 0, VF_HISTORY * VF_LANES * sizeof *l->whole);
     memset(l->wide, 0, VF_HISTORY * VF_LANES * sizeof *l->wide);
     memset(l->parameter, 0,
            offsetof(vf_lanes, most_wide) + sizeof l->most_wide - offsetof(vf_lanes, parameter));
     for (unsigned lane = 0; lane < VF_LANES; lane++)
-        if (active >> lane & 1 && !begin_lane(group, lane, order, wide))
+        if (active >> lane & 1 && !begin_lane(group, lane, order))
             return false;
 
     unsigned running = active;
@@ -340,9 +341,9 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
             if (plainly) {
                 if (!read_plainly(group, running, row, count))
                     return false;
-                vf_lanes_predict(l, row, count, order, wide);
+                vf_lanes_predict(l, row, count, order, by);
             } else {
-                if (!vf_lanes_run(l, row, count, order, wide))
+                if (!vf_lanes_run(l, row, count, order, by))
                     return false;
             }
             row += count;
@@ -357,24 +358,19 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
                 }
             }
         }
-        vf_lanes_turn(l, rows, wide);
+        vf_lanes_turn(l, rows, by);
         for (unsigned lane = 0; lane < VF_LANES; lane++) {
             uint32_t block_size = group->frames[lane].header.block_size;
             if (!(active >> lane & 1) || block_size <= start)
                 continue;
             uint32_t here = block_size - start < rows ? block_size - start : rows;
-            if (!deliver_lane(group, lane, channel, start, here, wide))
+            if (!deliver_lane(group, lane, channel, start, here, by))
                 return false;
         }
-        if (wide)
-            memcpy(l->wide, l->wide + VF_ROWS * VF_LANES,
-                   VF_HISTORY * VF_LANES * sizeof *l->wide);
-        else
-            memcpy(l->pairs, l->pairs + VF_ROWS * VF_LANES,
-                   VF_HISTORY * VF_LANES * sizeof *l->pairs);
+        vf_lanes_move_on(l, by);
     }
     for (unsigned lane = 0; lane < VF_LANES; lane++)
-        if (active >> lane & 1 && !fits(group, lane, wide))
+        if (active >> lane & 1 && !fits(group, lane, by))
             return false;
     return true;
 }

@@ -30,15 +30,22 @@ extern const uint8_t VF_COLUMN[VF_LANES];
    the stop bit, at the top, and what follows it. */
 typedef uint64_t vf_code;
 
+/* Which predictor: by what the lanes' samples and sums need. */
+typedef enum {
+    VF_NARROW, /* samples of 16 bits, sums of 32 */
+    VF_MIDDLE, /* samples and sums of 32 bits */
+    VF_WIDE,   /* doubles, which hold every sum */
+} vf_predictor;
+
 /* One channel of up to eight frames. */
 typedef struct {
     /* A row of codes for each row of samples. */
     _Alignas(64) vf_code codes[VF_ROWS * VF_LANES];
     /* Narrow samples, two to an item: one row's in the high half, that of the row before below. */
     _Alignas(64) uint32_t pairs[(VF_HISTORY + VF_ROWS + 16) * VF_LANES];
-    /* Wide samples, for the predictors and for output. */
+    /* Samples as they are; the wide predictor keeps them as doubles, too. */
+    _Alignas(64) int32_t whole[(VF_HISTORY + VF_ROWS + 8) * VF_LANES];
     _Alignas(64) double wide[(VF_HISTORY + VF_ROWS) * VF_LANES];
-    _Alignas(64) int32_t whole[(VF_ROWS + 8) * VF_LANES];
     /* The samples of each lane in a row of its own: what leaves. */
     _Alignas(64) int16_t out16[VF_LANES][VF_ROWS + 16];
     _Alignas(64) int32_t out32[VF_LANES][VF_ROWS + 8];
@@ -46,10 +53,10 @@ typedef struct {
     /* Per column: what the vectors need. */
     _Alignas(32) uint32_t parameter[VF_LANES];
     _Alignas(32) uint32_t shift[VF_LANES];
-    _Alignas(32) double scale[VF_LANES]; /* 2**-shift */
     _Alignas(32) uint32_t newest[VF_LANES]; /* coefficient of the newest sample */
     _Alignas(32) uint32_t older[VF_HISTORY / 2][VF_LANES]; /* of the others, two by two */
-    _Alignas(64) double factors[VF_HISTORY][VF_LANES];
+    _Alignas(32) int32_t whole_taps[VF_HISTORY][VF_LANES]; /* coefficients, newest sample first */
+    _Alignas(64) double wide_taps[VF_HISTORY][VF_LANES];   /* the same by 2**-shift */
     _Alignas(32) int32_t least[VF_LANES], most[VF_LANES]; /* extremes of all samples so far */
     _Alignas(64) double least_wide[VF_LANES], most_wide[VF_LANES];
 
@@ -66,14 +73,17 @@ typedef struct {
 bool vf_lanes_supported(void);
 
 /* Read Rice codes of every lane and predict samples from them: rows from `row` on, count of them.
-   order: the largest of any lane; wide: use the predictor for any depth instead of the one for 16 bits.
-   False when the data ends, or holds a code that is no residual. */
-bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, bool wide);
+   order: the largest of any lane. False when the data ends, or holds a code that is no residual. */
+bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by);
 
 /* Predict only: the codes are there. */
-void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, bool wide);
+void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
+                      vf_predictor by);
 
-/* Lay the first count rows out lane by lane, in out16 or, when wide, in out32. */
-void vf_lanes_turn(vf_lanes *lanes, uint32_t count, bool wide);
+/* Lay the first count rows out lane by lane: in out16 when they are VF_NARROW, else in out32. */
+void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by);
+
+/* Keep the last rows of a full VF_ROWS as the history of the next ones. */
+void vf_lanes_move_on(vf_lanes *lanes, vf_predictor by);
 
 #endif

@@ -1,21 +1,38 @@
 /* The lanes with AVX2: vectors of eight 32-bit columns, and 64-bit bit readers beside them. */
 #include "lanes.h"
 
+#include <string.h>
+
 const uint8_t VF_COLUMN[VF_LANES] = {0, 1, 4, 5, 2, 3, 6, 7};
+
+void vf_lanes_move_on(vf_lanes *lanes, vf_predictor by)
+{
+    enum { FROM = VF_ROWS * VF_LANES, COUNT = VF_HISTORY * VF_LANES };
+    if (by == VF_NARROW)
+        memcpy(lanes->pairs, lanes->pairs + FROM, COUNT * sizeof *lanes->pairs);
+    if (by == VF_MIDDLE)
+        memcpy(lanes->whole, lanes->whole + FROM, COUNT * sizeof *lanes->whole);
+    if (by == VF_WIDE)
+        memcpy(lanes->wide, lanes->wide + FROM, COUNT * sizeof *lanes->wide);
+}
 
 #if !defined(__x86_64__)
 
+/* Never called where vf_lanes_supported() says no. */
 bool vf_lanes_supported(void) { return false; }
-bool vf_lanes_run(vf_lanes *l, uint32_t r, uint32_t c, unsigned o, bool w)
+bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
 {
-    (void)l, (void)r, (void)c, (void)o, (void)w;
-    return false;
+    return (void)lanes, (void)row, (void)count, (void)order, (void)by, false;
 }
-void vf_lanes_predict(vf_lanes *l, uint32_t r, uint32_t c, unsigned o, bool w)
+void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
+                      vf_predictor by)
 {
-    (void)l, (void)r, (void)c, (void)o, (void)w;
+    (void)lanes, (void)row, (void)count, (void)order, (void)by;
 }
-void vf_lanes_turn(vf_lanes *l, uint32_t c, bool w) { (void)l, (void)c, (void)w; }
+void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+{
+    (void)lanes, (void)count, (void)by;
+}
 
 #else
 
@@ -248,9 +265,9 @@ static int codes_index(const vf_lanes *lanes)
     return index > lanes->caution ? index - lanes->caution : 0;
 }
 
-bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, bool wide)
+bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
 {
-    const unsigned kind = wide ? ONLY : pairs_index(order);
+    const unsigned kind = by == VF_NARROW ? pairs_index(order) : ONLY;
     const uint32_t start = row, all = count;
     int index = codes_index(lanes);
     lanes->slow = 0;
@@ -269,8 +286,8 @@ bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
         lanes->caution += lanes->caution < 2;
     else if (lanes->slow == 0)
         lanes->caution -= lanes->caution > 0;
-    if (wide)
-        vf_lanes_predict(lanes, start, all, order, true);
+    if (by != VF_NARROW)
+        vf_lanes_predict(lanes, start, all, order, by);
     return true;
 }
 
@@ -288,65 +305,91 @@ NARROW(16)
 
 /* ---- Samples of more than 16 bits ------------------------------------------------------------- */
 
-/* Doubles hold every sum exactly: 32 products of 33 and 15 bits stay below 2**53. So one predictor does
-   for all depths, and what does not fit is seen by its extremes, without wrapping. */
+TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
+{
+    const vf_code *codes = lanes->codes + row * VF_LANES;
+    const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    const __m256i shift = _mm256_load_si256((const __m256i *)lanes->shift);
+    const __m256i *tap = (const __m256i *)lanes->whole_taps;
+    __m256i least = _mm256_load_si256((const __m256i *)lanes->least);
+    __m256i most = _mm256_load_si256((const __m256i *)lanes->most);
+    __m256i *to = (__m256i *)lanes->whole + VF_HISTORY + row, last = to[-1];
+    for (uint32_t i = 0; i < count; i++, to++, codes += VF_LANES) {
+        __m256i old = _mm256_mullo_epi32(to[-2], tap[1]);
+        UNROLL for (unsigned j = 2; j < taps; j++)
+            old = _mm256_add_epi32(old, _mm256_mullo_epi32(to[-1 - (int)j], tap[j]));
+        __m256i sum = _mm256_add_epi32(old, _mm256_mullo_epi32(last, tap[0]));
+        last = _mm256_add_epi32(residuals(codes, parameter), _mm256_srav_epi32(sum, shift));
+        least = _mm256_min_epi32(least, last);
+        most = _mm256_max_epi32(most, last);
+        _mm256_store_si256(to, last);
+    }
+    _mm256_store_si256((__m256i *)lanes->least, least);
+    _mm256_store_si256((__m256i *)lanes->most, most);
+}
+
+/* Doubles hold every sum exactly: 32 products of 33 and 15 bits stay below 2**53. So this one does for
+   all depths, and what does not fit is seen by its extremes, without wrapping. */
 TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
 {
     const vf_code *codes = lanes->codes + row * VF_LANES;
     const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    double *to = lanes->wide + (VF_HISTORY + row) * VF_LANES;
+    __m128i *whole = (__m128i *)(lanes->whole + (VF_HISTORY + row) * VF_LANES);
+    __m256d least[2], most[2], last[2];
     UNROLL for (unsigned half = 0; half < 2; half++) {
-        double *to = lanes->wide + (VF_HISTORY + row) * VF_LANES + 4 * half;
-        const __m256d scale = _mm256_load_pd(lanes->scale + 4 * half);
-        __m256d least = _mm256_load_pd(lanes->least_wide + 4 * half);
-        __m256d most = _mm256_load_pd(lanes->most_wide + 4 * half);
-        for (uint32_t i = 0; i < count; i++, to += VF_LANES) {
-            __m256i eight = residuals(codes + i * VF_LANES, parameter);
+        least[half] = _mm256_load_pd(lanes->least_wide + 4 * half);
+        most[half] = _mm256_load_pd(lanes->most_wide + 4 * half);
+        last[half] = _mm256_load_pd(to - VF_LANES + 4 * half);
+    }
+    for (uint32_t i = 0; i < count; i++, to += VF_LANES, codes += VF_LANES, whole += 2) {
+        __m256i eight = residuals(codes, parameter);
+        UNROLL for (unsigned half = 0; half < 2; half++) {
+            const double *column = to + 4 * half, (*tap)[VF_LANES] = lanes->wide_taps;
             __m256d residual = _mm256_cvtepi32_pd(half ? _mm256_extracti128_si256(eight, 1)
                                                        : _mm256_castsi256_si128(eight));
-            __m256d sum = _mm256_setzero_pd(), sum2 = _mm256_setzero_pd();
-            UNROLL for (int j = (int)taps - 1; j >= 0; j--) {
-                __m256d factor = _mm256_load_pd(lanes->factors[j] + 4 * half);
-                __m256d sample = _mm256_load_pd(to - (j + 1) * VF_LANES);
-                if (j & 1)
-                    sum2 = _mm256_fmadd_pd(sample, factor, sum2);
-                else
-                    sum = _mm256_fmadd_pd(sample, factor, sum);
-            }
-            sum = _mm256_floor_pd(_mm256_mul_pd(_mm256_add_pd(sum, sum2), scale));
-            __m256d sample = _mm256_add_pd(residual, sum);
-            least = _mm256_min_pd(sample, least); /* the second one when a dummy's are NaN */
-            most = _mm256_max_pd(sample, most);
-            _mm256_store_pd(to, sample);
-            _mm_store_si128((__m128i *)(lanes->whole + (row + i) * VF_LANES + 4 * half),
-                            _mm256_cvttpd_epi32(sample));
+            __m256d sum = _mm256_setzero_pd();
+            UNROLL for (int j = (int)taps - 1; j >= 1; j--)
+                sum = _mm256_fmadd_pd(_mm256_load_pd(column - (j + 1) * VF_LANES),
+                                      _mm256_load_pd(tap[j] + 4 * half), sum);
+            sum = _mm256_fmadd_pd(last[half], _mm256_load_pd(tap[0] + 4 * half), sum);
+            __m256d sample = _mm256_add_pd(residual, _mm256_floor_pd(sum));
+            least[half] = _mm256_min_pd(sample, least[half]); /* the second where one is NaN */
+            most[half] = _mm256_max_pd(sample, most[half]);
+            _mm256_store_pd(to + 4 * half, sample);
+            _mm_store_si128(whole + half, _mm256_cvttpd_epi32(sample));
+            last[half] = sample;
         }
-        _mm256_store_pd(lanes->least_wide + 4 * half, least);
-        _mm256_store_pd(lanes->most_wide + 4 * half, most);
+    }
+    UNROLL for (unsigned half = 0; half < 2; half++) {
+        _mm256_store_pd(lanes->least_wide + 4 * half, least[half]);
+        _mm256_store_pd(lanes->most_wide + 4 * half, most[half]);
     }
 }
 
-#define WIDE(TAPS)                                                                                 \
-    AVX2 static __attribute__((noinline)) void wide_##TAPS(vf_lanes *lanes, uint32_t row,          \
-                                                           uint32_t count)                         \
+#define ROWS(HOW, TAPS)                                                                            \
+    AVX2 static __attribute__((noinline)) void HOW##_##TAPS(vf_lanes *lanes, uint32_t row,         \
+                                                            uint32_t count)                        \
     {                                                                                              \
-        wide_rows(lanes, row, count, TAPS);                                                        \
+        HOW##_rows(lanes, row, count, TAPS);                                                       \
     }
-WIDE(2) WIDE(4) WIDE(8) WIDE(12) WIDE(32)
+ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 8) ROWS(middle, 12) ROWS(middle, 32)
+ROWS(wide, 2) ROWS(wide, 4) ROWS(wide, 8) ROWS(wide, 12) ROWS(wide, 32)
 
-void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, bool wide)
+typedef void rows_function(vf_lanes *, uint32_t, uint32_t);
+static rows_function *const ROWS_OF[2][5] = {
+    {middle_2, middle_4, middle_8, middle_12, middle_32},
+    {wide_2, wide_4, wide_8, wide_12, wide_32},
+};
+
+void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
+                      vf_predictor by)
 {
-    if (!wide)
+    unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 8 ? 2 : order <= 12 ? 3 : 4;
+    if (by == VF_NARROW)
         narrow_16(lanes, row, count);
-    else if (order <= 2)
-        wide_2(lanes, row, count);
-    else if (order <= 4)
-        wide_4(lanes, row, count);
-    else if (order <= 8)
-        wide_8(lanes, row, count);
-    else if (order <= 12)
-        wide_12(lanes, row, count);
     else
-        wide_32(lanes, row, count);
+        ROWS_OF[by == VF_WIDE][taps](lanes, row, count);
 }
 
 /* ---- Output ----------------------------------------------------------------------------------- */
@@ -371,13 +414,13 @@ TEMPLATE void turn8(const __m256i in[8], __m256i out[8])
     }
 }
 
-AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, bool wide)
+AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
 {
     __m256i in[8], out[8];
-    if (wide) {
+    if (by != VF_NARROW) {
         for (uint32_t row = 0; row < count; row += 8) {
             UNROLL for (unsigned j = 0; j < 8; j++)
-                in[j] = _mm256_load_si256((const __m256i *)lanes->whole + row + j);
+                in[j] = _mm256_load_si256((const __m256i *)lanes->whole + VF_HISTORY + row + j);
             turn8(in, out);
             UNROLL for (unsigned c = 0; c < 8; c++)
                 _mm256_store_si256((__m256i *)(lanes->out32[VF_COLUMN[c]] + row), out[c]);
