@@ -52,14 +52,16 @@ def seeds():
     yield "long_zeros", stream("small", [Coding(order=1, deltas=(-9,))])
     for stereo in (LEFT_SIDE, SIDE_RIGHT, MID_SIDE):
         yield stereo, stream("smooth", [SLOPE], channels=2, stereo=stereo)
-    yield "side_of_33_bits", stream(
-        "noise", [Coding("verbatim")], channels=2, stereo=MID_SIDE, bits=32, size=8
+    yield (
+        "side_of_33_bits",
+        stream("noise", [Coding("verbatim")], channels=2, stereo=MID_SIDE, bits=32, size=8),
     )
     yield "eight_channels", stream("small", [Coding(order=1)], channels=8, size=16)
     for bits in (4, 8, 12, 24, 32):
         yield f"bits_{bits}", stream("smooth", [Coding(order=1)], bits=bits)
-    yield "variable", replace(
-        stream("small", [Coding(order=2)], frames=3, variable=True), known_total=False
+    yield (
+        "variable",
+        replace(stream("small", [Coding(order=2)], frames=3, variable=True), known_total=False),
     )
     yield "no_total", stream("small", [Coding()], frames=3, known_total=False)
     yield "tail", stream("small", [Coding()], tail=b"\xff\xf8tail")
@@ -67,27 +69,37 @@ def seeds():
     lanes = {"frames": 11, "size": 64}
     yield "lanes_fixed", stream("smooth", [Coding(order=2)], **lanes)
     yield "lanes_lpc", stream("smooth", [EIGHT], **lanes)
-    yield "lanes_mixed", stream(
-        "runs", [Coding(order=1, partition_order=2, escapes=(None, None, 0))], **lanes
+    yield (
+        "lanes_mixed",
+        stream("runs", [Coding(order=1, partition_order=2, escapes=(None, None, 0))], **lanes),
     )
     yield "lanes_24_bits", stream("smooth", [EIGHT], bits=24, **lanes)
     yield "lanes_stereo", stream("smooth", [SLOPE], channels=2, stereo=MID_SIDE, **lanes)
     yield "lanes_three", stream("small", [Coding(order=3)], frames=3, size=256)
     flat = stream("small", [Coding(order=1)], **lanes)
     ways = [Coding("constant"), Coding("verbatim"), Coding(order=4), EIGHT]
-    yield "lanes_of_all_kinds", replace(
-        flat,
-        frames=tuple(
-            replace(frame, codings=(ways[at % 4],), samples=[[at] * 64] if at % 4 == 0 else frame.samples)
-            for at, frame in enumerate(flat.frames)
+    yield (
+        "lanes_of_all_kinds",
+        replace(
+            flat,
+            frames=tuple(
+                replace(
+                    frame,
+                    codings=(ways[at % 4],),
+                    samples=[[at] * 64] if at % 4 == 0 else frame.samples,
+                )
+                for at, frame in enumerate(flat.frames)
+            ),
         ),
     )
-    yield "lanes_last_short", replace(
-        flat, frames=(*flat.frames, Frame(texture("small", 1, 9, 16, 99).tolist()))
+    yield (
+        "lanes_last_short",
+        replace(flat, frames=(*flat.frames, Frame(texture("small", 1, 9, 16, 99).tolist()))),
     )
     yield "lanes_variable", replace(flat, variable=True)
-    yield "wrong_crc16", replace(
-        flat, frames=(*flat.frames[:9], replace(flat.frames[9], breaks={"crc16": 0}))
+    yield (
+        "wrong_crc16",
+        replace(flat, frames=(*flat.frames[:9], replace(flat.frames[9], breaks={"crc16": 0}))),
     )
 
 

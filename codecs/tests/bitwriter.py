@@ -27,7 +27,9 @@ INDEPENDENT, LEFT_SIDE, SIDE_RIGHT, MID_SIDE = "independent", "left_side", "side
 STEREO_CODES = {LEFT_SIDE: 8, SIDE_RIGHT: 9, MID_SIDE: 10}
 
 # Block sizes and depths that have a code of their own in the frame header (RFC 9639 9.1.1, 9.1.4).
-BLOCK_SIZE_CODES = {192: 1} | {576 << i: 2 + i for i in range(4)} | {256 << i: 8 + i for i in range(8)}
+BLOCK_SIZE_CODES = (
+    {192: 1} | {576 << i: 2 + i for i in range(4)} | {256 << i: 8 + i for i in range(8)}
+)
 DEPTH_CODES = {8: 1, 12: 2, 16: 4, 20: 5, 24: 6, 32: 7}
 
 # Longest run of zeros that a Rice code may ask for here; RFC 9639 sets no limit below 2**32.
@@ -136,9 +138,13 @@ class Stream:
             synchsafe = bytes(size >> 7 * i & 0x7F for i in (3, 2, 1, 0))
             tag = b"ID3\x04\x00\x00" + synchsafe + self.id3
         blocks = [(0, pack_streaminfo(self.facts)), *self.blocks]
-        return tag + b"fLaC" + b"".join(
-            bytes([kind | 0x80 * (at == len(blocks) - 1)]) + len(body).to_bytes(3, "big") + body
-            for at, (kind, body) in enumerate(blocks)
+        return (
+            tag
+            + b"fLaC"
+            + b"".join(
+                bytes([kind | 0x80 * (at == len(blocks) - 1)]) + len(body).to_bytes(3, "big") + body
+                for at, (kind, body) in enumerate(blocks)
+            )
         )
 
     def frame_bytes(self) -> list[bytes]:
@@ -201,9 +207,7 @@ def _put_header(
     bits.field("variable", int(variable), 1)
     bits.field("block_size_code", size_code, 4)
     bits.field("sample_rate_code", frame.sample_rate_code, 4)
-    bits.field(
-        "channel_code", STEREO_CODES.get(frame.stereo, len(frame.samples) - 1), 4
-    )
+    bits.field("channel_code", STEREO_CODES.get(frame.stereo, len(frame.samples) - 1), 4)
     bits.field("depth_code", depth_code, 3)
     bits.field("reserved_2", 0, 1)
     for octet in coded_number(bits.changed("number", number)):
@@ -526,7 +530,10 @@ def streams(
     depth, columns, count = draw(bits), draw(channels), draw(frames)
     variable = draw(st.booleans())
     size = draw(sizes)
-    # Of equal blocks (RFC 9639 8.2), the last may be shorter; variable ones are as they like.
+    # Only the last block may have fewer than 16 samples (RFC 9639 8.2), though among blocks of
+    # different sizes nobody minds. A single one may be as long as it likes.
+    if count > 1:
+        size = max(size, 16)
     lengths = [size] * (count - 1) + [draw(st.integers(1, size)) if draw(st.booleans()) else size]
     if variable:
         lengths = [draw(sizes) for _ in range(count)]

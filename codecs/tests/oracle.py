@@ -1,7 +1,7 @@
 """libFLAC as the judge, through its C API: the samples it decodes and everything it complains of.
 
-Debian's libFLAC (package libflac12) or the one that pyflac bundles, whichever is newer: libFLAC
-1.5 reports missing frames and samples outside their depth, which 1.4 passes over. The environment
+Debian's libFLAC (package libflac12) or the one that pyflac bundles, whichever is newer: later ones
+report samples outside their depth and missing frames, which earlier ones pass over. The environment
 variable LIBFLAC names another one. Nothing here goes through zarr_flac.
 """
 
@@ -9,7 +9,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_char_p, c_int, c_int32, c_size_t, c_ubyte, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    c_char_p,
+    c_int,
+    c_int32,
+    c_size_t,
+    c_ubyte,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -124,7 +134,9 @@ def need_library() -> ctypes.CDLL:
     """Return libFLAC, or skip the test."""
     found = find_library()
     if found is None:
-        pytest.skip("skipped: no libFLAC to compare with (Debian: libflac12; or pip install pyflac)")
+        pytest.skip(
+            "skipped: no libFLAC to compare with (Debian: libflac12; or pip install pyflac)"
+        )
     return found[1]
 
 
