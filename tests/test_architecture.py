@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[1]
 CODEC_LAYERS = [
     "errors",
     "_native streaminfo samples fill",
-    "blocks frames flac_raster_map libflac",
+    "blocks frames spec flac_raster_map libflac",
     "backend",
-    "tile",
+    "tile stream",
     "zarr_v2 zarr_v3",
 ]
 LAYERS = [
@@ -81,7 +81,11 @@ class Import:
 
 def modules(package: str) -> dict[str, Path]:
     folder, _ = PACKAGES[package]
-    return {_module_name(package, folder, path): path for path in sorted(folder.rglob("*.py"))}
+    return {
+        _module_name(package, folder, path): path
+        for path in sorted(folder.rglob("*.py*"))
+        if path.suffix in (".py", ".pyi")  # a .pyi stands for a module in C
+    }
 
 
 def _module_name(package: str, folder: Path, path: Path) -> str:

@@ -55,21 +55,15 @@ bool vf_lanes_supported(void)
 
 /* ---- Reading codes ---------------------------------------------------------------------------- */
 
-/* The byte that a lane's window begins with: never one whose eight bytes are not all there. */
-TEMPLATE uint64_t window_byte(const vf_lanes *lanes, unsigned lane)
-{
-    uint64_t byte = lanes->position[lane] >> 3, last = lanes->size - 8;
-    return byte < last ? byte : last;
-}
+/* Bytes that a turn of run() may use of a lane, all its codes together. */
+enum { WINDOW_BYTES = 8 };
 
-/* The next bits of a lane, left aligned, at least 56 but near the end of the data. The last bit loaded
-   is replaced by a 1, the *sentinel*. As zeros follow it, its place tells at the end how many bits
-   were used; and when it is gone, more were used than there were. */
-TEMPLATE uint64_t open_window(const vf_lanes *lanes, unsigned lane)
+/* The next bits at a position, left aligned, at least 56. The last bit loaded is replaced by a 1, the
+   *sentinel*. As zeros follow it, its place tells at the end how many bits were used; and when it is
+   gone, more were used than there were. Reads eight bytes: run() makes sure that they are there. */
+TEMPLATE uint64_t open_window(const uint8_t *data, uint64_t position)
 {
-    uint64_t byte = window_byte(lanes, lane), skip = lanes->position[lane] - 8 * byte;
-    uint64_t window = (vf_load64(lanes->data + byte) | 1) << (skip & 63);
-    return skip < 64 ? window : 0;
+    return (vf_load64(data + (position >> 3)) | 1) << (position & 7);
 }
 
 /* Take one code off a window: two shifts, and two stores that overlap, the second over the useless
@@ -101,14 +95,11 @@ read_slowly(vf_lanes *lanes, unsigned lane, vf_code *to, unsigned count)
     return true;
 }
 
-/* Move a lane behind the codes of its window, or read them again where the window was too short. */
-TEMPLATE bool close_window(vf_lanes *lanes, unsigned lane, uint64_t window, vf_code *to,
-                           const unsigned codes)
+/* Whether a lane's next `turns` windows all lie within the data. */
+TEMPLATE bool has_room(const vf_lanes *lanes, unsigned lane, uint32_t turns)
 {
-    if (VF_UNLIKELY(window == 0))
-        return read_slowly(lanes, lane, to, codes);
-    lanes->position[lane] = 8 * window_byte(lanes, lane) + (uint64_t)__builtin_ctzll(window);
-    return true;
+    uint64_t byte = lanes->position[lane] >> 3;
+    return byte < lanes->size && WINDOW_BYTES * (turns + 1ull) <= lanes->size - byte;
 }
 
 /* ---- Residuals, and samples of up to 16 bits -------------------------------------------------- */
@@ -187,15 +178,15 @@ TEMPLATE void narrow_step(narrow *n, const unsigned pairs)
     n->codes += VF_LANES;
 }
 
-/* Read `codes` codes of each lane for every window, and predict the rows of the turn before at the same
-   time: neither half keeps the CPU busy alone. count: at least codes. Returns the rows done, a
-   multiple of codes; 0 when reading fails. pairs < 0: do not predict. */
-TEMPLATE uint32_t run(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned codes,
-                      const int pairs)
+/* In each turn, read `codes` codes of each lane, and predict the rows of the turn before at the same
+   time: neither half keeps the CPU busy alone. Every lane has_room() for that. False when reading
+   fails, or an extraordinary code used up the room. pairs < 0: do not predict. */
+TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned codes,
+                  const int pairs)
 {
     narrow n;
     vf_code *to = lanes->codes + row * VF_LANES;
-    uint32_t turns = count / codes;
+    const uint8_t *const data = lanes->data;
     if (pairs >= 0)
         narrow_begin(&n, lanes, row, (unsigned)pairs);
     for (uint32_t turn = 0; turn < turns; turn++, to += codes * VF_LANES) {
@@ -204,7 +195,7 @@ TEMPLATE uint32_t run(vf_lanes *lanes, uint32_t row, uint32_t count, const unsig
             uint64_t window[4], bits[4];
             UNROLL for (unsigned i = 0; i < 4; i++) {
                 bits[i] = lanes->code_bits[first + i];
-                window[i] = open_window(lanes, first + i);
+                window[i] = open_window(data, lanes->position[first + i]);
             }
             UNROLL for (unsigned j = 0; j < codes; j++) {
                 UNROLL for (unsigned i = 0; i < 4; i++)
@@ -212,9 +203,16 @@ TEMPLATE uint32_t run(vf_lanes *lanes, uint32_t row, uint32_t count, const unsig
                 if (pairs >= 0 && turn && (half * codes + j) & 1)
                     narrow_step(&n, (unsigned)pairs);
             }
-            UNROLL for (unsigned i = 0; i < 4; i++)
-                if (!close_window(lanes, first + i, window[i], to + first + i, codes))
-                    return 0;
+            UNROLL for (unsigned i = 0; i < 4; i++) {
+                const unsigned lane = first + i;
+                if (VF_LIKELY(window[i] != 0)) {
+                    uint64_t used = (uint64_t)__builtin_ctzll(window[i]);
+                    lanes->position[lane] = (lanes->position[lane] & ~7ull) + used;
+                } else if (!read_slowly(lanes, lane, to + lane, codes) ||
+                           !has_room(lanes, lane, turns - turn - 1)) {
+                    return false;
+                }
+            }
         }
     }
     if (pairs >= 0) {
@@ -222,19 +220,18 @@ TEMPLATE uint32_t run(vf_lanes *lanes, uint32_t row, uint32_t count, const unsig
             narrow_step(&n, (unsigned)pairs);
         narrow_end(&n, lanes);
     }
-    return turns * codes;
+    return true;
 }
 
 /* ---- The special cases that are compiled ------------------------------------------------------ */
 
-typedef uint32_t run_function(vf_lanes *, uint32_t, uint32_t);
+typedef bool run_function(vf_lanes *, uint32_t, uint32_t);
 
 #define RUN(CODES, NAME, PAIRS)                                                                    \
-    AVX2 static __attribute__((noinline)) uint32_t run_##CODES##_##NAME(vf_lanes *lanes,           \
-                                                                        uint32_t row,              \
-                                                                        uint32_t count)            \
+    AVX2 static __attribute__((noinline)) bool run_##CODES##_##NAME(vf_lanes *lanes, uint32_t row, \
+                                                                    uint32_t turns)                \
     {                                                                                              \
-        return run(lanes, row, count, CODES, PAIRS);                                               \
+        return run(lanes, row, turns, CODES, PAIRS);                                               \
     }
 #define RUNS(CODES)                                                                                \
     RUN(CODES, only, -1)                                                                           \
@@ -265,6 +262,19 @@ static int codes_index(const vf_lanes *lanes)
     return index > lanes->caution ? index - lanes->caution : 0;
 }
 
+/* The turns that all lanes surely have room for, and some bytes over for extraordinary codes. */
+static uint32_t turns_with_room(const vf_lanes *lanes)
+{
+    enum { SPARE = 64 };
+    uint64_t farthest = 0;
+    for (unsigned lane = 0; lane < VF_LANES; lane++)
+        farthest = lanes->position[lane] > farthest ? lanes->position[lane] : farthest;
+    uint64_t end = (farthest >> 3) + SPARE + WINDOW_BYTES;
+    return end >= lanes->size             ? 0
+           : (lanes->size - end) / 8 > VF_ROWS ? VF_ROWS
+                                          : (uint32_t)((lanes->size - end) / WINDOW_BYTES);
+}
+
 bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
 {
     const unsigned kind = by == VF_NARROW ? pairs_index(order) : ONLY;
@@ -272,20 +282,28 @@ bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
     int index = codes_index(lanes);
     lanes->slow = 0;
     while (count) {
-        if (CODES_OF[index] > count) {
-            index = count >= 2 && index > 1 ? 1 : 0;
-            continue;
-        }
-        uint32_t done = RUN_OF[index][kind](lanes, row, count);
-        if (done == 0)
+        uint32_t turns = turns_with_room(lanes);
+        if (turns == 0)
+            break;
+        while (CODES_OF[index] > count)
+            index = index > 1 && count > 1 ? 1 : 0;
+        turns = count / CODES_OF[index] < turns ? count / CODES_OF[index] : turns;
+        if (!RUN_OF[index][kind](lanes, row, turns))
             return false;
-        row += done;
-        count -= done;
+        row += turns * CODES_OF[index];
+        count -= turns * CODES_OF[index];
     }
     if (lanes->slow * 8 > all)
         lanes->caution += lanes->caution < 2;
     else if (lanes->slow == 0)
         lanes->caution -= lanes->caution > 0;
+    if (count) {
+        for (unsigned lane = 0; lane < VF_LANES; lane++)
+            if (!read_slowly(lanes, lane, lanes->codes + row * VF_LANES + lane, count))
+                return false;
+        if (by == VF_NARROW)
+            vf_lanes_predict(lanes, row, count, order, by);
+    }
     if (by != VF_NARROW)
         vf_lanes_predict(lanes, start, all, order, by);
     return true;

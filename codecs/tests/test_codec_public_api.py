@@ -15,22 +15,28 @@ NAMES = [
     "Flac",
     "FlacCodec",
     "FlacError",
+    "FlacInfo",
+    "Frame",
     "Head",
     "LossyTileError",
     "SampleRangeError",
+    "SeekPoint",
     "StreamInfo",
     "TileSpec",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
     "__version__",
+    "decode",
     "decode_tile",
     "encode_tile",
+    "iter_frames",
+    "read_info",
     "read_tile_info",
 ]
 
 LAYERS = [
-    "errors", "_native streaminfo samples fill", "blocks spec flac_raster_map libflac", "backend", "tile",
-    "zarr_v2 zarr_v3", "__init__",
+    "errors", "_native streaminfo samples fill", "blocks spec flac_raster_map libflac", "backend",
+    "tile stream", "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip
 
 

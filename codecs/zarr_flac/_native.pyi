@@ -1,3 +1,5 @@
+"""The decoder in C (c/module.c). Private: `backend` is the only one to call it."""
+
 import numpy as np
 import numpy.typing as npt
 
