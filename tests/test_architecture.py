@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[1]
 # a name here, on the lowest line above everything it imports. Patterns match what no name does.
 CODEC_LAYERS = [
     "errors",
-    "streaminfo samples fill",
-    "blocks flac_raster_map spec",
+    "_native streaminfo samples fill",
+    "blocks frames spec flac_raster_map libflac",
     "backend",
-    "tile",
+    "tile stream",
     "zarr_v2 zarr_v3",
 ]
 LAYERS = [
@@ -59,7 +59,7 @@ PACKAGES = {
 # Heavy or exchangeable libraries live in a room of their own: who, with its submodules, may import
 # them when run.
 ROOMS = {
-    "pyflac": {"zarr_flac.backend"},
+    "pyflac": {"zarr_flac.libflac"},
     "rasterio": {"virtual_flac.demo", "virtual_flac.geotiff"},
     "rioxarray": {"virtual_flac.geotiff"},
     "virtualizarr": {
@@ -94,7 +94,11 @@ class Import:
 
 def modules(package: str) -> dict[str, Path]:
     folder, _ = PACKAGES[package]
-    return {_module_name(package, folder, path): path for path in sorted(folder.rglob("*.py"))}
+    return {
+        _module_name(package, folder, path): path
+        for path in sorted(folder.rglob("*.py*"))
+        if path.suffix in (".py", ".pyi")  # a .pyi stands for a module in C
+    }
 
 
 def _module_name(package: str, folder: Path, path: Path) -> str:

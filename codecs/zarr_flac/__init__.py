@@ -1,7 +1,7 @@
 """FLAC as a lossless codec for Zarr chunks. The front door: names only, nothing is done here.
 
 Every name is fetched from its own module when it is first asked for, so `import zarr_flac`
-imports neither zarr nor libFLAC.
+imports neither zarr nor the decoder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .blocks import Head
+    from .blocks import Head, SeekPoint
     from .errors import (
         ConfigurationError,
         CorruptFlacError,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         UnsupportedFlacError,
     )
     from .spec import TileSpec
+    from .stream import FlacInfo, Frame, decode, iter_frames, read_info
     from .streaminfo import StreamInfo
     from .tile import decode_tile, encode_tile, read_tile_info
     from .zarr_v2 import Flac
@@ -34,21 +35,27 @@ __all__ = [
     "Flac",
     "FlacCodec",
     "FlacError",
+    "FlacInfo",
+    "Frame",
     "Head",
     "LossyTileError",
     "SampleRangeError",
+    "SeekPoint",
     "StreamInfo",
     "TileSpec",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
     "__version__",
+    "decode",
     "decode_tile",
     "encode_tile",
+    "iter_frames",
+    "read_info",
     "read_tile_info",
 ]
 
 _HOMES = {
-    "blocks": ("Head",),
+    "blocks": ("Head", "SeekPoint"),
     "errors": (
         "ConfigurationError",
         "CorruptFlacError",
@@ -58,6 +65,7 @@ _HOMES = {
         "UnsupportedDtypeError",
         "UnsupportedFlacError",
     ),
+    "stream": ("FlacInfo", "Frame", "decode", "iter_frames", "read_info"),
     "streaminfo": ("StreamInfo",),
     "spec": ("TileSpec",),
     "tile": ("decode_tile", "encode_tile", "read_tile_info"),

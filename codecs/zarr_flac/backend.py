@@ -1,48 +1,38 @@
-"""Samples <-> FLAC frames, through libFLAC. The only module that imports a FLAC library.
+"""Samples <-> FLAC frames: the decoder in C, and the encoder, whoever it is.
 
-Knows int32 samples of shape (channel, sample) and `StreamInfo`. Must not know pixels, dtypes,
-tiles or what comments mean. pyflac's own classes lose the last frames or refuse depths, so its
-cffi bindings to libFLAC are called directly, with callbacks of our own: pyflac's stay as they
-are for whoever else uses them in this process.
+Knows int32 samples of shape (channel, sample), `StreamInfo`, and where samples stand in an array.
+Must not know dtypes, tiles or what comments mean. Decoding is `_native`, in C; encoding is
+libFLAC, imported only when it is asked for: readers need no FLAC library.
 
-Decoding is strict. libFLAC conceals damage (it skips, it fills gaps with silence); here every
-complaint of its, every frame out of place and every missing sample is a `CorruptFlacError`.
+Decoding is strict. Nothing is concealed: damage, a frame out of place and a missing sample are a
+`CorruptFlacError`.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pyflac._decoder import ffi as _dffi
-from pyflac._decoder import lib as _dlib
-from pyflac._encoder import ffi as _effi
-from pyflac._encoder import lib as _elib
 
-from .blocks import Head, bare_head
-from .errors import CorruptFlacError, FlacError, UnsupportedFlacError
-from .streaminfo import SAMPLE_RATE, StreamInfo
+from . import _native
+from .blocks import Head
+from .errors import CorruptFlacError, UnsupportedFlacError
+from .streaminfo import StreamInfo
 
 DEFAULT_LEVEL = 5
 DEFAULT_BLOCK_SIZE = 4096
 
 # A frame has at least a header of 6 bytes, a constant subframe of 2 and a CRC of 2 (RFC 9639 9).
 _SMALLEST_FRAME = 10
-_MOST_SAMPLES_PER_CALL = 1 << 30
+_TRUNCATED = 1
+_UNKNOWN_TOTAL = 2**64 - 1
+_MD5_PIECE = 1 << 16
 
-_OK = 0
-_READ_CONTINUE, _READ_END, _READ_ABORT = 0, 1, 2
-_WRITE_ABORT = 1
-_ERROR_NAMES = (
-    "lost sync",
-    "bad frame header",
-    "frame CRC mismatch",
-    "unparseable stream",
-    "bad metadata",
-    "sample out of bounds",
-    "missing frame",
-)
+Buffer = bytes | bytearray | memoryview
 
 
 def encode(
@@ -76,53 +66,22 @@ def encode(
     ------
     FlacError
         libFLAC refused the parameters or the samples.
+    ImportError
+        pyflac, which brings libFLAC, is not installed.
     """
-    channels, total = samples.shape
-    sink = _Sink()
-    handle = _effi.new_handle(sink)
-    encoder = _effi.gc(_elib.FLAC__stream_encoder_new(), _elib.FLAC__stream_encoder_delete)
-    if encoder == _effi.NULL:
-        raise MemoryError("libFLAC could not allocate an encoder")
     try:
-        _elib.FLAC__stream_encoder_set_streamable_subset(encoder, False)
-        _elib.FLAC__stream_encoder_set_channels(encoder, channels)
-        _elib.FLAC__stream_encoder_set_bits_per_sample(encoder, bits_per_sample)
-        _elib.FLAC__stream_encoder_set_sample_rate(encoder, SAMPLE_RATE)
-        _elib.FLAC__stream_encoder_set_compression_level(encoder, level)
-        _elib.FLAC__stream_encoder_set_blocksize(encoder, block_size)
-        if not stereo:
-            _elib.FLAC__stream_encoder_set_do_mid_side_stereo(encoder, False)
-            _elib.FLAC__stream_encoder_set_loose_mid_side_stereo(encoder, False)
-        status = _elib.FLAC__stream_encoder_init_stream(
-            encoder, _on_encoded, _effi.NULL, _effi.NULL, _on_streaminfo, handle
-        )
-        if status != _OK:
-            name = _c_string(_effi, _elib.FLAC__StreamEncoderInitStatusString[status])
-            raise FlacError(
-                f"libFLAC refuses {channels} channels of {bits_per_sample} bits at level {level}, "
-                f"block size {block_size}: {name}"
-            )
-        source = _effi.from_buffer("FLAC__int32[]", samples)
-        ok = True
-        for start in range(0, total, _MOST_SAMPLES_PER_CALL):
-            count = min(total - start, _MOST_SAMPLES_PER_CALL)
-            planes = [source + channel * total + start for channel in range(channels)]
-            ok = ok and _elib.FLAC__stream_encoder_process(
-                encoder, _effi.new("FLAC__int32 *[]", planes), count
-            )
-        if not (ok and _elib.FLAC__stream_encoder_finish(encoder)):
-            _raise_failure(sink)
-            state = _elib.FLAC__stream_encoder_get_resolved_state_string(encoder)
-            raise FlacError(f"libFLAC stopped encoding: {_c_string(_effi, state)}")
-    finally:
-        _effi.release(encoder)
-    _raise_failure(sink)
-    if sink.streaminfo is None:
-        raise FlacError("libFLAC finished without reporting STREAMINFO")
-    return sink.streaminfo, b"".join(sink.parts)
+        from . import libflac
+    except ImportError as error:
+        raise ImportError(
+            "Encoding FLAC needs pyflac, which brings libFLAC; reading does not. Install it with "
+            "pip install 'zarr-flac[encode]'."
+        ) from error
+    return libflac.encode(
+        samples, bits_per_sample, level=level, block_size=block_size, stereo=stereo
+    )
 
 
-def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[np.int32]) -> None:
+def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32]) -> None:
     """Decode the frames of a stream.
 
     Parameters
@@ -141,75 +100,135 @@ def decode(buffer: bytes | bytearray | memoryview, head: Head, out: npt.NDArray[
         Damage, truncation, or another number of samples than `out` has room for. `out` then
         holds rubbish.
     """
-    check_sizes(memoryview(buffer).nbytes, head, *out.shape)
-    total = out.shape[1]
-    session = _Session(buffer, head, out)
-    handle = _dffi.new_handle(session)
-    decoder = _dffi.gc(_dlib.FLAC__stream_decoder_new(), _dlib.FLAC__stream_decoder_delete)
-    if decoder == _dffi.NULL:
-        raise MemoryError("libFLAC could not allocate a decoder")
-    try:
-        by_md5 = _depth_stands_in_streaminfo_only(memoryview(buffer).cast("B"), head)
-        _dlib.FLAC__stream_decoder_set_md5_checking(decoder, by_md5)
-        null = _dffi.NULL
-        status = _dlib.FLAC__stream_decoder_init_stream(
-            decoder, _on_read, null, null, null, null, _on_decoded, null, _on_error, handle
-        )
-        if status != _OK:
-            name = _c_string(_dffi, _dlib.FLAC__StreamDecoderInitStatusString[status])
-            raise FlacError(f"libFLAC cannot start decoding: {name}")
-        ok = _decode_frames(decoder, session)
-        if ok and session.done and not head.streaminfo.total_samples:
-            _dlib.FLAC__stream_decoder_process_single(decoder)  # must find no further frame
-        state = _c_string(_dffi, _dlib.FLAC__stream_decoder_get_resolved_state_string(decoder))
-        md5_ok = _dlib.FLAC__stream_decoder_finish(decoder)
-    finally:
-        _dffi.release(decoder)
-        session.close()
-    _raise_failure(session)
-    if session.position != total:
-        raise CorruptFlacError(
-            f"The stream ends after {session.position} of {total} samples (frame "
-            f"{session.frames}). It is truncated, or the index gives it a wrong length."
-        )
-    if not ok:
-        raise CorruptFlacError(f"libFLAC stopped decoding: {state}")
-    if not md5_ok:
+    channels, total = out.shape
+    check_sizes(memoryview(buffer).nbytes, head, channels, total)
+    places = Places(tuple(range(0, 4 * channels * total, 4 * total)), max(total, 1), 4 * total)
+    _decode(buffer, head, total, out, places, 4, 0)
+    if depth_stands_in_streaminfo_only(buffer, head):
+        check_md5(head, out)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the samples of each channel stand in an array."""
+
+    planes: tuple[int, ...]
+    """Byte offset of each channel's first sample; -1 where a channel is not wanted."""
+    width: int
+    """Samples in a row."""
+    row_stride: int
+    """Bytes from one row to the next."""
+
+    @classmethod
+    def in_array(
+        cls,
+        out: npt.NDArray[Any],
+        planes: npt.NDArray[Any],
+        selection: Sequence[int],
+        channels: int,
+    ) -> Places | None:
+        """Find the places of the planes of an array, None where they are not simply rows.
+
+        Parameters
+        ----------
+        out
+            The array that is written to.
+        planes
+            A view of `out` of shape (plane, ..., row, column), or fewer axes.
+        selection
+            The channel that each plane shows.
+        channels
+            Channels in the stream.
+        """
+        if not out.flags.c_contiguous or planes.strides[-1] != planes.itemsize:
+            return None
+        width = planes.shape[-1] if planes.ndim > 1 else 1
+        stride = planes.strides[-2] if planes.ndim > 2 else planes.itemsize * width
+        for axis in range(planes.ndim - 3, 0, -1):
+            inner = planes.strides[axis + 1] * planes.shape[axis + 1]
+            if planes.shape[axis] > 1 and planes.strides[axis] != inner:
+                return None
+        places = [-1] * channels
+        for plane, channel in enumerate(selection):
+            places[channel] = plane * planes.strides[0]
+        return cls(tuple(places), width, stride)
+
+
+def decode_pixels(
+    buffer: Buffer, head: Head, total: int, out: npt.NDArray[Any], places: Places, offset: int
+) -> None:
+    """Decode the frames of a stream straight to pixels of 8, 16 or 32 bits.
+
+    Parameters
+    ----------
+    buffer, head
+        As for `decode`. The frames must not leave their depth to STREAMINFO.
+    total
+        Samples per channel.
+    out
+        C-contiguous, native byte order.
+    places
+        Where in `out` the samples go.
+    offset
+        Added to every sample, modulo the size of a pixel; every sample must fit a pixel.
+
+    Raises
+    ------
+    CorruptFlacError
+        Damage or truncation. `out` then holds rubbish.
+    """
+    _decode(buffer, head, total, out, places, out.itemsize, offset)
+
+
+def frames(buffer: Buffer, head: Head) -> npt.NDArray[np.uint64]:
+    """Decode a stream only to find its frames.
+
+    Returns
+    -------
+    Shape (frame, 3): byte of the frame, its first sample, its samples per channel
+
+    Raises
+    ------
+    CorruptFlacError
+        Damage or truncation.
+    """
+    total = head.streaminfo.total_samples or _UNKNOWN_TOTAL
+    report, packed = _native.frames(buffer, _facts(head, total))
+    _check(report, head.streaminfo.total_samples)
+    return np.frombuffer(packed, np.uint64).reshape(-1, 3)
+
+
+def check_md5(head: Head, samples: npt.NDArray[np.int32]) -> None:
+    """Check the MD5 in STREAMINFO, when there is one.
+
+    Raises
+    ------
+    CorruptFlacError
+        It is another one than that of the samples.
+    """
+    if head.streaminfo.md5 == bytes(16):
+        return
+    width = (head.streaminfo.bits_per_sample + 7) // 8
+    digest = hashlib.md5(usedforsecurity=False)
+    for start in range(0, samples.shape[1], _MD5_PIECE):
+        piece = np.ascontiguousarray(samples[:, start : start + _MD5_PIECE].T, "<i4")
+        digest.update(np.ascontiguousarray(piece[..., np.newaxis].view("u1")[..., :width]))
+    if digest.digest() != head.streaminfo.md5:
         raise CorruptFlacError(
             "The MD5 of the decoded samples is not the one STREAMINFO gives. The head of this "
             "stream is damaged."
         )
 
 
-def _depth_stands_in_streaminfo_only(view: memoryview, head: Head) -> bool:
+def depth_stands_in_streaminfo_only(buffer: Buffer, head: Head) -> bool:
     """Whether the frames refer to STREAMINFO for their depth (RFC 9639 section 9.1.4).
 
     Frame headers can name 8, 12, 16, 20, 24 and 32 bits. Any other depth stands in STREAMINFO,
     which no CRC covers: a flipped bit there would decode to other pixels. The MD5 tells.
     """
+    view = memoryview(buffer).cast("B")
     at = head.frames_offset + 3
     return at < len(view) and view[at] >> 1 & 0x7 == 0
-
-
-def _decode_frames(decoder: Any, session: _Session) -> bool:
-    """Decode frame by frame until the session has its samples, something fails, or data ends.
-
-    One at a time, because libFLAC puts silence in the place of a missing frame and says nothing:
-    then one step hands out more than one frame.
-    """
-    while not session.done:
-        before = session.frames
-        if not _dlib.FLAC__stream_decoder_process_single(decoder):
-            return session.failure is not None
-        if session.failure is not None:
-            return True
-        if session.frames > before + 1:
-            session.fail("a missing frame")
-        elif session.frames == before:  # metadata, or the end
-            state = _dlib.FLAC__stream_decoder_get_state(decoder)
-            if state >= _dlib.FLAC__STREAM_DECODER_END_OF_STREAM:
-                return True
-    return True
 
 
 def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None:
@@ -250,197 +269,49 @@ def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None
         )
 
 
-class _Sink:
-    """Takes what the encoder hands out."""
+def _facts(head: Head, total: int) -> tuple[int, int, int, int, int, int, bool, bool]:
+    """What `_native` has to know of a stream."""
+    info = head.streaminfo
+    return (
+        head.frames_offset,
+        info.min_block_size,
+        info.max_block_size,
+        info.channels,
+        info.bits_per_sample,
+        total,
+        not info.total_samples and total != _UNKNOWN_TOTAL,
+        False,
+    )
 
-    __slots__ = ("failure", "parts", "streaminfo")
 
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.streaminfo: StreamInfo | None = None
-        self.failure: BaseException | None = None
-
-    def take_streaminfo(self, found: Any) -> None:
-        self.streaminfo = StreamInfo(
-            min_block_size=found.min_blocksize,
-            max_block_size=found.max_blocksize,
-            min_frame_size=found.min_framesize,
-            max_frame_size=found.max_framesize,
-            sample_rate=found.sample_rate,
-            channels=found.channels,
-            bits_per_sample=found.bits_per_sample,
-            total_samples=found.total_samples,
-            md5=bytes(found.md5sum),
+def _decode(
+    buffer: Buffer,
+    head: Head,
+    total: int,
+    out: npt.NDArray[Any],
+    places: Places,
+    item_size: int,
+    offset: int,
+) -> None:
+    if total:
+        facts = _facts(head, total)
+        report = _native.decode(
+            buffer, facts, out, places.planes, places.width, places.row_stride, item_size, offset
         )
+        _check(report, total)
 
 
-class _Session:
-    """Feeds the decoder and takes its frames: the state of one call of `decode`."""
-
-    __slots__ = (
-        "buffers", "channels", "depth", "failure", "frames", "junk", "out", "pending", "position",
-        "total",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        buffer: bytes | bytearray | memoryview,
-        head: Head,
-        out: npt.NDArray[np.int32],
-    ) -> None:
-        offset = head.frames_offset
-        start = _dffi.from_buffer(bare_head(head.streaminfo))
-        body = _dffi.from_buffer(buffer)
-        # (pointer to the first unread byte, bytes left), last segment first
-        self.pending = [
-            (_dffi.cast("char *", body) + offset, len(body) - offset),
-            (_dffi.cast("char *", start), len(start)),
-        ]
-        self.out = _dffi.from_buffer("FLAC__int32[]", out, require_writable=True)
-        self.buffers = (start, body, self.out)
-        self.channels, self.total = out.shape
-        self.depth = head.streaminfo.bits_per_sample
-        self.position = 0
-        self.frames = 0
-        self.junk = False
-        self.failure: BaseException | None = None
-
-    @property
-    def done(self) -> bool:
-        return bool(self.position == self.total)
-
-    def close(self) -> None:
-        """Let go of the buffers, which an exception's traceback may otherwise keep for long.
-
-        Within a loop of references, a memoryview that is still in use crashes the garbage
-        collector of Python before 3.12.5.
-        """
-        for buffer in self.buffers:
-            _dffi.release(buffer)
-
-    def read(self, target: Any, size: Any) -> int:
-        if self.failure is not None or self.junk:
-            return _READ_ABORT
-        while self.pending:
-            start, left = self.pending.pop()
-            count = min(size[0], left)
-            if count:
-                _dffi.memmove(target, start, count)
-                size[0] = count
-                self.pending.append((start + count, left - count))
-                return _READ_CONTINUE
-        size[0] = 0
-        return _READ_END
-
-    def take_frame(self, frame: Any, channels: Any) -> int:
-        if self.failure is not None or self.junk:
-            return _WRITE_ABORT
-        if self.done:
-            raise CorruptFlacError(
-                f"The stream goes on behind the {self.total} samples that are expected. Its size "
-                "comments are damaged, or it belongs to a tile of another size."
-            )
-        header = frame.header
-        count = header.blocksize
-        if (
-            header.number.sample_number != self.position
-            or header.channels != self.channels
-            or header.bits_per_sample != self.depth
-            or count > self.total - self.position
-        ):
-            raise CorruptFlacError(
-                f"Frame {self.frames} begins at sample {header.number.sample_number} and has "
-                f"{count} samples, {header.channels} channels, {header.bits_per_sample} bits; "
-                f"expected sample {self.position}, at most {self.total - self.position} samples, "
-                f"{self.channels} channels, {self.depth} bits. The stream is damaged."
-            )
-        for channel in range(self.channels):
-            start = self.out + (channel * self.total + self.position)
-            _dffi.memmove(start, channels[channel], 4 * count)
-        self.position += count
-        self.frames += 1
-        return _OK
-
-    def take_error(self, status: int) -> None:
-        if self.done:
-            self.junk = True  # what stands behind the last frame may be anything but a frame
-        elif self.failure is None:
-            known = status < len(_ERROR_NAMES)
-            self.fail(_ERROR_NAMES[status] if known else f"libFLAC's error status {status}")
-
-    def fail(self, what: str) -> None:
-        self.failure = CorruptFlacError(
-            f"Damage in frame {self.frames}, at sample {self.position} of {self.total}: {what}. "
-            "Fetch the tile again, or take another copy of the file."
+def _check(report: tuple[int, str, int, int, int], total: int) -> None:
+    status, name, frame, position, byte = report
+    if status == 0:
+        return
+    samples = f"{position} of {total}" if total else str(position)
+    if status == _TRUNCATED:
+        raise CorruptFlacError(
+            f"The stream ends after {samples} samples, in frame {frame} at byte {byte}. It is "
+            "truncated, or the index gives it a wrong length."
         )
-
-
-# What cffi's callbacks raise would be printed and lost: each one stores it for its caller.
-# They are made once: a callback costs more to make than to call.
-
-
-@_effi.callback("FLAC__StreamEncoderWriteCallback", error=1)  # type: ignore[untyped-decorator]
-def _on_encoded(_: Any, data: Any, size: int, samples: int, frame: int, client: Any) -> int:
-    sink: _Sink = _effi.from_handle(client)
-    try:
-        if samples:  # metadata comes with 0 samples, and is not wanted
-            sink.parts.append(_effi.buffer(data, size)[:])
-        return _OK
-    except BaseException as error:
-        sink.failure = error
-        return _WRITE_ABORT
-
-
-@_effi.callback("FLAC__StreamEncoderMetadataCallback")  # type: ignore[untyped-decorator]
-def _on_streaminfo(_: Any, metadata: Any, client: Any) -> None:
-    sink: _Sink = _effi.from_handle(client)
-    try:
-        sink.take_streaminfo(metadata.data.stream_info)
-    except BaseException as error:
-        sink.failure = error
-
-
-@_dffi.callback(  # type: ignore[untyped-decorator]
-    "FLAC__StreamDecoderReadCallback", error=_READ_ABORT
-)
-def _on_read(_: Any, target: Any, size: Any, client: Any) -> int:
-    session: _Session = _dffi.from_handle(client)
-    try:
-        return session.read(target, size)
-    except BaseException as error:
-        session.failure = error
-        return _READ_ABORT
-
-
-@_dffi.callback(  # type: ignore[untyped-decorator]
-    "FLAC__StreamDecoderWriteCallback", error=_WRITE_ABORT
-)
-def _on_decoded(_: Any, frame: Any, channels: Any, client: Any) -> int:
-    session: _Session = _dffi.from_handle(client)
-    try:
-        return session.take_frame(frame, channels)
-    except BaseException as error:
-        session.failure = error
-        return _WRITE_ABORT
-
-
-@_dffi.callback("FLAC__StreamDecoderErrorCallback")  # type: ignore[untyped-decorator]
-def _on_error(_: Any, status: int, client: Any) -> None:
-    session: _Session = _dffi.from_handle(client)
-    try:
-        session.take_error(status)
-    except BaseException as error:
-        session.failure = error
-
-
-def _raise_failure(state: _Sink | _Session) -> None:
-    """Raise what a callback stored, and forget it: its traceback holds the state in turn."""
-    try:
-        if state.failure is not None:
-            raise state.failure
-    finally:
-        state.failure = None
-
-
-def _c_string(ffi: Any, pointer: Any) -> str:
-    return bytes(ffi.string(pointer)).decode("ascii", "replace")
+    raise CorruptFlacError(
+        f"Damage in frame {frame} at byte {byte}, sample {samples}: {name}. "
+        "Fetch the tile again, or take another copy of the file."
+    )

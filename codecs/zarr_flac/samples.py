@@ -65,6 +65,18 @@ def default_bits_per_sample(dtype: np.dtype[Any]) -> int:
     return min(dtype.itemsize * 8, 32)
 
 
+def sample_offset(dtype: np.dtype[Any], bits_per_sample: int) -> int | None:
+    """What has to be added to a sample to make it a pixel, modulo 2**32.
+
+    None where more is needed than adding: floats, 64 bits, or samples that may not fit the dtype.
+    """
+    if dtype.kind not in "iu" or dtype.itemsize > 4 or bits_per_sample > 8 * dtype.itemsize:
+        return None
+    if not dtype.isnative:
+        return None
+    return 0 if dtype.kind == "i" else 1 << (bits_per_sample - 1)
+
+
 def to_samples(planes: npt.NDArray[Any], bits_per_sample: int) -> Int32Array:
     """Map planes of pixels to samples.
 

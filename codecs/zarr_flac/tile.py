@@ -32,6 +32,7 @@ from .samples import (
     check_dtype,
     default_bits_per_sample,
     from_samples,
+    sample_offset,
     to_samples,
 )
 from .spec import EXACT, FLAC_RASTER, TileSpec, flac_channels
@@ -139,7 +140,8 @@ def decode_tile(
         What the tiles of the product have in common. What it leaves open is taken from the
         tile's own comments.
     out
-        Receives the pixels when given: writable, of the decoded shape and dtype.
+        Receives the pixels when given: writable, of the decoded shape and dtype. It holds
+        rubbish after an error.
 
     Returns
     -------
@@ -175,21 +177,44 @@ def decode_tile(
             f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
             f"{dtype.name} of shape {chunk_shape}."
         )
-    samples = np.empty((channels, total), np.int32)
-    backend.decode(data, head, samples)
-    if spec.select is not None:
-        per_plane = channels // spec.channels
-        samples = samples.reshape(spec.channels, per_plane, total)[list(spec.select)]
-        samples = samples.reshape(-1, total)
     region = _true_part(out, tile_shape)
     planes = region if spec.channels > 1 else region[np.newaxis]
-    if spec.mapping == FLAC_RASTER:
-        from_flac_raster(samples, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX), planes)
-    else:
-        from_samples(samples, head.streaminfo.bits_per_sample, planes)
+    if not _decode_straight(data, head, spec, total, out, planes):
+        samples = np.empty((channels, total), np.int32)
+        backend.decode(data, head, samples)
+        if spec.select is not None:
+            per_plane = channels // spec.channels
+            samples = samples.reshape(spec.channels, per_plane, total)[list(spec.select)]
+            samples = samples.reshape(-1, total)
+        if spec.mapping == FLAC_RASTER:
+            from_flac_raster(samples, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX), planes)
+        else:
+            from_samples(samples, head.streaminfo.bits_per_sample, planes)
     if tile_shape != chunk_shape:
         _pad(out, tile_shape, fill_scalar(spec.fill_value, dtype))
     return out
+
+
+def _decode_straight(
+    data: _Buffer,
+    head: Head,
+    spec: TileSpec,
+    total: int,
+    out: npt.NDArray[Any],
+    planes: npt.NDArray[Any],
+) -> bool:
+    """Decode into `out` without samples in between, False where that cannot be done."""
+    if spec.mapping != EXACT or backend.depth_stands_in_streaminfo_only(data, head):
+        return False
+    offset = sample_offset(out.dtype, head.streaminfo.bits_per_sample)
+    if offset is None:
+        return False
+    selection = range(spec.channels) if spec.select is None else spec.select
+    places = backend.Places.in_array(out, planes, selection, spec.channels)
+    if places is None:
+        return False
+    backend.decode_pixels(data, head, total, out, places, offset)
+    return True
 
 
 def read_tile_info(data: _Buffer) -> Head:

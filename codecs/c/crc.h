@@ -1,0 +1,17 @@
+/* The two checksums of a FLAC frame (RFC 9639 sections 9.1.8 and 9.3). Both start at 0. */
+#ifndef VF_CRC_H
+#define VF_CRC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* CRC-8 (polynomial x^8 + x^2 + x + 1) of size bytes. */
+uint8_t vf_crc8(const uint8_t *data, size_t size);
+
+/* CRC-16 (polynomial x^16 + x^15 + x^2 + 1) of size bytes, by the fastest way this CPU knows. */
+uint16_t vf_crc16(const uint8_t *data, size_t size);
+
+/* The same by tables alone: what vf_crc16() does on other CPUs, and for short data. */
+uint16_t vf_crc16_tables(const uint8_t *data, size_t size);
+
+#endif

@@ -1,0 +1,461 @@
+/* The lanes with AVX2: vectors of eight 32-bit columns, and 64-bit bit readers beside them. */
+#include "lanes.h"
+
+#include <string.h>
+
+const uint8_t VF_COLUMN[VF_LANES] = {0, 1, 4, 5, 2, 3, 6, 7};
+
+void vf_lanes_move_on(vf_lanes *lanes, vf_predictor by)
+{
+    enum { FROM = VF_ROWS * VF_LANES, COUNT = VF_HISTORY * VF_LANES };
+    if (by == VF_NARROW)
+        memcpy(lanes->pairs, lanes->pairs + FROM, COUNT * sizeof *lanes->pairs);
+    if (by == VF_MIDDLE)
+        memcpy(lanes->whole, lanes->whole + FROM, COUNT * sizeof *lanes->whole);
+    if (by == VF_WIDE)
+        memcpy(lanes->wide, lanes->wide + FROM, COUNT * sizeof *lanes->wide);
+}
+
+#if !defined(__x86_64__)
+
+/* Never called where vf_lanes_supported() says no. */
+bool vf_lanes_supported(void) { return false; }
+bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
+{
+    return (void)lanes, (void)row, (void)count, (void)order, (void)by, false;
+}
+void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
+                      vf_predictor by)
+{
+    (void)lanes, (void)row, (void)count, (void)order, (void)by;
+}
+void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+{
+    (void)lanes, (void)count, (void)by;
+}
+
+#else
+
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,fma")))
+#define TEMPLATE AVX2 static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+bool vf_lanes_supported(void)
+{
+    /* Every CPU with BMI2 has LZCNT, which older compilers cannot ask for. */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
+}
+
+/* ---- Reading codes ---------------------------------------------------------------------------- */
+
+/* Bytes that a turn of run() may use of a lane, all its codes together. */
+enum { WINDOW_BYTES = 8 };
+
+/* The next bits at a position, left aligned, at least 56. The last bit loaded is replaced by a 1, the
+   *sentinel*. As zeros follow it, its place tells at the end how many bits were used; and when it is
+   gone, more were used than there were. Reads eight bytes: run() makes sure that they are there. */
+TEMPLATE uint64_t open_window(const uint8_t *data, uint64_t position)
+{
+    return (vf_load64(data + (position >> 3)) | 1) << (position & 7);
+}
+
+/* Take one code off a window: two shifts, and two stores that overlap, the second over the useless
+   half of the first. volatile, because the compiler would make one store of them, and more shifts. */
+TEMPLATE void take_code(uint64_t *window, uint64_t code_bits, vf_code *to)
+{
+    uint64_t zeros = _lzcnt_u64(*window);
+    uint64_t tail = *window << (zeros & 63);
+    *window = tail << (code_bits & 63);
+    *(volatile uint64_t *)to = tail;
+    *(volatile uint32_t *)to = (uint32_t)zeros;
+}
+
+/* Read one lane's codes one by one, however long. Near the end of the data, too. */
+AVX2 static __attribute__((noinline, cold)) bool
+read_slowly(vf_lanes *lanes, unsigned lane, vf_code *to, unsigned count)
+{
+    vf_bits bits = {lanes->data, lanes->size, lanes->position[lane]};
+    unsigned parameter = lanes->code_bits[lane] - 1;
+    lanes->slow++;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t zeros;
+        uint32_t low;
+        if (!vf_read_rice(&bits, parameter, &zeros, &low) || vf_overrun(&bits))
+            return false;
+        to[i * VF_LANES] = (uint64_t)(low | 1u << parameter) << (63 - parameter) | zeros;
+    }
+    lanes->position[lane] = bits.position;
+    return true;
+}
+
+/* Whether a lane's next `turns` windows all lie within the data. */
+TEMPLATE bool has_room(const vf_lanes *lanes, unsigned lane, uint32_t turns)
+{
+    uint64_t byte = lanes->position[lane] >> 3;
+    return byte < lanes->size && WINDOW_BYTES * (turns + 1ull) <= lanes->size - byte;
+}
+
+/* ---- Residuals, and samples of up to 16 bits -------------------------------------------------- */
+
+/* A row of codes -> a row of residuals. */
+TEMPLATE __m256i residuals(const vf_code *codes, __m256i parameter)
+{
+    const __m256i one = _mm256_set1_epi32(1);
+    __m256 a = _mm256_load_ps((const float *)codes), b = _mm256_load_ps((const float *)(codes + 4));
+    __m256i zeros = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    __m256i tail = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xDD));
+    /* zeros * 2**parameter + (stop bit and low bits) - stop bit */
+    __m256i quotient = _mm256_sllv_epi32(_mm256_sub_epi32(zeros, one), parameter);
+    __m256i rest = _mm256_srlv_epi32(tail, _mm256_sub_epi32(_mm256_set1_epi32(31), parameter));
+    __m256i folded = _mm256_add_epi32(quotient, rest);
+    __m256i sign = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_and_si256(folded, one));
+    return _mm256_xor_si256(_mm256_srli_epi32(folded, 1), sign);
+}
+
+/* What the narrow predictor carries from row to row. */
+typedef struct {
+    const vf_code *codes;
+    __m256i *row;        /* the next row of pairs */
+    __m256i last;        /* the newest sample: low half of each column */
+    __m256i pair, pair2; /* the two newest rows of pairs */
+    __m256i least, most;
+    __m256i parameter, shift, newest;
+    __m256i older[16];
+} narrow;
+
+TEMPLATE void narrow_begin(narrow *n, const vf_lanes *lanes, uint32_t row, const unsigned pairs)
+{
+    n->codes = lanes->codes + row * VF_LANES;
+    n->row = (__m256i *)lanes->pairs + VF_HISTORY + row;
+    n->pair = n->row[-1];
+    n->pair2 = n->row[-2];
+    n->last = _mm256_srai_epi32(n->pair, 16);
+    n->least = _mm256_load_si256((const __m256i *)lanes->least);
+    n->most = _mm256_load_si256((const __m256i *)lanes->most);
+    n->parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    n->shift = _mm256_load_si256((const __m256i *)lanes->shift);
+    n->newest = _mm256_load_si256((const __m256i *)lanes->newest);
+    UNROLL for (unsigned j = 0; j < pairs; j++)
+        n->older[j] = _mm256_load_si256((const __m256i *)lanes->older[j]);
+}
+
+TEMPLATE void narrow_end(const narrow *n, vf_lanes *lanes)
+{
+    _mm256_store_si256((__m256i *)lanes->least, n->least);
+    _mm256_store_si256((__m256i *)lanes->most, n->most);
+}
+
+/* Predict one row. Two taps at a time: a multiply-add of 16-bit pairs. The newest sample is added last,
+   because it is the one that the row before has only just made.
+
+   group.c lets in only predictors whose sums stay below 2**30, so a sample that does not fit is seen
+   by its extremes: nothing can wrap around all of 32 bits back into 16. */
+TEMPLATE void narrow_step(narrow *n, const unsigned pairs)
+{
+    __m256i residual = residuals(n->codes, n->parameter);
+    __m256i sum = _mm256_madd_epi16(n->last, n->newest);
+    if (pairs) {
+        __m256i old = _mm256_madd_epi16(n->pair2, n->older[0]);
+        UNROLL for (unsigned j = pairs - 1; j >= 1; j--)
+            old = _mm256_add_epi32(old, _mm256_madd_epi16(n->row[-2 - 2 * (int)j], n->older[j]));
+        sum = _mm256_add_epi32(sum, old);
+    }
+    __m256i sample = _mm256_add_epi32(residual, _mm256_srav_epi32(sum, n->shift));
+    n->least = _mm256_min_epi32(n->least, sample);
+    n->most = _mm256_max_epi32(n->most, sample);
+    n->pair2 = n->pair;
+    n->pair = _mm256_blend_epi16(n->last, _mm256_slli_epi32(sample, 16), 0xAA);
+    _mm256_store_si256(n->row, n->pair);
+    n->last = sample;
+    n->row++;
+    n->codes += VF_LANES;
+}
+
+/* In each turn, read `codes` codes of each lane, and predict the rows of the turn before at the same
+   time: neither half keeps the CPU busy alone. Every lane has_room() for that. False when reading
+   fails, or an extraordinary code used up the room. pairs < 0: do not predict. */
+TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned codes,
+                  const int pairs)
+{
+    narrow n;
+    vf_code *to = lanes->codes + row * VF_LANES;
+    const uint8_t *const data = lanes->data;
+    if (pairs >= 0)
+        narrow_begin(&n, lanes, row, (unsigned)pairs);
+    for (uint32_t turn = 0; turn < turns; turn++, to += codes * VF_LANES) {
+        UNROLL for (unsigned half = 0; half < 2; half++) {
+            const unsigned first = 4 * half;
+            uint64_t window[4], bits[4];
+            UNROLL for (unsigned i = 0; i < 4; i++) {
+                bits[i] = lanes->code_bits[first + i];
+                window[i] = open_window(data, lanes->position[first + i]);
+            }
+            UNROLL for (unsigned j = 0; j < codes; j++) {
+                UNROLL for (unsigned i = 0; i < 4; i++)
+                    take_code(&window[i], bits[i], to + j * VF_LANES + first + i);
+                if (pairs >= 0 && turn && (half * codes + j) & 1)
+                    narrow_step(&n, (unsigned)pairs);
+            }
+            UNROLL for (unsigned i = 0; i < 4; i++) {
+                const unsigned lane = first + i;
+                if (VF_LIKELY(window[i] != 0)) {
+                    uint64_t used = (uint64_t)__builtin_ctzll(window[i]);
+                    lanes->position[lane] = (lanes->position[lane] & ~7ull) + used;
+                } else if (!read_slowly(lanes, lane, to + lane, codes) ||
+                           !has_room(lanes, lane, turns - turn - 1)) {
+                    return false;
+                }
+            }
+        }
+    }
+    if (pairs >= 0) {
+        for (unsigned j = 0; j < codes; j++)
+            narrow_step(&n, (unsigned)pairs);
+        narrow_end(&n, lanes);
+    }
+    return true;
+}
+
+/* ---- The special cases that are compiled ------------------------------------------------------ */
+
+typedef bool run_function(vf_lanes *, uint32_t, uint32_t);
+
+#define RUN(CODES, NAME, PAIRS)                                                                    \
+    AVX2 static __attribute__((noinline)) bool run_##CODES##_##NAME(vf_lanes *lanes, uint32_t row, \
+                                                                    uint32_t turns)                \
+    {                                                                                              \
+        return run(lanes, row, turns, CODES, PAIRS);                                               \
+    }
+#define RUNS(CODES)                                                                                \
+    RUN(CODES, only, -1)                                                                           \
+    RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6) RUN(CODES, 16, 16)
+RUNS(1) RUNS(2) RUNS(3) RUNS(4) RUNS(6)
+
+#define NAMES(CODES)                                                                               \
+    {run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6, run_##CODES##_16,         \
+     run_##CODES##_only}
+static run_function *const RUN_OF[5][6] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4), NAMES(6)};
+static const uint8_t CODES_OF[5] = {1, 2, 3, 4, 6};
+enum { ONLY = 5 };
+
+/* Which of RUN_OF[..][0 to 4] for an order: pairs hold all taps but the newest. */
+static unsigned pairs_index(unsigned order)
+{
+    return order <= 3 ? 0 : order <= 5 ? 1 : order <= 9 ? 2 : order <= 13 ? 3 : 4;
+}
+
+/* How many codes a window is trusted with, as an index of CODES_OF: by the longest parameter, and by
+   how often that was too many. */
+static int codes_index(const vf_lanes *lanes)
+{
+    uint32_t longest = 0;
+    for (unsigned lane = 0; lane < VF_LANES; lane++)
+        longest = lanes->code_bits[lane] > longest ? lanes->code_bits[lane] : longest;
+    int index = longest <= 5 ? 4 : longest <= 10 ? 3 : longest <= 15 ? 2 : longest <= 23 ? 1 : 0;
+    return index > lanes->caution ? index - lanes->caution : 0;
+}
+
+/* The turns that all lanes surely have room for, and some bytes over for extraordinary codes. */
+static uint32_t turns_with_room(const vf_lanes *lanes)
+{
+    enum { SPARE = 64 };
+    uint64_t farthest = 0;
+    for (unsigned lane = 0; lane < VF_LANES; lane++)
+        farthest = lanes->position[lane] > farthest ? lanes->position[lane] : farthest;
+    uint64_t end = (farthest >> 3) + SPARE + WINDOW_BYTES;
+    return end >= lanes->size             ? 0
+           : (lanes->size - end) / 8 > VF_ROWS ? VF_ROWS
+                                          : (uint32_t)((lanes->size - end) / WINDOW_BYTES);
+}
+
+bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
+{
+    const unsigned kind = by == VF_NARROW ? pairs_index(order) : ONLY;
+    const uint32_t start = row, all = count;
+    int index = codes_index(lanes);
+    lanes->slow = 0;
+    while (count) {
+        uint32_t turns = turns_with_room(lanes);
+        if (turns == 0)
+            break;
+        while (CODES_OF[index] > count)
+            index = index > 1 && count > 1 ? 1 : 0;
+        turns = count / CODES_OF[index] < turns ? count / CODES_OF[index] : turns;
+        if (!RUN_OF[index][kind](lanes, row, turns))
+            return false;
+        row += turns * CODES_OF[index];
+        count -= turns * CODES_OF[index];
+    }
+    if (lanes->slow * 8 > all)
+        lanes->caution += lanes->caution < 2;
+    else if (lanes->slow == 0)
+        lanes->caution -= lanes->caution > 0;
+    if (count) {
+        for (unsigned lane = 0; lane < VF_LANES; lane++)
+            if (!read_slowly(lanes, lane, lanes->codes + row * VF_LANES + lane, count))
+                return false;
+        if (by == VF_NARROW)
+            vf_lanes_predict(lanes, row, count, order, by);
+    }
+    if (by != VF_NARROW)
+        vf_lanes_predict(lanes, start, all, order, by);
+    return true;
+}
+
+#define NARROW(PAIRS)                                                                              \
+    AVX2 static __attribute__((noinline)) void narrow_##PAIRS(vf_lanes *lanes, uint32_t row,       \
+                                                              uint32_t count)                      \
+    {                                                                                              \
+        narrow n;                                                                                  \
+        narrow_begin(&n, lanes, row, PAIRS);                                                       \
+        for (uint32_t i = 0; i < count; i++)                                                       \
+            narrow_step(&n, PAIRS);                                                                \
+        narrow_end(&n, lanes);                                                                     \
+    }
+NARROW(16)
+
+/* ---- Samples of more than 16 bits ------------------------------------------------------------- */
+
+TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
+{
+    const vf_code *codes = lanes->codes + row * VF_LANES;
+    const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    const __m256i shift = _mm256_load_si256((const __m256i *)lanes->shift);
+    const __m256i *tap = (const __m256i *)lanes->whole_taps;
+    __m256i least = _mm256_load_si256((const __m256i *)lanes->least);
+    __m256i most = _mm256_load_si256((const __m256i *)lanes->most);
+    __m256i *to = (__m256i *)lanes->whole + VF_HISTORY + row, last = to[-1];
+    for (uint32_t i = 0; i < count; i++, to++, codes += VF_LANES) {
+        __m256i old = _mm256_mullo_epi32(to[-2], tap[1]);
+        UNROLL for (unsigned j = 2; j < taps; j++)
+            old = _mm256_add_epi32(old, _mm256_mullo_epi32(to[-1 - (int)j], tap[j]));
+        __m256i sum = _mm256_add_epi32(old, _mm256_mullo_epi32(last, tap[0]));
+        last = _mm256_add_epi32(residuals(codes, parameter), _mm256_srav_epi32(sum, shift));
+        least = _mm256_min_epi32(least, last);
+        most = _mm256_max_epi32(most, last);
+        _mm256_store_si256(to, last);
+    }
+    _mm256_store_si256((__m256i *)lanes->least, least);
+    _mm256_store_si256((__m256i *)lanes->most, most);
+}
+
+/* Doubles hold every sum exactly: 32 products of 33 and 15 bits stay below 2**53. So this one does for
+   all depths, and what does not fit is seen by its extremes, without wrapping. */
+TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
+{
+    const vf_code *codes = lanes->codes + row * VF_LANES;
+    const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
+    double *to = lanes->wide + (VF_HISTORY + row) * VF_LANES;
+    __m128i *whole = (__m128i *)(lanes->whole + (VF_HISTORY + row) * VF_LANES);
+    __m256d least[2], most[2], last[2];
+    UNROLL for (unsigned half = 0; half < 2; half++) {
+        least[half] = _mm256_load_pd(lanes->least_wide + 4 * half);
+        most[half] = _mm256_load_pd(lanes->most_wide + 4 * half);
+        last[half] = _mm256_load_pd(to - VF_LANES + 4 * half);
+    }
+    for (uint32_t i = 0; i < count; i++, to += VF_LANES, codes += VF_LANES, whole += 2) {
+        __m256i eight = residuals(codes, parameter);
+        UNROLL for (unsigned half = 0; half < 2; half++) {
+            const double *column = to + 4 * half, (*tap)[VF_LANES] = lanes->wide_taps;
+            __m256d residual = _mm256_cvtepi32_pd(half ? _mm256_extracti128_si256(eight, 1)
+                                                       : _mm256_castsi256_si128(eight));
+            __m256d sum = _mm256_setzero_pd();
+            UNROLL for (int j = (int)taps - 1; j >= 1; j--)
+                sum = _mm256_fmadd_pd(_mm256_load_pd(column - (j + 1) * VF_LANES),
+                                      _mm256_load_pd(tap[j] + 4 * half), sum);
+            sum = _mm256_fmadd_pd(last[half], _mm256_load_pd(tap[0] + 4 * half), sum);
+            __m256d sample = _mm256_add_pd(residual, _mm256_floor_pd(sum));
+            least[half] = _mm256_min_pd(sample, least[half]); /* the second where one is NaN */
+            most[half] = _mm256_max_pd(sample, most[half]);
+            _mm256_store_pd(to + 4 * half, sample);
+            _mm_store_si128(whole + half, _mm256_cvttpd_epi32(sample));
+            last[half] = sample;
+        }
+    }
+    UNROLL for (unsigned half = 0; half < 2; half++) {
+        _mm256_store_pd(lanes->least_wide + 4 * half, least[half]);
+        _mm256_store_pd(lanes->most_wide + 4 * half, most[half]);
+    }
+}
+
+#define ROWS(HOW, TAPS)                                                                            \
+    AVX2 static __attribute__((noinline)) void HOW##_##TAPS(vf_lanes *lanes, uint32_t row,         \
+                                                            uint32_t count)                        \
+    {                                                                                              \
+        HOW##_rows(lanes, row, count, TAPS);                                                       \
+    }
+ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 8) ROWS(middle, 12) ROWS(middle, 32)
+ROWS(wide, 2) ROWS(wide, 4) ROWS(wide, 8) ROWS(wide, 12) ROWS(wide, 32)
+
+typedef void rows_function(vf_lanes *, uint32_t, uint32_t);
+static rows_function *const ROWS_OF[2][5] = {
+    {middle_2, middle_4, middle_8, middle_12, middle_32},
+    {wide_2, wide_4, wide_8, wide_12, wide_32},
+};
+
+void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
+                      vf_predictor by)
+{
+    unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 8 ? 2 : order <= 12 ? 3 : 4;
+    if (by == VF_NARROW)
+        narrow_16(lanes, row, count);
+    else
+        ROWS_OF[by == VF_WIDE][taps](lanes, row, count);
+}
+
+/* ---- Output ----------------------------------------------------------------------------------- */
+
+/* Turn eight rows of eight 32-bit columns: out[c] gets column c. */
+TEMPLATE void turn8(const __m256i in[8], __m256i out[8])
+{
+    __m256i a[8];
+    UNROLL for (unsigned j = 0; j < 8; j += 4) {
+        __m256i p = _mm256_unpacklo_epi32(in[j], in[j + 1]);
+        __m256i q = _mm256_unpackhi_epi32(in[j], in[j + 1]);
+        __m256i r = _mm256_unpacklo_epi32(in[j + 2], in[j + 3]);
+        __m256i s = _mm256_unpackhi_epi32(in[j + 2], in[j + 3]);
+        a[j] = _mm256_unpacklo_epi64(p, r);
+        a[j + 1] = _mm256_unpackhi_epi64(p, r);
+        a[j + 2] = _mm256_unpacklo_epi64(q, s);
+        a[j + 3] = _mm256_unpackhi_epi64(q, s);
+    }
+    UNROLL for (unsigned c = 0; c < 4; c++) {
+        out[c] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x20);
+        out[c + 4] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x31);
+    }
+}
+
+AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+{
+    __m256i in[8], out[8];
+    if (by != VF_NARROW) {
+        for (uint32_t row = 0; row < count; row += 8) {
+            UNROLL for (unsigned j = 0; j < 8; j++)
+                in[j] = _mm256_load_si256((const __m256i *)lanes->whole + VF_HISTORY + row + j);
+            turn8(in, out);
+            UNROLL for (unsigned c = 0; c < 8; c++)
+                _mm256_store_si256((__m256i *)(lanes->out32[VF_COLUMN[c]] + row), out[c]);
+        }
+        return;
+    }
+    /* Every second row of pairs has all samples. After an odd count the last one needs a pair. */
+    __m256i *pairs = (__m256i *)lanes->pairs + VF_HISTORY;
+    if (count & 1)
+        pairs[count] = _mm256_srli_epi32(pairs[count - 1], 16);
+    for (uint32_t row = 0; row < count; row += 16) {
+        UNROLL for (unsigned j = 0; j < 8; j++)
+            in[j] = _mm256_load_si256(pairs + row + 2 * j + 1);
+        turn8(in, out);
+        UNROLL for (unsigned c = 0; c < 8; c++)
+            _mm256_store_si256((__m256i *)(lanes->out16[VF_COLUMN[c]] + row), out[c]);
+    }
+}
+
+#endif

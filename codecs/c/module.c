@@ -1,0 +1,211 @@
+/* The Python module zarr_flac._native: checks arguments, lets go of the GIL, calls vf_decode_stream().
+   Limited API of CPython 3.12, so one build serves all later versions. Everything that can be done
+   in Python is done there (zarr_flac/engine.py); nothing here is public. */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030c0000
+#include <Python.h>
+
+#include <stdlib.h>
+
+#include "crc.h"
+#include "stream.h"
+
+/* Numbers of vf_stream in the order in which Python passes them. */
+#define STREAM_FORMAT "nIIIIKpp"
+
+static int check_stream(const vf_stream *stream, Py_ssize_t first_frame)
+{
+    if (first_frame < 0 || (size_t)first_frame > stream->size || stream->size >> 60 ||
+        stream->channels < 1 || stream->channels > VF_MAX_CHANNELS || stream->depth < 4 ||
+        stream->depth > 32 || stream->max_block_size < 1 || stream->max_block_size > 65535) {
+        PyErr_SetString(PyExc_ValueError, "impossible facts about a stream");
+        return 0;
+    }
+    return 1;
+}
+
+/* (status, its name, frame, position, byte) */
+static PyObject *report(vf_status status, const vf_cursor *cursor)
+{
+    if (status == VF_NO_MEMORY)
+        return PyErr_NoMemory();
+    return Py_BuildValue("(isKKK)", (int)status, vf_status_name(status),
+                         (unsigned long long)cursor->frame, (unsigned long long)cursor->position,
+                         (unsigned long long)cursor->byte);
+}
+
+/* Check that every pixel the sink may be asked to write lies within the caller's buffer. */
+static int fits(const vf_sink *sink, const vf_stream *stream, const Py_buffer *out,
+                const Py_ssize_t *offsets)
+{
+    if (stream->total == 0 || stream->total == VF_ALL || stream->total >> 58 || sink->width == 0 ||
+        sink->width >> 58 ||
+        (sink->item_size != 1 && sink->item_size != 2 && sink->item_size != 4))
+        return 0;
+    uint64_t last_row = (stream->total - 1) / sink->width;
+    uint64_t row_bytes = (last_row ? sink->width : stream->total) * sink->item_size;
+    uint64_t stride = (uint64_t)sink->row_stride, room = (uint64_t)out->len;
+    if (sink->row_stride < 0 || (last_row && stride > room / last_row))
+        return 0;
+    for (unsigned channel = 0; channel < stream->channels; channel++) {
+        if (offsets[channel] < 0)
+            continue; /* not wanted */
+        uint64_t start = (uint64_t)offsets[channel];
+        if (start > room || row_bytes > room - start || last_row * stride > room - start - row_bytes)
+            return 0;
+    }
+    return 1;
+}
+
+static PyObject *decode(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer in, out;
+    PyObject *planes;
+    Py_ssize_t first_frame, row_stride, offsets[VF_MAX_CHANNELS];
+    unsigned long long total, width;
+    int must_end, scalar;
+    vf_stream stream = {0};
+    vf_sink sink = {0};
+    if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*O!KnII", &in, &first_frame,
+                          &stream.min_block_size, &stream.max_block_size, &stream.channels,
+                          &stream.depth, &total, &must_end, &scalar, &out, &PyTuple_Type, &planes,
+                          &width, &row_stride, &sink.item_size, &sink.offset))
+        return NULL;
+    PyObject *result = NULL;
+    stream.data = in.buf;
+    stream.size = (size_t)in.len;
+    stream.first_frame = (size_t)first_frame;
+    stream.total = total;
+    stream.must_end = must_end;
+    stream.scalar = scalar;
+    sink.width = width;
+    sink.row_stride = row_stride;
+    if (!check_stream(&stream, first_frame))
+        goto done;
+    if (PyTuple_Size(planes) != (Py_ssize_t)stream.channels) {
+        PyErr_SetString(PyExc_ValueError, "one place for each channel, please");
+        goto done;
+    }
+    for (unsigned channel = 0; channel < stream.channels; channel++) {
+        offsets[channel] = PyLong_AsSsize_t(PyTuple_GetItem(planes, (Py_ssize_t)channel));
+        if (offsets[channel] == -1 && PyErr_Occurred())
+            goto done;
+        if (offsets[channel] >= 0)
+            sink.planes[channel] = (uint8_t *)out.buf + offsets[channel];
+    }
+    if (!fits(&sink, &stream, &out, offsets)) {
+        PyErr_SetString(PyExc_ValueError, "the samples do not fit the array");
+        goto done;
+    }
+    vf_cursor cursor;
+    vf_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = vf_decode_stream(&stream, &sink, NULL, &cursor);
+    Py_END_ALLOW_THREADS
+    result = report(status, &cursor);
+done:
+    PyBuffer_Release(&in);
+    PyBuffer_Release(&out);
+    return result;
+}
+
+/* A list of frames that grows. */
+typedef struct {
+    uint64_t (*items)[3]; /* byte, first sample, block size */
+    size_t count, room;
+} frame_list;
+
+static bool take_frame(void *context, const vf_cursor *at, uint32_t block_size)
+{
+    frame_list *list = context;
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        void *items = realloc(list->items, room * sizeof *list->items);
+        if (!items)
+            return false;
+        list->items = items;
+        list->room = room;
+    }
+    uint64_t *item = list->items[list->count++];
+    item[0] = at->byte;
+    item[1] = at->position;
+    item[2] = block_size;
+    return true;
+}
+
+static PyObject *frames(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer in;
+    Py_ssize_t first_frame;
+    unsigned long long total;
+    int must_end, scalar;
+    vf_stream stream = {0};
+    if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")", &in, &first_frame, &stream.min_block_size,
+                          &stream.max_block_size, &stream.channels, &stream.depth, &total,
+                          &must_end, &scalar))
+        return NULL;
+    PyObject *result = NULL;
+    stream.data = in.buf;
+    stream.size = (size_t)in.len;
+    stream.first_frame = (size_t)first_frame;
+    stream.total = total;
+    stream.must_end = must_end;
+    if (check_stream(&stream, first_frame)) {
+        frame_list list = {0};
+        vf_observer observer = {take_frame, &list};
+        vf_sink nowhere = {.width = 1, .item_size = 1, .row_stride = 1};
+        vf_cursor cursor;
+        vf_status status;
+        Py_BEGIN_ALLOW_THREADS
+        status = vf_decode_stream(&stream, &nowhere, &observer, &cursor);
+        Py_END_ALLOW_THREADS
+        PyObject *how = report(status, &cursor);
+        if (how)
+            result = Py_BuildValue("(Ny#)", how, list.items ? (const char *)list.items : "",
+                                   (Py_ssize_t)(list.count * sizeof *list.items));
+        free(list.items);
+    }
+    PyBuffer_Release(&in);
+    return result;
+}
+
+static PyObject *crc16(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer in;
+    int tables;
+    if (!PyArg_ParseTuple(args, "y*p", &in, &tables))
+        return NULL;
+    unsigned value = (tables ? vf_crc16_tables : vf_crc16)(in.buf, (size_t)in.len);
+    PyBuffer_Release(&in);
+    return PyLong_FromUnsignedLong(value);
+}
+
+static PyMethodDef METHODS[] = {
+    {"decode", decode, METH_VARARGS,
+     "decode(data, stream, out, planes, width, row_stride, item_size, offset) -> report"},
+    {"frames", frames, METH_VARARGS,
+     "frames(data, stream) -> (report, native uint64 of shape (frame, 3))"},
+    {"crc16", crc16, METH_VARARGS, "crc16(data, tables) -> int: for tests"},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot SLOTS[] = {
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+    {0, NULL},
+};
+
+static PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_native",
+    .m_doc = "The FLAC decoder in C. Private: use zarr_flac.decode.",
+    .m_methods = METHODS,
+    .m_slots = SLOTS,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    return PyModuleDef_Init(&MODULE);
+}

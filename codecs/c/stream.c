@@ -1,0 +1,113 @@
+#include "stream.h"
+
+#include <stdlib.h>
+
+#include "frame.h"
+#include "group.h"
+
+vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_header *header)
+{
+    if (header->channels != stream->channels)
+        return VF_WRONG_CHANNELS;
+    if (header->depth && header->depth != stream->depth)
+        return VF_WRONG_DEPTH;
+    if (header->block_size > stream->max_block_size ||
+        header->block_size > stream->total - cursor->position)
+        return VF_WRONG_BLOCK_SIZE;
+    if (cursor->frame == 0) {
+        bool equal = stream->min_block_size == stream->max_block_size;
+        cursor->variable = header->variable;
+        cursor->fixed_block_size = equal ? stream->max_block_size : header->block_size;
+    }
+    if (header->variable != cursor->variable)
+        return VF_OUT_OF_ORDER;
+    if (header->variable)
+        return header->number == cursor->position ? VF_OK : VF_OUT_OF_ORDER;
+    /* Frames of a fixed size are counted; all but the last one have it. */
+    if (header->number != cursor->frame ||
+        header->number * cursor->fixed_block_size != cursor->position)
+        return VF_OUT_OF_ORDER;
+    return header->block_size <= cursor->fixed_block_size ? VF_OK : VF_WRONG_BLOCK_SIZE;
+}
+
+/* Decode the frame at the cursor and move on. */
+static vf_status decode_next(const vf_stream *stream, const vf_sink *sink,
+                             const vf_observer *observer, int64_t *workspace, vf_cursor *cursor)
+{
+    const uint8_t *data = stream->data + cursor->byte;
+    const size_t size = stream->size - cursor->byte;
+    vf_header header;
+    size_t length;
+    vf_status status = vf_parse_header(data, size, &header);
+    if (status == VF_OK)
+        status = vf_check_header(stream, cursor, &header);
+    if (status == VF_OK)
+        status = vf_decode_frame(data, size, &header, stream->depth, sink, cursor->position,
+                                 workspace, &length);
+    if (status != VF_OK)
+        return status;
+    if (observer && !observer->take(observer->context, cursor, header.block_size))
+        return VF_NO_MEMORY;
+    vf_advance(cursor, header.block_size, length);
+    return VF_OK;
+}
+
+/* Whether a frame that could belong to this stream begins anywhere behind the cursor. */
+static bool goes_on(const vf_stream *stream, const vf_cursor *cursor)
+{
+    vf_header header;
+    size_t at = cursor->byte;
+    while ((at = vf_find_sync(stream->data, at, stream->size, cursor->variable)) < stream->size) {
+        if (vf_parse_header(stream->data + at, stream->size - at, &header) == VF_OK &&
+            header.channels == stream->channels &&
+            (header.depth == 0 || header.depth == stream->depth) &&
+            header.number >= (header.variable ? cursor->position : cursor->frame))
+            return true;
+        at++;
+    }
+    return false;
+}
+
+static vf_status decode_frames(const vf_stream *stream, const vf_sink *sink,
+                               const vf_observer *observer, int64_t *workspace, vf_group *group,
+                               vf_cursor *cursor)
+{
+    vf_header header;
+    unsigned alone = 0; /* frames that are not worth trying together */
+    while (cursor->position < stream->total) {
+        if (stream->total == VF_ALL && cursor->frame) {
+            /* Nobody says where the stream ends: where no frame begins, unless one does later. */
+            vf_status status = vf_parse_header(stream->data + cursor->byte,
+                                               stream->size - cursor->byte, &header);
+            if (status != VF_OK && !goes_on(stream, cursor))
+                return VF_OK;
+        }
+        if (group && alone == 0) {
+            alone = vf_group_decode(group, cursor);
+            continue;
+        }
+        alone -= alone > 0;
+        vf_status status = decode_next(stream, sink, observer, workspace, cursor);
+        if (status != VF_OK)
+            return status;
+    }
+    if (stream->must_end && vf_parse_header(stream->data + cursor->byte,
+                                            stream->size - cursor->byte, &header) == VF_OK)
+        return VF_TOO_LONG;
+    return VF_OK;
+}
+
+vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink,
+                           const vf_observer *observer, vf_cursor *cursor)
+{
+    int64_t *workspace =
+        malloc(VF_FRAME_WORKSPACE(stream->channels, stream->max_block_size) * sizeof *workspace);
+    if (!workspace)
+        return VF_NO_MEMORY;
+    *cursor = (vf_cursor){.byte = stream->first_frame};
+    vf_group *group = observer ? NULL : vf_group_new(stream, sink, workspace);
+    vf_status status = decode_frames(stream, sink, observer, workspace, group, cursor);
+    vf_group_free(group);
+    free(workspace);
+    return status;
+}

@@ -1,0 +1,63 @@
+/* The frames of a whole stream: which ones belong there, and where each one's samples go. Knows what
+   STREAMINFO says; must not know metadata blocks, nor how a frame is decoded. */
+#ifndef VF_STREAM_H
+#define VF_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "header.h"
+#include "sink.h"
+#include "status.h"
+
+/* What is to be decoded. */
+typedef struct {
+    const uint8_t *data; /* the whole stream */
+    size_t size;         /* its bytes; less than 2**60 */
+    size_t first_frame;  /* where the frames begin, at most size */
+    uint32_t min_block_size, max_block_size;
+    unsigned channels; /* 1 to 8 */
+    unsigned depth;    /* bits per sample, 4 to 32 */
+    uint64_t total;    /* samples of each channel that are wanted; VF_ALL: as many as there are */
+    bool must_end;     /* a further frame behind them is an error */
+    bool scalar;       /* do without the lanes (a test of the one against the other) */
+} vf_stream;
+
+#define VF_ALL UINT64_MAX
+
+/* How far decoding got: the frame to come, or the one that is wrong. */
+typedef struct {
+    uint64_t frame;    /* its number, counted from 0 */
+    uint64_t position; /* its first sample */
+    size_t byte;       /* where it begins in the data */
+    bool variable;     /* kind of numbers in this stream; known from the first frame on */
+    uint32_t fixed_block_size;
+} vf_cursor;
+
+/* Called for every frame decoded, when given. May return false to stop for want of memory. */
+typedef struct {
+    bool (*take)(void *context, const vf_cursor *at, uint32_t block_size);
+    void *context;
+} vf_observer;
+
+/* Decode the stream to sink, whose planes have room for total samples (or are all NULL). Every frame
+   must have a right header, follow the one before, and have right checksums. Bytes behind the last
+   frame are ignored. *cursor says where it ended, well or not. Allocates one workspace.
+   With an observer every frame goes the scalar way. */
+vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink,
+                           const vf_observer *observer, vf_cursor *cursor);
+
+/* Check a header against stream and cursor; on VF_OK the frame may stand there. The first one
+   settles the kind of numbers in *cursor. */
+vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_header *header);
+
+/* Move the cursor behind a frame of `bytes` bytes. */
+static inline void vf_advance(vf_cursor *cursor, uint32_t block_size, size_t bytes)
+{
+    cursor->frame++;
+    cursor->position += block_size;
+    cursor->byte += bytes;
+}
+
+#endif

@@ -1,0 +1,166 @@
+/* A libFuzzer target: any bytes as a FLAC stream, decoded three ways that must agree.
+
+   STREAMINFO is read leniently (what is impossible is bent into range), since the C core trusts what
+   Python has checked; from the first frame on every byte is the decoder's own business. Input and
+   output live in blocks of exactly their size, so that AddressSanitizer sees a single byte too many. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crc.h"
+#include "stream.h"
+
+#ifdef ANY_CRC /* see crc_any.c */
+uint16_t fuzz_crc16(const uint8_t *data, size_t size);
+#define TRUE_CRC16 fuzz_crc16
+#else
+#define TRUE_CRC16 vf_crc16
+#endif
+
+enum { HEAD = 42, MOST_BYTES_OUT = 1 << 20 };
+
+static void must(int fine, const char *what)
+{
+    if (!fine) {
+        fprintf(stderr, "fuzz_decode: %s\n", what);
+        abort();
+    }
+}
+
+static unsigned number(const uint8_t *data, int bytes)
+{
+    unsigned value = 0;
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | data[i];
+    return value;
+}
+
+/* Skip the metadata blocks. Returns where the frames begin, 0 when this is no FLAC file. */
+static size_t find_frames(const uint8_t *data, size_t size)
+{
+    if (size < HEAD || memcmp(data, "fLaC", 4))
+        return 0;
+    size_t at = 4;
+    for (;;) {
+        int last = data[at] & 0x80;
+        at += 4 + number(data + at + 1, 3);
+        if (at > size)
+            return 0;
+        if (last)
+            return at;
+        if (at + 4 > size)
+            return 0;
+    }
+}
+
+typedef struct {
+    vf_status status;
+    vf_cursor cursor;
+    uint8_t *pixels;
+} outcome;
+
+static outcome decode(vf_stream stream, unsigned layout, bool scalar)
+{
+    outcome result = {0};
+    vf_sink sink = {.width = stream.total, .item_size = 1u << layout % 3};
+    if (layout & 4) /* rows with a gap between them */
+        sink.width = 1 + layout * 7 % 61;
+    uint64_t rows = (stream.total + sink.width - 1) / sink.width;
+    uint64_t row = sink.width * sink.item_size, stride = row + (layout & 8 ? 3 : 0);
+    sink.row_stride = (ptrdiff_t)stride;
+    sink.offset = layout & 16 ? 1u << (stream.depth - 1) : 0;
+    uint64_t last = stream.total - (rows - 1) * sink.width;
+    size_t plane = (rows - 1) * stride + last * sink.item_size;
+    result.pixels = malloc(plane * stream.channels);
+    must(result.pixels != NULL, "out of memory");
+    memset(result.pixels, 0xA5, plane * stream.channels);
+    for (unsigned channel = 0; channel < stream.channels; channel++)
+        if (!(layout & 32) || channel % 2 == 0) /* or leave every other channel out */
+            sink.planes[channel] = result.pixels + channel * plane;
+    stream.scalar = scalar;
+    result.status = vf_decode_stream(&stream, &sink, NULL, &result.cursor);
+    /* What lies between the rows is the caller's. */
+    for (unsigned channel = 0; stride > row && channel < stream.channels; channel++)
+        for (uint64_t i = 0; i + 1 < rows; i++)
+            for (uint64_t j = row; j < stride; j++)
+                must(result.pixels[channel * plane + i * stride + j] == 0xA5, "gap overwritten");
+    if (result.status == VF_OK)
+        must(result.cursor.position == stream.total, "fewer samples than wanted");
+    must(result.cursor.byte <= stream.size, "cursor behind the data");
+    must(result.cursor.position <= stream.total, "more samples than wanted");
+    return result;
+}
+
+static bool count_frame(void *context, const vf_cursor *at, uint32_t block_size)
+{
+    must(at->position == *(uint64_t *)context, "frames do not follow each other");
+    *(uint64_t *)context += block_size;
+    return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+    size_t start = find_frames(input, size);
+    if (!start)
+        return 0;
+    uint8_t *data = malloc(size);
+    must(data != NULL, "out of memory");
+    memcpy(data, input, size);
+    uint64_t packed = (uint64_t)number(data + 18, 4) << 32 | number(data + 22, 4);
+    vf_stream stream = {
+        .data = data,
+        .size = size,
+        .first_frame = start,
+        .min_block_size = number(data + 8, 2),
+        .max_block_size = number(data + 10, 2),
+        .channels = (packed >> 41 & 7) + 1,
+        .depth = (packed >> 36 & 31) + 1,
+        .total = packed & ((1ull << 36) - 1),
+        .must_end = data[41] & 1, /* of the MD5, which the C core does not look at */
+    };
+    unsigned layout = data[40];
+    if (stream.depth < 4)
+        stream.depth += 4;
+    if (stream.max_block_size == 0)
+        stream.max_block_size = 1;
+    if (stream.min_block_size > stream.max_block_size)
+        stream.min_block_size = stream.max_block_size;
+
+    /* Frame by frame, to nowhere; with an unknown total too. */
+    vf_sink nowhere = {.width = 1, .item_size = 1, .row_stride = 1};
+    vf_stream all = stream;
+    if (stream.total == 0 || layout & 64)
+        all.total = VF_ALL;
+    uint64_t seen = 0;
+    vf_observer observer = {count_frame, &seen};
+    vf_cursor cursor;
+    vf_status listed = vf_decode_stream(&all, &nowhere, &observer, &cursor);
+    must(seen == cursor.position, "a frame was not listed");
+    if (stream.total == 0)
+        stream.total = seen;
+
+    if (stream.total && stream.total * stream.channels * 8 <= MOST_BYTES_OUT) {
+        outcome plain = decode(stream, layout, true);
+        outcome fast = decode(stream, layout, false);
+        must(plain.status == fast.status, "scalar and lanes judge differently");
+        must(plain.cursor.position == fast.cursor.position && plain.cursor.byte == fast.cursor.byte &&
+                 plain.cursor.frame == fast.cursor.frame,
+             "scalar and lanes end in different places");
+        if (all.total == stream.total)
+            must(plain.status == listed, "listing frames judges differently");
+        if (plain.status == VF_OK) {
+            uint64_t width = layout & 4 ? 1 + layout * 7 % 61 : stream.total;
+            uint64_t rows = (stream.total + width - 1) / width, item = 1u << layout % 3;
+            uint64_t stride = width * item + (layout & 8 ? 3 : 0);
+            size_t plane = (rows - 1) * stride + (stream.total - (rows - 1) * width) * item;
+            must(!memcmp(plain.pixels, fast.pixels, plane * stream.channels),
+                 "scalar and lanes give different samples");
+        }
+        free(plain.pixels);
+        free(fast.pixels);
+    }
+    must(vf_crc16_tables(data, size) == TRUE_CRC16(data, size), "the two CRC-16 differ");
+    free(data);
+    return 0;
+}

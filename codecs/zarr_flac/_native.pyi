@@ -1,0 +1,22 @@
+"""The decoder in C (c/module.c). Private: `backend` is the only one to call it."""
+
+import numpy as np
+import numpy.typing as npt
+
+_Buffer = bytes | bytearray | memoryview
+_Stream = tuple[int, int, int, int, int, int, bool, bool]
+_Report = tuple[int, str, int, int, int]
+
+def decode(
+    data: _Buffer,
+    stream: _Stream,
+    out: npt.NDArray[np.generic],
+    planes: tuple[int, ...],
+    width: int,
+    row_stride: int,
+    item_size: int,
+    offset: int,
+    /,
+) -> _Report: ...
+def frames(data: _Buffer, stream: _Stream, /) -> tuple[_Report, bytes]: ...
+def crc16(data: _Buffer, tables: bool, /) -> int: ...
