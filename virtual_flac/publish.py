@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,7 +20,7 @@ from .cube import DATE_PATTERN, stack
 from .errors import SelectionError, TargetExistsError
 from .manifest import FULL_RESOLUTION
 from .parser import FLACParser
-from .references import icechunk_access, source_prefixes, write_icechunk, write_kerchunk
+from .references import source_prefixes, write_icechunk, write_kerchunk
 from .stores import registry_for, to_url
 from .virtual_arrays import without_fill_values
 
@@ -209,35 +208,17 @@ def _overviews(store: ManifestStore) -> dict[str, xr.Dataset]:
 
 def _write(dataset: xr.Dataset, groups: Mapping[str, xr.Dataset], path: Path) -> None:
     if path.suffix != ".icechunk":
-        with warnings.catch_warnings():
-            # pandas, of the engine that fsspec chooses; nobody who runs us can change that.
-            warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
-            write_kerchunk(dataset, path, overwrite=True)
+        write_kerchunk(dataset, path, overwrite=True)
         return
     # Beside the old one, which stays until the new one is complete.
     part = path.with_name(f".{path.name}.part")
     _remove(part)
     try:
-        write_icechunk(dataset, part)
-        if groups:
-            _add_groups(groups, part, source_prefixes(dataset))
+        write_icechunk(dataset, part, groups=groups)
         _remove(path)
         part.rename(path)
     finally:
         _remove(part)
-
-
-def _add_groups(groups: Mapping[str, xr.Dataset], path: Path, prefixes: list[str]) -> None:
-    import icechunk
-
-    repository = icechunk.Repository.open(
-        icechunk.local_filesystem_storage(str(path)),
-        authorize_virtual_chunk_access=icechunk_access(prefixes),
-    )
-    session = repository.writable_session("main")
-    for name, part in groups.items():
-        part.vz.to_icechunk(session.store, group=name)
-    session.commit("Add overviews")
 
 
 def _is_ours(path: Path) -> bool:

@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,10 @@ def write_kerchunk(
             text = json.dumps(references, separators=(",", ":"), allow_nan=False)
             part.write_text(text, encoding="utf-8")
         else:
-            virtual.vz.to_kerchunk(str(part), format="parquet")
+            with warnings.catch_warnings():
+                # pandas, of the engine that fsspec chooses; nobody who calls us can change that.
+                warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
+                virtual.vz.to_kerchunk(str(part), format="parquet")
         if path.is_dir():
             # A folder cannot be replaced in one step; the old one goes only when the new is whole.
             path.rename(Path(folder) / "old")
@@ -117,6 +121,7 @@ def write_icechunk(
     vds: xr.Dataset,
     target: str | os.PathLike[str],
     *,
+    groups: Mapping[str, xr.Dataset] | None = None,
     last_modified: datetime | None = None,
     message: str = "Add virtual FLAC references",
     store_options: dict[str, Any] | None = None,
@@ -128,6 +133,8 @@ def write_icechunk(
     vds : xarray.Dataset
     target : str or path
         Folder of the repository; must not exist.
+    groups : Mapping of str to xarray.Dataset, optional
+        Virtual datasets for child groups, such as overviews.
     last_modified : datetime, optional
         The sources' own time of change. Icechunk then refuses to read a source that has changed
         since.
@@ -169,6 +176,8 @@ def write_icechunk(
         session = repository.writable_session("main")
         options = {} if last_modified is None else {"last_updated_at": last_modified}
         vds.vz.to_icechunk(session.store, **options)
+        for name, part in (groups or {}).items():
+            part.vz.to_icechunk(session.store, group=name, **options)
         snapshot: str = session.commit(message)
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
