@@ -2,7 +2,8 @@
 
     python make_corpus.py [FOLDER]
 
-They come from the tests' own writer, so nothing here depends on a FLAC library.
+They come from the tests' own writer, so nothing here depends on a FLAC library. Files named `found_*` are
+left alone: the fuzzer found them, and what they showed is mended.
 """
 
 from __future__ import annotations
