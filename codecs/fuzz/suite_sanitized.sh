@@ -15,6 +15,7 @@ rm -f "$work"/zarr_flac/_native*.so
 cd "$work"
 CC=$cc CFLAGS="-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all" \
     LDFLAGS="-fsanitize=address,undefined" $python setup.py -q build_ext --inplace
+$python setup.py -q egg_info # Zarr finds codecs by entry points
 # Python itself is not built with the sanitizer, so its runtime has to be loaded first. Its own leaks
 # are none of our business; a bad access ends the run.
 runtime=$($cc -print-file-name=libasan.so)

@@ -37,6 +37,8 @@ ROOT = HERE.parents[1]
 OUTPUT = ROOT / ".benchmarks"
 SHARED = ROOT.parent / "shared" / "data"
 ROUNDS = 9
+SHORTEST = 0.1
+"""Seconds of work that two threads share."""
 
 OURS, LIBFLAC = "zarr-flac", "libFLAC"
 Reader = Callable[[], np.ndarray]
@@ -325,8 +327,9 @@ def measure(tile: Tile, rounds: int) -> None:
     tile.reused = medians(again, rounds, repeats)
 
     with ThreadPoolExecutor(2) as pool:
-        work = 4 * repeats
         for name, read in found.items():
+            # Long enough that the scheduler's slices do not matter; an even number.
+            work = max(4 * repeats, 2 * int(SHORTEST / tile.seconds[name] / 2))
             ratios = []
             for _ in range(max(3, rounds // 2)):
                 start = time.perf_counter()
@@ -334,9 +337,14 @@ def measure(tile: Tile, rounds: int) -> None:
                     read()
                 alone = time.perf_counter() - start
                 start = time.perf_counter()
-                list(pool.map(lambda _, read=read: [read() for _ in range(work // 2)], range(2)))
+                list(pool.map(_repeat, [read] * 2, [work // 2] * 2))
                 ratios.append(alone / (time.perf_counter() - start))
             tile.speedup[name] = statistics.median(ratios)
+
+
+def _repeat(read: Reader, times: int) -> None:
+    for _ in range(times):
+        read()
 
 
 def table(measured: list[Tile]) -> str:
