@@ -129,22 +129,23 @@ static bool deliver32(vf_group *group, unsigned lane, unsigned channel, uint32_t
         return true;
     }
     const unsigned depth = group->stream->depth;
-    const int32_t half = (int32_t)1 << (depth - 1);
+    const uint32_t half = 1u << (depth - 1);
     uint32_t misfits = 0;
     for (uint32_t i = 0; i < count; i++) {
-        int32_t x = saved[i], y = samples[i];
+        /* Unsigned, because a frame that fails later may hold any rubbish. */
+        uint32_t x = (uint32_t)saved[i], y = (uint32_t)samples[i];
         if (stereo == VF_LEFT_SIDE) {
             y = x - y;
         } else if (stereo == VF_SIDE_RIGHT) {
             x += y;
         } else {
-            int32_t sum = x * 2 + (y & 1);
-            x = (sum + y) >> 1;
-            y = (sum - y) >> 1;
+            uint32_t sum = x * 2 + (y & 1);
+            x = (uint32_t)((int32_t)(sum + y) >> 1);
+            y = (uint32_t)((int32_t)(sum - y) >> 1);
         }
-        misfits |= (uint32_t)(x + half) >> depth | (uint32_t)(y + half) >> depth;
-        saved[i] = x;
-        samples[i] = y;
+        misfits |= (x + half) >> depth | (y + half) >> depth;
+        saved[i] = (int32_t)x;
+        samples[i] = (int32_t)y;
     }
     vf_sink_put32(group->sink, 0, first, saved, count);
     vf_sink_put32(group->sink, 1, first, samples, count);

@@ -57,13 +57,17 @@ vf_status vf_subframe_open(vf_subframe *subframe, vf_bits *bits, uint32_t block_
 /* The order is a constant in every call, so that the inner loop is unrolled.
 
    Sums are computed modulo 2**64. As long as all samples fit they are exact, and the first sample
-   that does not fit is exact too: it leaves bits in the result whatever nonsense may follow. */
+   that does not fit is exact too: it leaves bits in the result whatever nonsense may follow.
+
+   Samples of 32 bits are taken modulo 2**32 instead: libFLAC's encoder lets residuals wrap that do
+   not fit 32 bits, as between a nodata of -2**31 and its neighbours, and its decoder wraps back. */
 static inline __attribute__((always_inline)) uint64_t
 predict(const vf_subframe *subframe, const int32_t *residuals, uint32_t count, int64_t *out,
         const unsigned order)
 {
     const unsigned shift = subframe->shift, depth = subframe->depth;
     const uint64_t half = 1ull << (depth - 1);
+    const bool wraps = depth == 32;
     int64_t coefficients[VF_MAX_ORDER];
     uint64_t misfits = 0;
     for (unsigned j = 0; j < order; j++)
@@ -73,6 +77,8 @@ predict(const vf_subframe *subframe, const int32_t *residuals, uint32_t count, i
         for (unsigned j = 0; j < order; j++)
             sum += (uint64_t)coefficients[j] * (uint64_t)out[(int64_t)i - 1 - j];
         uint64_t sample = (uint64_t)residuals[i] + (uint64_t)((int64_t)sum >> shift);
+        if (wraps)
+            sample = (uint64_t)(int64_t)(int32_t)(uint32_t)sample;
         out[i] = (int64_t)sample;
         misfits |= (sample + half) >> depth;
     }
