@@ -90,12 +90,17 @@ def test_options_for_geotiff(tmp_path, tif):
         assert dataset.compression.name == "zstd"
 
 
-def test_direction_without_a_suffix(tmp_path, tif):
-    run("convert", tif, "-o", tmp_path / "one", "-q")
-    assert read_index(tmp_path / "one").raster.count == 3
-    run("convert", tmp_path / "one", "-o", tmp_path / "two", "-q")
-    with rasterio.open(tmp_path / "two") as dataset:
-        assert dataset.driver == "GTiff"
+def test_the_suffix_says_what_is_written(tmp_path, tif):
+    for name in ("one", "one.png", "one.zarr"):
+        result = run("convert", tif, "-o", tmp_path / name, code=2)
+        assert ".flac or .tif" in " ".join(result.output.split())
+    result = run("convert", tif, "-o", tmp_path / "two.tif", code=2)
+    assert "OUT must be .flac" in result.output.replace("│", "").replace("\n", " ").replace(
+        "  ", " "
+    )
+    result = run("convert", tif, "-o", "s3://bucket/x.flac", code=2)
+    assert "upload" in result.output
+    assert not any((tmp_path / name).exists() for name in ("one", "one.png", "one.zarr", "two.tif"))
 
 
 def test_from_a_server(tmp_path, tif, range_server):

@@ -199,3 +199,34 @@ def test_shared_rasters(shared_data: Path, tmp_path: Path) -> None:
         with rasterio.open(tif) as source:
             count = len(source.overviews(1))
         assert len(xr.open_datatree(flac, engine="flac").children) == 1 + count
+
+
+def test_paths_with_dots_and_quoted_urls(
+    files: Any, tmp_path: Path, range_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, flac = files("uint16")
+    (tmp_path / "a").mkdir()
+    shutil.copy(flac, tmp_path / "höhe 1.flac")
+    expected = xr.open_dataset(flac, engine="flac").load()
+    monkeypatch.chdir(tmp_path / "a")
+    server = range_server(tmp_path)
+    for source in (
+        "../höhe 1.flac",
+        f"{server.url}/h%C3%B6he%201.flac",
+        f"{server.url}/höhe 1.flac",
+    ):
+        xr.testing.assert_equal(xr.open_dataset(source, engine="flac"), expected)
+
+
+def test_wrong_options_are_explained(files: Any) -> None:
+    _, flac = files("overviews")
+    xr.testing.assert_equal(
+        xr.open_dataset(flac, engine="flac", group="full"), xr.open_dataset(flac, engine="flac")
+    )
+    for options in ({"bands": 1}, {"bands": "1"}, {"overview": "1"}):
+        with pytest.raises(SelectionError, match="give a"):
+            xr.open_dataset(flac, engine="flac", **options)
+    with pytest.raises(SelectionError, match="list of rasters"):
+        virtual_flac.stack(str(flac))
+    with pytest.raises(SelectionError, match="wildcards"):
+        virtual_flac.stack(["http://localhost/B04_*.flac"])

@@ -74,7 +74,12 @@ def stack(
     -----
     Costs one ranged GET per file.
     """
+    if isinstance(urls, str | os.PathLike):
+        raise SelectionError(f"urls is {urls!r}; give a list of rasters to stack")
     addresses = [to_url(url) for url in urls]
+    for address in addresses:
+        if "*" in address and not address.startswith("file://"):
+            raise SelectionError(f"{address}: wildcards work for local files only; list the URLs")
     if not addresses:
         raise SelectionError("there are no rasters to stack")
     coordinate = _coordinate(addresses, values, pattern, dim)

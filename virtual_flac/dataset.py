@@ -63,7 +63,8 @@ def open_raster(
 ) -> xr.Dataset:
     """Open one level lazily: the full resolution, or the one that `overview` or `group` name."""
     url, registry, index = _read(source, registry, store_options)
-    level = FLACParser(overview=overview, group=group).level_of(url, len(index.levels)) or 0
+    parser = FLACParser(bands=view.bands, overview=overview, group=group)
+    level = parser.level_of(url, len(index.levels)) or 0
     store = build_store(
         index, url, registry,
         variable=view.variable, bands=view.bands, level=level, coordinates=view.xy,

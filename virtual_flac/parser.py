@@ -10,7 +10,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestStore
 
 from .errors import SelectionError
-from .manifest import build_store, overview_name
+from .manifest import FULL_RESOLUTION, build_store, overview_name
 from .source import read_index
 from .stores import to_url
 
@@ -30,7 +30,7 @@ class FLACParser:
         resolution alone. By default the root group is the full resolution and the overviews are
         its child groups ``overview_1``, ``overview_2`` ...
     group : str, optional
-        The same by name of the child group; ``""`` or ``"/"`` is the full resolution alone.
+        The same by name of the child group; ``""`` or ``"full"`` is the full resolution alone.
     coordinates : bool
         Whether to add the pixel-centre coordinates ``x`` and ``y``. Without them, the transform in
         ``spatial_ref`` still says where the raster lies.
@@ -60,6 +60,10 @@ class FLACParser:
     def __post_init__(self) -> None:
         if self.overview is not None and self.group is not None:
             raise SelectionError("give overview or group, not both")
+        if isinstance(self.bands, int | str):
+            raise SelectionError(f"bands is {self.bands!r}; give a list of numbers, such as [1]")
+        if isinstance(self.overview, str):
+            raise SelectionError(f"overview is {self.overview!r}; give a number, such as 1")
         if isinstance(self.skip_variables, str):
             raise SelectionError(f"skip_variables is the text {self.skip_variables!r}; give a list")
 
@@ -102,8 +106,8 @@ class FLACParser:
         """The level that `overview` or `group` name, None for all, in a file of `count` levels."""
         if self.group is None:
             return self.overview
-        name = self.group.strip("/")
-        names = ["", *(overview_name(n) for n in range(1, count))]
+        name = self.group.strip("/") or FULL_RESOLUTION
+        names = [FULL_RESOLUTION, *(overview_name(n) for n in range(1, count))]
         if name not in names:
-            raise SelectionError(f"{url}: there is no group {name!r}; the file has {names[1:]}")
+            raise SelectionError(f"{url}: there is no group {name!r}; the file has {names}")
         return names.index(name)

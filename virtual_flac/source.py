@@ -184,8 +184,8 @@ def _translate(error: Exception, url: str) -> SourceError | None:
         "UnauthenticatedError",
     ):
         return SourcePermissionError(
-            f"{url}: access denied. Check the credentials, or pass skip_signature=True for a "
-            "public bucket."
+            f"{url}: access denied. Check the credentials; for a public bucket pass "
+            "skip_signature=True or set AWS_SKIP_SIGNATURE=true."
         )
     return None
 

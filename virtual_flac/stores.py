@@ -36,15 +36,20 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(path_or_url)
     if "://" not in text:
-        # Not Path.as_uri: obstore takes the path after file:// literally, unquoted.
-        text = f"file://{Path(text).expanduser().absolute()}"
+        # Not Path.as_uri: obstore takes the path after file:// literally, unquoted. It also refuses
+        # "..", which abspath resolves without following links.
+        text = f"file://{os.path.abspath(os.path.expanduser(text))}"
+    elif text.startswith(("http://", "https://")):
+        # obstore quotes the path itself.
+        text = unquote(text)
     elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
         text = unquote(text)
     for mark in "?#":
         if mark in text:
             raise SourceError(
-                f"{text} holds {mark!r}; object store paths have no query and no fragment. Rename "
-                "the file, or give credentials as store options."
+                f"{text} holds {mark!r}; object stores know no query (as signed URLs have) and no "
+                "fragment. Rename a file; for a bucket use its s3://, gs:// or az:// URL with "
+                "credentials from the environment or as store options."
             )
     return text
 

@@ -137,15 +137,23 @@ def convert(
 
 
 def _is_to_flac(source: str, output: Path) -> bool:
-    """Which way, by the suffix of OUT, or by what IN is where that says nothing."""
-    if output.suffix.lower() in _GEOTIFF_SUFFIXES:
-        forward = False
-    elif output.suffix.lower() in _FLAC_SUFFIXES:
-        forward = True
-    else:
-        forward = not _is_flac(source)
-    if forward and _is_flac(source):
-        raise typer.BadParameter(f"{source} is FLAC already; OUT must be .tif", param_hint="-o")
+    """Which way, by the suffix of OUT."""
+    if "://" in str(output) or str(output).startswith(("s3:/", "gs:/", "az:/", "http")):
+        raise typer.BadParameter(
+            "files are written locally; write here and upload", param_hint="-o"
+        )
+    suffix = output.suffix.lower()
+    if suffix not in (*_GEOTIFF_SUFFIXES, *_FLAC_SUFFIXES):
+        raise typer.BadParameter(f"{output} must end in .flac or .tif", param_hint="-o")
+    forward = suffix in _FLAC_SUFFIXES
+    if forward == _is_flac(source):
+        kind, other = ("FLAC", ".tif") if forward else ("no FLAC", ".flac")
+        raise typer.BadParameter(
+            f"{source} is {kind}{' already' if forward else ''}; OUT must be {other}",
+            param_hint="-o",
+        )
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise typer.BadParameter(f"{output} is IN itself; choose another name", param_hint="-o")
     return forward
 
 
