@@ -1,7 +1,7 @@
 """Decode one tile: zarr-flac, libFLAC by its C API, other FLAC readers, the same pixels as COG.
 
-    pytest -s tests/benchmarks/bench_codec.py
-    python tests/benchmarks/bench_codec.py --output FOLDER --rounds 9
+    pytest -s tests/benchmarks/test_bench_codec.py
+    python tests/benchmarks/test_bench_codec.py --output FOLDER --rounds 9
 
 Every reader decodes the same tile in turn, round after round, in one process; what is shown is the
 median, as million pixels a second and as a ratio to libFLAC. One thread is measured by the CPU time
