@@ -23,7 +23,7 @@ from .errors import (
     SourcePermissionError,
 )
 from .index import TileIndex
-from .stores import registry_for, to_url
+from .stores import first_line, registry_for, to_url
 
 #: Bytes of the first request: an index of 64 KiB, its size, and the comments of a first tile.
 PREFIX_BYTES = 80 * 1024
@@ -91,7 +91,7 @@ def read_start(url: str | os.PathLike[str], count: int) -> bytes:
         return bytes(store.get_range(path, start=0, end=count))
     except Exception as error:
         raise _translate(error, address) or SourceError(
-            f"{address}: {_first_line(error)}"
+            f"{address}: {first_line(error)}"
         ) from error
 
 
@@ -126,7 +126,7 @@ def read_ranges(
         return list(store.get_ranges(path, starts=starts, lengths=lengths))
     except Exception as error:
         raise _translate(error, address) or SourceError(
-            f"{address}: reading {len(starts)} tiles failed: {_first_line(error)}"
+            f"{address}: reading {len(starts)} tiles failed: {first_line(error)}"
         ) from error
 
 
@@ -160,9 +160,9 @@ def _read_small_file(store: Any, path: str, url: str, cause: Exception) -> tuple
             result = store.get(path)
             return bytes(result.buffer()), int(meta["size"]), meta
     except Exception as error:
-        raise _translate(error, url) or SourceError(f"{url}: {_first_line(error)}") from error
+        raise _translate(error, url) or SourceError(f"{url}: {first_line(error)}") from error
     raise SourceError(
-        f"{url}: {_first_line(cause)}. The server may not support range requests, which reading "
+        f"{url}: {first_line(cause)}. The server may not support range requests, which reading "
         "single tiles needs."
     ) from cause
 
@@ -172,7 +172,7 @@ def _read_range(store: Any, path: str, url: str, start: int, end: int) -> bytes:
         return bytes(store.get_range(path, start=start, end=end))
     except Exception as error:
         raise _translate(error, url) or SourceError(
-            f"{url}: reading bytes {start} to {end} failed: {_first_line(error)}"
+            f"{url}: reading bytes {start} to {end} failed: {first_line(error)}"
         ) from error
 
 
@@ -188,8 +188,3 @@ def _translate(error: Exception, url: str) -> SourceError | None:
             "skip_signature=True or set AWS_SKIP_SIGNATURE=true."
         )
     return None
-
-
-def _first_line(error: Exception) -> str:
-    # obstore's later lines hold the whole debug dump of the request, credentials perhaps included.
-    return str(error).partition("\n")[0]

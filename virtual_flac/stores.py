@@ -110,11 +110,12 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
         if scheme in _CLOUD_SCHEMES:
             return from_url(prefix, **options)
     except Exception as error:
-        raise SourceError(f"no store for {prefix}: {_first_line(error)}") from error
+        raise SourceError(f"no store for {prefix}: {first_line(error)}") from error
     raise SourceError(
         f"{prefix} has the scheme {scheme!r}; expected a path, file, http, https, s3, gs or az"
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an obstore error says; later lines are debug dumps, perhaps with credentials."""
     return str(error).partition("\n")[0]
