@@ -61,13 +61,16 @@ READER = textwrap.dedent(
             spatial_ref=ds.spatial_ref, crs=ds.rio.crs.to_wkt(), transform=ds.rio.transform()[:6],
             **{k: ds[k] for k in ("x", "y") if k in ds.variables},
         )
+    # Runtimes of other libraries (Icechunk's) have crashed at times while the interpreter ends.
+    import os
+    os._exit(0)
     """
 )
 
 
 def read_elsewhere(paths: list[Path]) -> list[Any]:
     done = subprocess.run(
-        [sys.executable, "-c", READER, *map(str, paths)],
+        [sys.executable, "-X", "faulthandler", "-c", READER, *map(str, paths)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -129,7 +129,8 @@ def _date(url: str, pattern: str) -> np.datetime64:
     match = re.search(pattern, name)
     if match is None:
         raise SelectionError(
-            f"{url}: no date in the name {name!r} (pattern {pattern!r}). Give values=[...]."
+            f"{url}: no date in the name {name!r} (pattern {pattern}). Give the values yourself: "
+            "--values (values=[...])."
         )
     try:
         return np.datetime64("-".join(match.groups()), "ns")
