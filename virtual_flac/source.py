@@ -87,12 +87,7 @@ def read_start(url: str | os.PathLike[str], count: int) -> bytes:
     """
     address = to_url(url)
     store, path = _resolve(registry_for(address), address)
-    try:
-        return bytes(store.get_range(path, start=0, end=count))
-    except Exception as error:
-        raise _translate(error, address) or SourceError(
-            f"{address}: {first_line(error)}"
-        ) from error
+    return _read_range(store, path, address, 0, count)
 
 
 def read_ranges(
