@@ -27,7 +27,7 @@ CODEC_LAYERS = [
 ]
 LAYERS = [
     "errors",
-    "grid georef stores atomic virtual_arrays",
+    "grid georef ranges stores atomic virtual_arrays",
     "index",
     "attributes",
     "layouts._json",
@@ -35,8 +35,8 @@ LAYERS = [
     "layouts.*",
     "layouts",
     "source manifest writer",
-    "parser geotiff.session geotiff.describe geotiff.blocks geotiff.vrt",
-    "geotiff.overviews geotiff.tiles geotiff.check",
+    "parser tiles geotiff.session geotiff.describe geotiff.blocks geotiff.vrt",
+    "geotiff.overviews geotiff.check",
     "geotiff.to_flac geotiff.to_geotiff",
     "dataset geotiff",
     "xarray_plugin cube references",

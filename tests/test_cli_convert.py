@@ -69,7 +69,7 @@ def test_every_option_for_flac(tmp_path, tif):
     assert report["levels"] == [[93, 71], [47, 36], [24, 18]]
     assert report["bands"] == 2
     assert report["tiles"] == index.tile_count == 2 * (3 * 3 + 2 * 2 + 1)
-    assert report["tile_size"] == index.tile_size == 32
+    assert report["tile_shape"] == list(index.tile_shape) == [32, 32]
     assert report["interleave"] == index.interleave == "tile"
     assert report["target_bytes"] == (tmp_path / "x.flac").stat().st_size
     assert report["pixel_bytes"] == 2 * (93 * 71 + 47 * 36 + 24 * 18)

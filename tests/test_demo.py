@@ -71,7 +71,7 @@ def test_every_reader_gave_the_pixels_of_the_source(demo: DemoResult) -> None:
 def test_the_table_says_what_the_files_say(demo: DemoResult) -> None:
     index = virtual_flac.read_index(demo.folder / "dem.flac")
     column, row, width, height = demo.window
-    size = index.tile_size
+    size = index.tile_shape[0]
     touched = index.levels[0].lengths[
         0,
         row // size : (row + height - 1) // size + 1,

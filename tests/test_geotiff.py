@@ -850,7 +850,7 @@ def test_the_size_of_gdals_cache_is_as_before(tmp_path):
     pixel_bytes=st.integers(1, 64),
 )
 def test_pieces_are_the_raster(width, height, tile_size, block, pixel_bytes):
-    grid = TileGrid(height, width, tile_size)
+    grid = TileGrid(height, width, tile_size, tile_size)
     plan = ReadPlan(grid, min(block[0], height), min(block[1], width), pixel_bytes)
     seen = np.zeros((grid.rows, grid.cols), dtype=int)
     for piece in plan.pieces():
@@ -895,7 +895,7 @@ def test_flac_raster_extracts_every_tile(tmp_path, flac_raster, dtype):
     pixels[0, 0, :2] = limits.min, limits.max
     source = make_tif(tmp_path / "source.tif", pixels, nodata=limits.min)
     index = write_flac(source, tmp_path / "x.flac", tile_size=64)
-    grid = index.levels[0].grid(64)
+    grid = index.grid(0)
     for number, window in enumerate(grid.windows()):
         tile = tmp_path / "tile.tif"
         flac_raster.extract_streaming(tmp_path / "x.flac", tile, f"--tile-id={number}")

@@ -73,7 +73,7 @@ def indices(draw: st.DrawFn) -> TileIndex:
     levels = []
     for factor in (1, *overview_factors(raster.height, raster.width, tile_size)):
         width, height = -(-raster.width // factor), -(-raster.height // factor)
-        grid = TileGrid(height, width, tile_size)
+        grid = TileGrid(height, width, tile_size, tile_size)
         shape = (planes, grid.rows, grid.cols)
         count = math.prod(shape)
         sizes = draw(st.lists(st.integers(100, 2**32 - 1), min_size=count, max_size=count))
@@ -84,7 +84,7 @@ def indices(draw: st.DrawFn) -> TileIndex:
     return TileIndex(
         layout=tiled.LAYOUT,
         raster=raster,
-        tile_size=tile_size,
+        tile_shape=(tile_size, tile_size),
         interleave=interleave,
         levels=tuple(levels),
         source_overviews=len(levels) > 1 and draw(st.booleans()),
@@ -98,7 +98,7 @@ def a_head(sizes: tuple[int, int] = (400, 500), **changes: Any) -> bytes:
     index = TileIndex(
         layout=tiled.LAYOUT,
         raster=RasterInfo(width=20, height=30, dtype=np.dtype("uint16")),
-        tile_size=20,
+        tile_shape=(20, 20),
         levels=(Level(width=20, height=30, offsets=lengths, lengths=lengths),),
     )
     content = json.loads(tiled.pack(index)[4:]) | changes
@@ -121,7 +121,7 @@ def test_what_is_packed_is_parsed(index: TileIndex) -> None:
     total = sum(int(level.lengths.sum()) for level in index.levels)
     found = layouts.parse(head, len(head) + total)
     assert found.raster == index.raster
-    assert (found.tile_size, found.interleave) == (index.tile_size, index.interleave)
+    assert (found.tile_shape, found.interleave) == (index.tile_shape, index.interleave)
     assert found.source_overviews == index.source_overviews
     assert found.extra == index.extra
     covered = np.zeros(0, dtype=np.uint64)
@@ -155,7 +155,7 @@ def test_sizes_take_at_most_six_bytes_a_tile_and_frames_end_at_a_thousand() -> N
         index = TileIndex(
             layout=tiled.LAYOUT,
             raster=RasterInfo(width=1024, height=1024 * tiles, dtype=np.dtype("uint16")),
-            tile_size=1024,
+            tile_shape=(1024, 1024),
             levels=(Level(width=1024, height=1024 * tiles, offsets=lengths, lengths=lengths),),
         )
         content = json.loads(tiled.pack(index)[4:])
@@ -337,7 +337,7 @@ def test_flac_raster_tiles_must_be_flac() -> None:
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 600))
 def test_tiles_cover_the_raster_once(height: int, width: int, tile_size: int) -> None:
     assume(height * width // tile_size**2 < 2000)
-    grid = TileGrid(height, width, tile_size)
+    grid = TileGrid(height, width, tile_size, tile_size)
     seen = np.zeros((height, width), dtype=np.uint8)
     for left, top, w, h in grid.windows():
         seen[top : top + h, left : left + w] += 1

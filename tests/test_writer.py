@@ -45,7 +45,7 @@ def decode(path, index):
     levels = []
     for number, level in enumerate(index.levels):
         result = np.empty((index.raster.count, level.height, level.width), index.raster.dtype)
-        grid = level.grid(index.tile_size)
+        grid = index.grid(number)
         bands = index.chunk_shape(number)[0]
         for plane, row, col in np.ndindex(level.lengths.shape):
             window = grid.window(row, col)

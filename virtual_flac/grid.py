@@ -18,17 +18,25 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TileGrid:
-    """A raster of ``height`` x ``width`` pixels cut into square tiles, row by row from the top.
+    """A raster of ``height`` x ``width`` pixels cut into tiles, row by row from the top.
 
     Tiles of the last row and column keep their true, smaller size.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the raster.
+    tile_height, tile_width : int
+        Of a tile that no edge cuts; may be larger than the raster.
     """
 
     height: int
     width: int
-    tile_size: int
+    tile_height: int
+    tile_width: int
 
     def __post_init__(self) -> None:
-        for name in ("height", "width", "tile_size"):
+        for name in ("height", "width", "tile_height", "tile_width"):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, found {value}")
@@ -36,24 +44,32 @@ class TileGrid:
     @property
     def rows(self) -> int:
         """Number of tile rows."""
-        return -(-self.height // self.tile_size)
+        return -(-self.height // self.tile_height)
 
     @property
     def cols(self) -> int:
         """Number of tile columns."""
-        return -(-self.width // self.tile_size)
+        return -(-self.width // self.tile_width)
 
     def window(self, row: int, col: int) -> Window:
         """Pixels of the tile in tile row ``row`` and tile column ``col``."""
         if not (0 <= row < self.rows and 0 <= col < self.cols):
             raise IndexError(f"tile ({row}, {col}) is outside the {self.rows} x {self.cols} tiles")
-        top, left = row * self.tile_size, col * self.tile_size
+        top, left = row * self.tile_height, col * self.tile_width
         return Window(
             left,
             top,
-            min(self.tile_size, self.width - left),
-            min(self.tile_size, self.height - top),
+            min(self.tile_width, self.width - left),
+            min(self.tile_height, self.height - top),
         )
+
+    def tiles_of(self, window: Window) -> Iterator[tuple[int, int]]:
+        """Tile row and tile column of each tile that a window touches, row by row."""
+        last_row = (window.row_off + window.height - 1) // self.tile_height
+        last_col = (window.col_off + window.width - 1) // self.tile_width
+        for row in range(window.row_off // self.tile_height, last_row + 1):
+            for col in range(window.col_off // self.tile_width, last_col + 1):
+                yield row, col
 
     def windows(self) -> Iterator[Window]:
         """Windows of all tiles in row-major order."""

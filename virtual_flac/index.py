@@ -5,12 +5,13 @@ Knows grids and georeferencing; does not know how it was read or what it will be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from zarr_flac import TileSpec
 
 from .errors import LayoutError
 from .georef import GeoReference
@@ -115,10 +116,6 @@ class Level:
     offsets: U64Array
     lengths: U64Array
 
-    def grid(self, tile_size: int) -> TileGrid:
-        """The tile grid of this resolution."""
-        return TileGrid(self.height, self.width, tile_size)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TileIndex:
@@ -129,8 +126,8 @@ class TileIndex:
     layout : str
         ``"virtual-flac"`` or ``"flac-raster streaming"``.
     raster : RasterInfo
-    tile_size : int
-        Edge of the square tiles in pixels, the same for all levels.
+    tile_shape : tuple of int
+        Height and width of the tiles in pixels, the same for all levels.
     interleave : {"band", "tile", "pixel"}
         As in GDAL: a stream per band and tile, ordered by band or by tile, or one stream per tile
         with the bands as channels.
@@ -148,7 +145,7 @@ class TileIndex:
 
     layout: str
     raster: RasterInfo
-    tile_size: int
+    tile_shape: tuple[int, int]
     interleave: Interleave = "band"
     mapping: Literal["exact", "flac-raster"] = "exact"
     levels: tuple[Level, ...]
@@ -161,21 +158,52 @@ class TileIndex:
     def __post_init__(self) -> None:
         planes = 1 if self.interleave == "pixel" else self.raster.count
         for number, level in enumerate(self.levels):
-            grid = level.grid(self.tile_size)
+            grid = self.grid(number)
             expected = (planes, grid.rows, grid.cols)
             for name in ("offsets", "lengths"):
                 found = getattr(level, name).shape
                 if found != expected:
                     raise LayoutError(
                         f"level {number} of {level.width} x {level.height} pixels in tiles of "
-                        f"{self.tile_size} needs {expected} {name}, found {found}"
+                        f"{grid.tile_width} x {grid.tile_height} needs {expected} {name}, "
+                        f"found {found}"
                     )
 
     def chunk_shape(self, level: int) -> tuple[int, int, int]:
         """Shape (band, y, x) of a tile of one level, never larger than the level itself."""
         planes = self.raster.count if self.interleave == "pixel" else 1
         here = self.levels[level]
-        return (planes, min(self.tile_size, here.height), min(self.tile_size, here.width))
+        height, width = self.tile_shape
+        return (planes, min(height, here.height), min(width, here.width))
+
+    def grid(self, level: int) -> TileGrid:
+        """The tile grid of one level."""
+        here = self.levels[level]
+        return TileGrid(here.height, here.width, *self.tile_shape)
+
+    def tile_spec(self, level: int, bands: Sequence[int] | None = None) -> TileSpec:
+        """The codec's configuration for the tiles of one level.
+
+        Parameters
+        ----------
+        level : int
+        bands : sequence of int, optional
+            0-based bands to take from tiles that hold all of them; all by default.
+        """
+        planes, height, width = self.chunk_shape(level)
+        select = None
+        if self.interleave == "pixel" and bands is not None and list(bands) != list(range(planes)):
+            select = tuple(bands)
+            planes = len(select)
+        fill = self.raster.fill_value
+        return TileSpec(
+            chunk_shape=(planes, height, width),
+            dtype=self.raster.dtype,
+            channels=self.raster.count if self.interleave == "pixel" else 1,
+            select=select,
+            mapping=self.mapping,
+            fill_value=0 if fill is None else fill,
+        )
 
     @property
     def tile_count(self) -> int:
@@ -233,7 +261,7 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) ->
             f"{offsets[second]} to {ends[second]}) overlap"
         )
     for number, level in enumerate(index.levels):
-        pixels = _tile_pixels(level.grid(index.tile_size))
+        pixels = _tile_pixels(index.grid(number))
         short = level.lengths * MAX_SAMPLES_PER_BYTE < pixels[None]
         if short.any():
             plane, row, col = (int(i) for i in np.argwhere(short)[0])
@@ -246,9 +274,9 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) ->
 
 def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:
     """Pixels of each tile, shape (tile row, tile column)."""
-    heights = np.full(grid.rows, grid.tile_size)
-    heights[-1] = grid.height - (grid.rows - 1) * grid.tile_size
-    widths = np.full(grid.cols, grid.tile_size)
-    widths[-1] = grid.width - (grid.cols - 1) * grid.tile_size
+    heights = np.full(grid.rows, grid.tile_height)
+    heights[-1] = grid.height - (grid.rows - 1) * grid.tile_height
+    widths = np.full(grid.cols, grid.tile_width)
+    widths[-1] = grid.width - (grid.cols - 1) * grid.tile_width
     pixels: npt.NDArray[np.int64] = np.multiply.outer(heights, widths)
     return pixels

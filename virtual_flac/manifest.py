@@ -15,7 +15,6 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup, ManifestStore
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
-from zarr_flac import TileSpec
 
 from .attributes import coordinate_attributes, data_attributes
 from .errors import SelectionError
@@ -155,7 +154,7 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
     level = index.levels[number]
     raster = index.raster
     fill = raster.fill_value
-    spec = tile_spec(index, number, bands)
+    spec = index.tile_spec(number, bands)
     assert spec.chunk_shape is not None
     attributes = data_attributes(raster, bands)
     attributes["grid_mapping"] = GRID_MAPPING
@@ -184,32 +183,6 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
             lengths=np.ascontiguousarray(level.lengths[planes]),
             validate_paths=False,
         ),
-    )
-
-
-def tile_spec(index: TileIndex, level: int, bands: Sequence[int] | None = None) -> TileSpec:
-    """The codec's configuration for the tiles of one level.
-
-    Parameters
-    ----------
-    index : TileIndex
-    level : int
-    bands : sequence of int, optional
-        0-based bands to take from tiles that hold all of them; all by default.
-    """
-    planes, height, width = index.chunk_shape(level)
-    select = None
-    if index.interleave == "pixel" and bands is not None and list(bands) != list(range(planes)):
-        select = tuple(bands)
-        planes = len(select)
-    fill = index.raster.fill_value
-    return TileSpec(
-        chunk_shape=(planes, height, width),
-        dtype=index.raster.dtype,
-        channels=index.raster.count if index.interleave == "pixel" else 1,
-        select=select,
-        mapping=index.mapping,
-        fill_value=0 if fill is None else fill,
     )
 
 

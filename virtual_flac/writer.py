@@ -156,7 +156,7 @@ class FlacWriter:
         self._crs = raster.georef.authority_code()
         planes = 1 if self._by_pixel else raster.count
         self._grids = [
-            TileGrid(height, width, options.tile_size)
+            TileGrid(height, width, options.tile_size, options.tile_size)
             for width, height in [(raster.width, raster.height), *overviews]
         ]
         shapes = [(planes, grid.rows, grid.cols) for grid in self._grids]
@@ -337,7 +337,7 @@ class FlacWriter:
         return TileIndex(
             layout=LAYOUT,
             raster=self._raster,
-            tile_size=self._options.tile_size,
+            tile_shape=(self._options.tile_size, self._options.tile_size),
             interleave=self._options.interleave,
             levels=tuple(
                 Level(width=grid.width, height=grid.height, offsets=lengths, lengths=lengths)

@@ -199,7 +199,7 @@ def _result(index: TileIndex, source: str, output: Path, seconds: float) -> dict
         "dtype": raster.dtype.name,
         "levels": [[level.width, level.height] for level in index.levels],
         "tiles": index.tile_count,
-        "tile_size": index.tile_size,
+        "tile_shape": list(index.tile_shape),
         "interleave": index.interleave,
         "pixel_bytes": pixels * raster.dtype.itemsize,
         "target_bytes": size,
@@ -211,10 +211,11 @@ def _result(index: TileIndex, source: str, output: Path, seconds: float) -> dict
 def _summary(result: dict[str, Any]) -> dict[str, str]:
     shape = f"{result['width']} x {result['height']} x {result['bands']} {result['dtype']}"
     overviews = ", ".join(f"{width} x {height}" for width, height in result["levels"][1:])
+    tile = " x ".join(map(str, result["tile_shape"]))
     return {
         "raster": shape,
         "overviews": overviews or "none",
-        "tiles": f"{result['tiles']} of {result['tile_size']}, by {result['interleave']}",
+        "tiles": f"{result['tiles']} of {tile}, by {result['interleave']}",
         "pixels": size_text(result["pixel_bytes"]),
         "file": f"{size_text(result['target_bytes'])}, {result['ratio']:.2f} times smaller",
         "time": f"{result['seconds']:.1f} s",

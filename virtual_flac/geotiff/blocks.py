@@ -48,22 +48,23 @@ class ReadPlan:
         """Tile rows that are read together: more than one where tall blocks stand side by side."""
         if self._has_strips:
             return 1
-        return min(-(-self.block_height // self.grid.tile_size), self.grid.rows)
+        return min(-(-self.block_height // self.grid.tile_height), self.grid.rows)
 
     @property
     def tile_cols(self) -> int:
         """Tile columns that are read together: all where blocks are as wide as the raster."""
         if self._has_strips:
             return self.grid.cols
-        least = -(-self.block_width // self.grid.tile_size)
-        column = self.tile_rows * self.grid.tile_size**2 * self.pixel_bytes
+        least = -(-self.block_width // self.grid.tile_width)
+        tile = self.grid.tile_height * self.grid.tile_width
+        column = self.tile_rows * tile * self.pixel_bytes
         wanted = max(least, READ_BYTES // column)
         return min(wanted - wanted % least, self.grid.cols)
 
     @property
     def cache_bytes(self) -> int:
         """Block cache that keeps blocks which lie in two rows of pieces, within reason."""
-        step = self.tile_rows * self.grid.tile_size
+        step = self.tile_rows * self.grid.tile_height
         if step % self.block_height == 0 or self.tile_rows >= self.grid.rows:
             return 0
         row = self.block_height * self.grid.width * self.pixel_bytes
@@ -77,10 +78,10 @@ class ReadPlan:
 
     def pieces(self) -> Iterator[Piece]:
         """Pieces in row-major order; together they are the raster."""
-        size = self.grid.tile_size
+        tall, wide = self.grid.tile_height, self.grid.tile_width
         for row in range(0, self.grid.rows, self.tile_rows):
             for col in range(0, self.grid.cols, self.tile_cols):
-                left, top = col * size, row * size
-                width = min(self.tile_cols * size, self.grid.width - left)
-                height = min(self.tile_rows * size, self.grid.height - top)
+                left, top = col * wide, row * tall
+                width = min(self.tile_cols * wide, self.grid.width - left)
+                height = min(self.tile_rows * tall, self.grid.height - top)
                 yield Piece(row, col, Window(left, top, width, height))

@@ -143,7 +143,7 @@ def _write_level(
     options: WriteOptions,
 ) -> None:
     """Read a dataset in pieces that suit its blocks, and hand them on."""
-    grid = TileGrid(dataset.height, dataset.width, options.tile_size)
+    grid = TileGrid(dataset.height, dataset.width, options.tile_size, options.tile_size)
     block_height, block_width = dataset.block_shapes[indexes[0] - 1]
     apart = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "BAND"
     itemsize = np.dtype(dataset.dtypes[0]).itemsize

@@ -23,12 +23,12 @@ from ..atomic import check_target, give_name, temporary_folder
 from ..errors import SelectionError
 from ..index import Level, RasterInfo, TileIndex
 from ..source import read_index
+from ..tiles import TileReader
 from ..writer import Progress, available_cores
 from .blocks import ReadPlan
 from .check import ReadBack, lost_metadata
 from .overviews import parse_tags
 from .session import gdal_session, naming, open_level
-from .tiles import TileReader
 from .vrt import describe_overview, describe_raster
 
 #: GDAL's names of the compressions that lose nothing.
@@ -271,19 +271,15 @@ def _pieces(
     reader: TileReader, index: TileIndex, number: int, together: bool
 ) -> Iterator[tuple[list[int], RasterioWindow, Any]]:
     """Bands, window and pixels of one level, in an order that suits the GeoTIFF."""
-    grid = index.levels[number].grid(index.tile_size)
+    grid = index.grid(number)
     every = list(range(1, index.raster.count + 1))
-    if index.interleave == "pixel":
-        groups = [([0], every)]
-    elif together:
-        groups = [([band - 1 for band in every], every)]
-    else:
-        groups = [([band - 1], [band]) for band in every]
-    pixel_bytes = index.raster.dtype.itemsize * len(groups[0][1])
-    plan = ReadPlan(grid, index.tile_size, index.tile_size, pixel_bytes)
-    for planes, bands in groups:
+    one_by_one = index.interleave != "pixel" and not together
+    groups = [[band] for band in every] if one_by_one else [every]
+    pixel_bytes = index.raster.dtype.itemsize * len(groups[0])
+    plan = ReadPlan(grid, *index.tile_shape, pixel_bytes)
+    for bands in groups:
         for piece in plan.pieces():
-            pixels = reader.read(number, planes, piece)
+            pixels = reader.read(piece.window, level=number, bands=bands)
             yield bands, RasterioWindow(*piece.window), pixels
 
 

@@ -41,7 +41,7 @@ def parse_size(index: Mapping[str, Any]) -> TileGrid:
     width = as_int(require(index, "width", "the index"), "width", low=1, high=MAX_SIZE)
     height = as_int(require(index, "height", "the index"), "height", low=1, high=MAX_SIZE)
     size = as_int(require(index, "tile_size", "the index"), "tile_size", low=1, high=MAX_SIZE)
-    return TileGrid(height, width, size)
+    return TileGrid(height, width, size, size)
 
 
 def parse_frames(value: Any, grid: TileGrid) -> tuple[U64Array, U64Array]:
@@ -60,7 +60,7 @@ def parse_frames(value: Any, grid: TileGrid) -> tuple[U64Array, U64Array]:
     if len(frames) != grid.rows * grid.cols:
         raise LayoutError(
             f"frames lists {len(frames)} tiles; {grid.width} x {grid.height} pixels in tiles of "
-            f"{grid.tile_size} make {grid.rows * grid.cols}"
+            f"{grid.tile_width} make {grid.rows * grid.cols}"
         )
     offsets = np.zeros((1, grid.rows, grid.cols), dtype=np.uint64)
     lengths = np.zeros_like(offsets)
@@ -89,11 +89,11 @@ def _tile_of(frame: Mapping[str, Any], name: str, grid: TileGrid) -> tuple[int, 
             for key in Window._fields
         )
     )
-    row, col = found.row_off // grid.tile_size, found.col_off // grid.tile_size
+    row, col = found.row_off // grid.tile_height, found.col_off // grid.tile_width
     if row >= grid.rows or col >= grid.cols or grid.window(row, col) != found:
         raise LayoutError(
             f"{name}.window is {found._asdict()}, which is no tile of {grid.width} x {grid.height} "
-            f"pixels in tiles of {grid.tile_size}"
+            f"pixels in tiles of {grid.tile_width}"
         )
     return row, col
 

@@ -73,7 +73,7 @@ def parse(
             nodata=_nodata(comments.get("GEOSPATIAL_NODATA")),
             bands=(Band(),),
         ),
-        tile_size=grid.tile_size,
+        tile_shape=(grid.tile_height, grid.tile_width),
         mapping="flac-raster",
         levels=(
             Level(

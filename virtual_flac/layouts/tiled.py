@@ -109,7 +109,7 @@ def parse(
     result = TileIndex(
         layout=LAYOUT,
         raster=raster,
-        tile_size=grid.tile_size,
+        tile_shape=(grid.tile_height, grid.tile_width),
         interleave=interleave,
         levels=levels,
         source_overviews=bool(index.get("source_overviews", False)),
@@ -230,7 +230,7 @@ def _parse_level(item: Any, name: str, base: TileGrid, planes: int) -> tuple[Til
     level = as_object(item, name)
     width = as_int(require(level, "width", name), f"{name}.width", low=1, high=base.width)
     height = as_int(require(level, "height", name), f"{name}.height", low=1, high=base.height)
-    grid = TileGrid(height, width, base.tile_size)
+    grid = TileGrid(height, width, base.tile_height, base.tile_width)
     sizes = require(level, "sizes", name)
     return grid, _parse_sizes(sizes, f"{name}.sizes", (planes, grid.rows, grid.cols))
 
@@ -325,7 +325,7 @@ def pack(index: TileIndex) -> bytes:
         "transform": _common.pack_transform(georef.transform),
         "width": raster.width,
         "height": raster.height,
-        "tile_size": index.tile_size,
+        "tile_size": index.tile_shape[0],
         "dtype": raster.dtype.name,
         "count": raster.count,
         "interleave": index.interleave,
@@ -336,7 +336,7 @@ def pack(index: TileIndex) -> bytes:
             for lev in index.levels
         ],
     }
-    grid = index.levels[0].grid(index.tile_size)
+    grid = index.grid(0)
     if grid.rows * grid.cols <= MAX_FRAMES:
         offsets = relative_offsets(lengths, index.interleave)
         content["frames"] = _common.pack_frames(grid, georef, offsets[0][0], lengths[0][0])
