@@ -881,7 +881,7 @@ def test_pieces_are_the_raster(width, height, tile_size, block, pixel_bytes):
     ],
 )
 def test_pieces_suit_the_blocks(width, block, expected):
-    plan = ReadPlan(TileGrid(20_000, width, 1024), *block, pixel_bytes=2)
+    plan = ReadPlan(TileGrid(20_000, width, 1024, 1024), *block, pixel_bytes=2)
     assert (plan.tile_rows, plan.tile_cols, plan.cache_bytes) == expected
 
 
