@@ -14,7 +14,7 @@ uint8_t vf_crc8(const uint8_t *data, size_t size)
 
 /* Go on with a CRC-16 by slicing: eight bytes at once, each looked up in the table that knows how
    many bytes follow it. */
-static uint16_t crc16_continue(uint16_t crc, const uint8_t *p, size_t size)
+static uint16_t by_tables(uint16_t crc, const uint8_t *p, size_t size)
 {
     for (; size >= 8; p += 8, size -= 8)
         crc = CRC16[7][p[0] ^ crc >> 8] ^ CRC16[6][p[1] ^ (crc & 0xFF)] ^ CRC16[5][p[2]] ^
@@ -26,7 +26,7 @@ static uint16_t crc16_continue(uint16_t crc, const uint8_t *p, size_t size)
 
 uint16_t vf_crc16_tables(const uint8_t *data, size_t size)
 {
-    return crc16_continue(0, data, size);
+    return by_tables(0, data, size);
 }
 
 #if defined(__x86_64__)
@@ -57,10 +57,12 @@ FOLDING static inline __m128i fold(__m128i a, __m128i distance, const __m128i on
 /* A CRC is the remainder of a division of polynomials, so any piece of data may be replaced by
    another with the same remainder. Four accumulators swallow 64 bytes a turn; at the end 16 bytes
    with the remainder of all that are left, for the tables. */
-FOLDING static uint16_t crc16_folding(const uint8_t *p, size_t size)
+FOLDING static uint16_t crc16_folding(uint16_t crc, const uint8_t *p, size_t size)
 {
     const __m128i by512 = _mm_set_epi64x(X576, X512), by128 = _mm_set_epi64x(X192, X128);
     __m128i a = load(p), b = load(p + 16), c = load(p + 32), d = load(p + 48);
+    /* What came before is added to the highest powers. */
+    a = _mm_xor_si128(a, _mm_set_epi64x((int64_t)((uint64_t)crc << 48), 0));
     for (p += 64, size -= 64; size >= 64; p += 64, size -= 64) {
         a = fold(a, by512, load(p));
         b = fold(b, by512, load(p + 16));
@@ -74,21 +76,26 @@ FOLDING static uint16_t crc16_folding(const uint8_t *p, size_t size)
                         __builtin_bswap64((uint64_t)_mm_extract_epi64(d, 0))};
     uint8_t bytes[16];
     memcpy(bytes, rest, 16);
-    return crc16_continue(crc16_continue(0, bytes, 16), p, size);
+    return by_tables(by_tables(0, bytes, 16), p, size);
 }
 
-uint16_t vf_crc16(const uint8_t *data, size_t size)
+uint16_t vf_crc16_continue(uint16_t crc, const uint8_t *data, size_t size)
 {
     if (size >= 64 && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1"))
-        return crc16_folding(data, size);
-    return crc16_continue(0, data, size);
+        return crc16_folding(crc, data, size);
+    return by_tables(crc, data, size);
 }
 
 #else
 
-uint16_t vf_crc16(const uint8_t *data, size_t size)
+uint16_t vf_crc16_continue(uint16_t crc, const uint8_t *data, size_t size)
 {
-    return crc16_continue(0, data, size);
+    return by_tables(crc, data, size);
 }
 
 #endif
+
+uint16_t vf_crc16(const uint8_t *data, size_t size)
+{
+    return vf_crc16_continue(0, data, size);
+}

@@ -11,7 +11,10 @@ uint8_t vf_crc8(const uint8_t *data, size_t size);
 /* CRC-16 (polynomial x^16 + x^15 + x^2 + 1) of size bytes, by the fastest way this CPU knows. */
 uint16_t vf_crc16(const uint8_t *data, size_t size);
 
-/* The same by tables alone: what vf_crc16() does on other CPUs, and for short data. */
+/* Go on with a CRC-16 over the next size bytes. Over a frame with its CRC-16 behind it, it ends as 0. */
+uint16_t vf_crc16_continue(uint16_t crc, const uint8_t *data, size_t size);
+
+/* vf_crc16() by tables alone: what it does on other CPUs, and for short data. */
 uint16_t vf_crc16_tables(const uint8_t *data, size_t size);
 
 #endif

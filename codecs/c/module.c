@@ -1,14 +1,15 @@
 /* The Python module zarr_flac._native: checks arguments, lets go of the GIL, calls vf_decode_stream().
    Limited API of CPython 3.12, so one build serves all later versions. Everything that can be done
-   in Python is done there (zarr_flac/engine.py); nothing here is public. */
+   in Python is done there (zarr_flac/backend.py); nothing here is public. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030c0000
 #include <Python.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "crc.h"
-#include "stream.h"
+#include "scan.h"
 
 /* Numbers of vf_stream in the order in which Python passes them. */
 #define STREAM_FORMAT "nIIIIKpp"
@@ -101,7 +102,7 @@ static PyObject *decode(PyObject *self, PyObject *args)
     vf_cursor cursor;
     vf_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = vf_decode_stream(&stream, &sink, NULL, &cursor);
+    status = vf_decode_stream(&stream, &sink, &cursor);
     Py_END_ALLOW_THREADS
     result = report(status, &cursor);
 done:
@@ -112,11 +113,11 @@ done:
 
 /* A list of frames that grows. */
 typedef struct {
-    uint64_t (*items)[3]; /* byte, first sample, block size */
+    vf_found *items;
     size_t count, room;
 } frame_list;
 
-static bool take_frame(void *context, const vf_cursor *at, uint32_t block_size)
+static bool take_frame(void *context, const vf_found *frame)
 {
     frame_list *list = context;
     if (list->count == list->room) {
@@ -127,47 +128,62 @@ static bool take_frame(void *context, const vf_cursor *at, uint32_t block_size)
         list->items = items;
         list->room = room;
     }
-    uint64_t *item = list->items[list->count++];
-    item[0] = at->byte;
-    item[1] = at->position;
-    item[2] = block_size;
+    list->items[list->count++] = *frame;
     return true;
 }
 
-static PyObject *frames(PyObject *self, PyObject *args)
+/* The state lives in a bytearray of Python's, which makes one by scan_state() and passes it from call to
+   call, together with the bytes from number `base` on. */
+static PyObject *scan_state(PyObject *self, PyObject *args)
 {
     (void)self;
-    Py_buffer in;
+    unsigned long long first_byte;
+    vf_scan scan = {0};
+    if (!PyArg_ParseTuple(args, "K", &first_byte))
+        return NULL;
+    scan.base = scan.byte = first_byte;
+    return PyByteArray_FromStringAndSize((const char *)&scan, sizeof scan);
+}
+
+static PyObject *scan(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer in, state;
     Py_ssize_t first_frame;
     unsigned long long total;
-    int must_end, scalar;
+    int must_end, scalar, last;
     vf_stream stream = {0};
-    if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")", &in, &first_frame, &stream.min_block_size,
-                          &stream.max_block_size, &stream.channels, &stream.depth, &total,
-                          &must_end, &scalar))
+    vf_scan scan;
+    if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*p", &in, &first_frame,
+                          &stream.min_block_size, &stream.max_block_size, &stream.channels,
+                          &stream.depth, &total, &must_end, &scalar, &state, &last))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
     stream.size = (size_t)in.len;
-    stream.first_frame = (size_t)first_frame;
     stream.total = total;
-    stream.must_end = must_end;
-    if (check_stream(&stream, first_frame)) {
+    if (state.len != sizeof scan) {
+        PyErr_SetString(PyExc_ValueError, "no state of a scan");
+    } else if (check_stream(&stream, 0)) {
+        memcpy(&scan, state.buf, sizeof scan);
         frame_list list = {0};
-        vf_observer observer = {take_frame, &list};
-        vf_sink nowhere = {.width = 1, .item_size = 1, .row_stride = 1};
-        vf_cursor cursor;
+        vf_finder finder = {take_frame, &list};
         vf_status status;
         Py_BEGIN_ALLOW_THREADS
-        status = vf_decode_stream(&stream, &nowhere, &observer, &cursor);
+        status = vf_scan_frames(&stream, last, &scan, &finder);
         Py_END_ALLOW_THREADS
+        memcpy(state.buf, &scan, sizeof scan);
+        vf_cursor cursor = {
+            .frame = scan.frame, .position = scan.position, .byte = (size_t)scan.byte};
         PyObject *how = report(status, &cursor);
         if (how)
-            result = Py_BuildValue("(Ny#)", how, list.items ? (const char *)list.items : "",
-                                   (Py_ssize_t)(list.count * sizeof *list.items));
+            result = Py_BuildValue("(Ny#K)", how, list.items ? (const char *)list.items : "",
+                                   (Py_ssize_t)(list.count * sizeof *list.items),
+                                   (unsigned long long)scan.base);
         free(list.items);
     }
     PyBuffer_Release(&in);
+    PyBuffer_Release(&state);
     return result;
 }
 
@@ -186,8 +202,9 @@ static PyObject *crc16(PyObject *self, PyObject *args)
 static PyMethodDef METHODS[] = {
     {"decode", decode, METH_VARARGS,
      "decode(data, stream, out, planes, width, row_stride, item_size, offset) -> report"},
-    {"frames", frames, METH_VARARGS,
-     "frames(data, stream) -> (report, native uint64 of shape (frame, 3))"},
+    {"scan_state", scan_state, METH_VARARGS, "scan_state(first_byte) -> bytearray"},
+    {"scan", scan, METH_VARARGS,
+     "scan(data, stream, state, last) -> (report, native uint64 of shape (frame, 4), bytes done with)"},
     {"crc16", crc16, METH_VARARGS, "crc16(data, tables) -> int: for tests"},
     {NULL, NULL, 0, NULL},
 };

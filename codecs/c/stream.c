@@ -32,7 +32,7 @@ vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_h
 
 /* Decode the frame at the cursor and move on. */
 static vf_status decode_next(const vf_stream *stream, const vf_sink *sink,
-                             const vf_observer *observer, int64_t *workspace, vf_cursor *cursor)
+                             int64_t *workspace, vf_cursor *cursor)
 {
     const uint8_t *data = stream->data + cursor->byte;
     const size_t size = stream->size - cursor->byte;
@@ -46,48 +46,22 @@ static vf_status decode_next(const vf_stream *stream, const vf_sink *sink,
                                  workspace, &length);
     if (status != VF_OK)
         return status;
-    if (observer && !observer->take(observer->context, cursor, header.block_size))
-        return VF_NO_MEMORY;
     vf_advance(cursor, header.block_size, length);
     return VF_OK;
 }
 
-/* Whether a frame that could belong to this stream begins anywhere behind the cursor. */
-static bool goes_on(const vf_stream *stream, const vf_cursor *cursor)
-{
-    vf_header header;
-    size_t at = cursor->byte;
-    while ((at = vf_find_sync(stream->data, at, stream->size, cursor->variable)) < stream->size) {
-        if (vf_parse_header(stream->data + at, stream->size - at, &header) == VF_OK &&
-            header.channels == stream->channels &&
-            (header.depth == 0 || header.depth == stream->depth) &&
-            header.number >= (header.variable ? cursor->position : cursor->frame))
-            return true;
-        at++;
-    }
-    return false;
-}
-
 static vf_status decode_frames(const vf_stream *stream, const vf_sink *sink,
-                               const vf_observer *observer, int64_t *workspace, vf_group *group,
-                               vf_cursor *cursor)
+                               int64_t *workspace, vf_group *group, vf_cursor *cursor)
 {
     vf_header header;
     unsigned alone = 0; /* frames that are not worth trying together */
     while (cursor->position < stream->total) {
-        if (stream->total == VF_ALL && cursor->frame) {
-            /* Nobody says where the stream ends: where no frame begins, unless one does later. */
-            vf_status status = vf_parse_header(stream->data + cursor->byte,
-                                               stream->size - cursor->byte, &header);
-            if (status != VF_OK && !goes_on(stream, cursor))
-                return VF_OK;
-        }
         if (group && alone == 0) {
             alone = vf_group_decode(group, cursor);
             continue;
         }
         alone -= alone > 0;
-        vf_status status = decode_next(stream, sink, observer, workspace, cursor);
+        vf_status status = decode_next(stream, sink, workspace, cursor);
         if (status != VF_OK)
             return status;
     }
@@ -97,16 +71,15 @@ static vf_status decode_frames(const vf_stream *stream, const vf_sink *sink,
     return VF_OK;
 }
 
-vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink,
-                           const vf_observer *observer, vf_cursor *cursor)
+vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink, vf_cursor *cursor)
 {
     int64_t *workspace =
         malloc(VF_FRAME_WORKSPACE(stream->channels, stream->max_block_size) * sizeof *workspace);
     if (!workspace)
         return VF_NO_MEMORY;
     *cursor = (vf_cursor){.byte = stream->first_frame};
-    vf_group *group = observer ? NULL : vf_group_new(stream, sink, workspace);
-    vf_status status = decode_frames(stream, sink, observer, workspace, group, cursor);
+    vf_group *group = vf_group_new(stream, sink, workspace);
+    vf_status status = decode_frames(stream, sink, workspace, group, cursor);
     vf_group_free(group);
     free(workspace);
     return status;

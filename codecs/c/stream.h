@@ -19,11 +19,12 @@ typedef struct {
     uint32_t min_block_size, max_block_size;
     unsigned channels; /* 1 to 8 */
     unsigned depth;    /* bits per sample, 4 to 32 */
-    uint64_t total;    /* samples of each channel that are wanted; VF_ALL: as many as there are */
+    uint64_t total;    /* samples of each channel that are wanted */
     bool must_end;     /* a further frame behind them is an error */
     bool scalar;       /* do without the lanes (a test of the one against the other) */
 } vf_stream;
 
+/* As total: as many as there are, for a scan (see scan.h). */
 #define VF_ALL UINT64_MAX
 
 /* How far decoding got: the frame to come, or the one that is wrong. */
@@ -35,18 +36,10 @@ typedef struct {
     uint32_t fixed_block_size;
 } vf_cursor;
 
-/* Called for every frame decoded, when given. May return false to stop for want of memory. */
-typedef struct {
-    bool (*take)(void *context, const vf_cursor *at, uint32_t block_size);
-    void *context;
-} vf_observer;
-
 /* Decode the stream to sink, whose planes have room for total samples (or are all NULL). Every frame
    must have a right header, follow the one before, and have right checksums. Bytes behind the last
-   frame are ignored. *cursor says where it ended, well or not. Allocates one workspace.
-   With an observer every frame goes the scalar way. */
-vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink,
-                           const vf_observer *observer, vf_cursor *cursor);
+   frame are ignored. *cursor says where it ended, well or not. Allocates one workspace. */
+vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink, vf_cursor *cursor);
 
 /* Check a header against stream and cursor; on VF_OK the frame may stand there. The first one
    settles the kind of numbers in *cursor. */

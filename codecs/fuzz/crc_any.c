@@ -2,12 +2,15 @@
    The true ones are computed all the same, for the sanitizers to watch. */
 #define vf_crc8 fuzz_crc8
 #define vf_crc16 fuzz_crc16
+#define vf_crc16_continue fuzz_crc16_continue
 #include "crc.c"
 #undef vf_crc8
 #undef vf_crc16
+#undef vf_crc16_continue
 
 uint8_t vf_crc8(const uint8_t *data, size_t size);
 uint16_t vf_crc16(const uint8_t *data, size_t size);
+uint16_t vf_crc16_continue(uint16_t crc, const uint8_t *data, size_t size);
 
 static volatile unsigned kept;
 
@@ -21,4 +24,10 @@ uint16_t vf_crc16(const uint8_t *data, size_t size)
 {
     kept = fuzz_crc16(data, size);
     return (uint16_t)(data[size] << 8 | data[size + 1]);
+}
+
+uint16_t vf_crc16_continue(uint16_t crc, const uint8_t *data, size_t size)
+{
+    kept = fuzz_crc16_continue(crc, data, size);
+    return 0;
 }

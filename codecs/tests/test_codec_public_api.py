@@ -17,6 +17,7 @@ NAMES = [
     "FlacError",
     "FlacInfo",
     "Frame",
+    "FrameScanner",
     "Head",
     "LossyTileError",
     "SampleRangeError",

@@ -42,7 +42,7 @@ def test_any_stream(stream):
     listed = list(zarr_flac.iter_frames(data))
     assert len(listed) == len(parts)
     for frame, part, made in zip(listed, parts, stream.frames, strict=True):
-        assert tuple(frame) == (offset, first, made.block_size)
+        assert tuple(frame) == (offset, len(part), first, made.block_size)
         offset += len(part)
         first += made.block_size
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         UnsupportedFlacError,
     )
     from .spec import TileSpec
-    from .stream import FlacInfo, Frame, decode, iter_frames, read_info
+    from .stream import FlacInfo, Frame, FrameScanner, decode, iter_frames, read_info
     from .streaminfo import StreamInfo
     from .tile import decode_tile, encode_tile, read_tile_info
     from .zarr_v2 import Flac
@@ -37,6 +37,7 @@ __all__ = [
     "FlacError",
     "FlacInfo",
     "Frame",
+    "FrameScanner",
     "Head",
     "LossyTileError",
     "SampleRangeError",
@@ -65,7 +66,7 @@ _HOMES = {
         "UnsupportedDtypeError",
         "UnsupportedFlacError",
     ),
-    "stream": ("FlacInfo", "Frame", "decode", "iter_frames", "read_info"),
+    "stream": ("FlacInfo", "Frame", "FrameScanner", "decode", "iter_frames", "read_info"),
     "streaminfo": ("StreamInfo",),
     "spec": ("TileSpec",),
     "tile": ("decode_tile", "encode_tile", "read_tile_info"),

@@ -180,22 +180,50 @@ def decode_pixels(
     _decode(buffer, head, total, out, places, out.itemsize, offset)
 
 
-def frames(buffer: Buffer, head: Head) -> npt.NDArray[np.uint64]:
-    """Decode a stream only to find its frames.
+FRAME_FIELDS = np.dtype(
+    [("offset", "i8"), ("length", "i8"), ("first_sample", "i8"), ("block_size", "i8")]
+)
 
-    Returns
-    -------
-    Shape (frame, 3): byte of the frame, its first sample, its samples per channel
 
-    Raises
-    ------
-    CorruptFlacError
-        Damage or truncation.
+class Scan:
+    """The frames of a stream that comes in pieces, found without decoding them.
+
+    Parameters
+    ----------
+    streaminfo
+        What STREAMINFO says.
+    offset
+        Byte of the first frame in the stream: where the pieces begin.
     """
-    total = head.streaminfo.total_samples or _UNKNOWN_TOTAL
-    report, packed = _native.frames(buffer, _facts(head, total))
-    _check(report, head.streaminfo.total_samples)
-    return np.frombuffer(packed, np.uint64).reshape(-1, 3)
+
+    def __init__(self, streaminfo: StreamInfo, offset: int) -> None:
+        self._total = streaminfo.total_samples
+        self._facts = _facts(Head(streaminfo), self._total or _UNKNOWN_TOTAL)
+        self._state = _native.scan_state(offset)
+        self._start = offset
+        """Number of the first byte of what is left over."""
+        self._rest = bytearray()
+
+    def next(self, piece: Buffer, *, last: bool) -> npt.NDArray[Any]:
+        """Scan one more piece.
+
+        Returns
+        -------
+        The frames whose end is known by now, a row of `FRAME_FIELDS` each
+
+        Raises
+        ------
+        CorruptFlacError
+            Damage, truncation, or a frame missing.
+        """
+        if self._rest or not last:
+            self._rest += memoryview(piece).cast("B")
+            piece = self._rest
+        report, packed, start = _native.scan(piece, self._facts, self._state, last)
+        _check(report, self._total)
+        del self._rest[: start - self._start]
+        self._start = start
+        return np.frombuffer(packed, FRAME_FIELDS)
 
 
 def check_md5(head: Head, samples: npt.NDArray[np.int32]) -> None:

@@ -1,4 +1,4 @@
-"""Plain FLAC streams, without tiles or pixels: what they say, their samples, where frames begin.
+"""Plain FLAC streams, without tiles or pixels: what they say, their samples, where frames stand.
 
 Knows `backend` and `blocks`. Must not know what comments mean, nor dtypes other than int32.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,9 @@ class Frame(NamedTuple):
     """Where a frame stands."""
 
     offset: int
-    """Its first byte, counted from the start of the buffer."""
+    """Its first byte, counted from the start of the stream."""
+    length: int
+    """Its bytes."""
     first_sample: int
     """Number of its first sample."""
     block_size: int
@@ -103,8 +105,7 @@ def decode(
     if out is None:
         total = info.total_samples
         if not total:
-            listed = backend.frames(buffer, head)
-            total = int(listed[-1, 1] + listed[-1, 2]) if len(listed) else 0
+            total = int(_frames(buffer, head)["block_size"].sum())
         backend.check_sizes(memoryview(buffer).nbytes, head, info.channels, total)
         out = np.empty((info.channels, total), np.int32)
     elif out.dtype != np.int32 or out.ndim != 2 or not out.flags.c_contiguous:
@@ -119,9 +120,10 @@ def decode(
 
 
 def iter_frames(buffer: Buffer, *, streaminfo: StreamInfo | None = None) -> Iterator[Frame]:
-    """Iterate over the frames of a stream: where each one begins, and which samples it holds.
+    """Iterate over the frames of a stream: where each one stands, and which samples it holds.
 
-    A frame's length stands nowhere in it, so the stream is decoded (and checked) to find them.
+    Headers and checksums of all frames are checked; the samples are not decoded. `FrameScanner`
+    does the same for a stream that comes in pieces.
 
     Parameters
     ----------
@@ -134,4 +136,77 @@ def iter_frames(buffer: Buffer, *, streaminfo: StreamInfo | None = None) -> Iter
         Damage or truncation, before the first frame is given out.
     """
     head = parse_head(buffer) if streaminfo is None else Head(streaminfo)
-    return (Frame(*map(int, row)) for row in backend.frames(buffer, head))
+    return (Frame(*row) for row in _frames(buffer, head).tolist())
+
+
+class FrameScanner:
+    """Find the frames of a stream that comes in pieces, such as a file too large for memory.
+
+    A frame's length stands nowhere in it. It ends where its checksum comes out right and a header
+    with the next number follows, which is looked for at the speed of memory; the samples are
+    not decoded, except those of the last frame. A piece may end anywhere: bytes of a frame without
+    an end are kept for the next call, which is at most a few frames' worth.
+
+    Parameters
+    ----------
+    streaminfo
+        What the head of the stream says (`read_info(...).streaminfo`).
+    offset
+        Byte at which the frames begin (`read_info(...).frames_offset`), and the first piece.
+        0 for frames without a head.
+
+    Examples
+    --------
+    ::
+
+        info = read_info(head)
+        scanner = FrameScanner(info.streaminfo, info.frames_offset)
+        found = [scanner.feed(piece) for piece in pieces]
+        found.append(scanner.close())
+        frames = np.concatenate(found)
+        frames["offset"], frames["length"], frames["first_sample"], frames["block_size"]
+    """
+
+    def __init__(self, streaminfo: StreamInfo, offset: int = 0) -> None:
+        self._scan = backend.Scan(streaminfo, offset)
+
+    def feed(self, piece: Buffer) -> npt.NDArray[Any]:
+        """Scan the next bytes of the stream.
+
+        Parameters
+        ----------
+        piece
+            They begin where the piece before ended; any contiguous buffer. Large pieces, a
+            megabyte or so, are fastest. The GIL is released meanwhile.
+
+        Returns
+        -------
+        Array with the fields `offset` (counted from the start of the stream), `length`,
+        `first_sample` and `block_size`, all int64: the frames whose end is known by now. A frame
+        is given out once, in order.
+
+        Raises
+        ------
+        CorruptFlacError
+            Damage, or a frame missing. The scanner is then of no more use.
+        """
+        return self._scan.next(piece, last=False)
+
+    def close(self) -> npt.NDArray[Any]:
+        """Say that the stream ends here.
+
+        Returns
+        -------
+        The frames that were left, as from `feed`
+
+        Raises
+        ------
+        CorruptFlacError
+            The stream ends within a frame, or before the last sample that STREAMINFO promises.
+        """
+        return self._scan.next(b"", last=True)
+
+
+def _frames(buffer: Buffer, head: Head) -> npt.NDArray[Any]:
+    frames = memoryview(buffer).cast("B")[head.frames_offset :]
+    return backend.Scan(head.streaminfo, head.frames_offset).next(frames, last=True)

@@ -1,0 +1,213 @@
+#include "scan.h"
+
+#include <stdlib.h>
+
+#include "crc.h"
+#include "frame.h"
+
+/* Where a scan is: in front of a frame, in one whose header is known, or behind the last one. */
+enum { BEFORE, WITHIN, BEHIND };
+
+/* Bytes of the longest header, and of what stands at least behind it: a subframe and a CRC. */
+enum { LONGEST_HEADER = 16, SHORTEST_REST = 4 };
+
+static vf_cursor cursor_of(const vf_scan *scan)
+{
+    return (vf_cursor){
+        .frame = scan->frame,
+        .position = scan->position,
+        .byte = (size_t)scan->byte,
+        .variable = scan->variable,
+        .fixed_block_size = scan->fixed_block_size,
+    };
+}
+
+/* Enter the frame at scan->byte. */
+static void enter(const vf_stream *stream, vf_scan *scan, const vf_header *header)
+{
+    scan->place = WITHIN;
+    scan->header = *header;
+    scan->searched = scan->byte + header->size + SHORTEST_REST;
+    scan->checked = scan->byte;
+    scan->crc = 0;
+    scan->doubted = 0;
+    /* The last frame may be complete at any time. Another one that is twice as long as its samples
+       written out, and still without an end, is either strange or damaged. */
+    uint64_t plain = (uint64_t)header->channels * header->block_size * (stream->depth + 1) / 8;
+    bool final = header->block_size >= stream->total - scan->position;
+    scan->enough = final ? 0 : 2 * plain + 1024;
+}
+
+/* Report the frame and leave it, `length` bytes on. */
+static bool leave(vf_scan *scan, uint64_t length, const vf_finder *finder)
+{
+    const vf_found found = {scan->byte, length, scan->position, scan->header.block_size};
+    scan->place = BEFORE;
+    scan->frame++;
+    scan->position += scan->header.block_size;
+    scan->byte += length;
+    return finder->take(finder->context, &found);
+}
+
+/* Whether a header could be one of this stream's. */
+static bool is_kindred(const vf_stream *stream, const vf_header *header)
+{
+    return header->channels == stream->channels &&
+           (header->depth == 0 || header->depth == stream->depth);
+}
+
+/* Decode the frame to learn its length. */
+static vf_status measure(const vf_stream *stream, const vf_scan *scan, size_t *length)
+{
+    const vf_sink nowhere = {.width = 1, .item_size = 1, .row_stride = 1};
+    const size_t at = (size_t)(scan->byte - scan->base);
+    int64_t *workspace = malloc(
+        VF_FRAME_WORKSPACE(scan->header.channels, scan->header.block_size) * sizeof *workspace);
+    if (!workspace)
+        return VF_NO_MEMORY;
+    vf_status status =
+        vf_decode_frame(stream->data + at, stream->size - at, &scan->header, stream->depth,
+                        &nowhere, scan->position, workspace, length);
+    free(workspace);
+    return status;
+}
+
+/* Whether the frame at scan->byte may end in front of byte `end`, where a header stands, as far as its
+   checksum tells. */
+static bool agrees(const vf_stream *stream, vf_scan *scan, uint64_t end)
+{
+    const uint8_t *from = stream->data + (scan->checked - scan->base);
+    scan->crc = vf_crc16_continue(scan->crc, from, (size_t)(end - scan->checked));
+    scan->checked = end;
+    return scan->crc == 0;
+}
+
+/* Look for the end of this frame by the header behind it. *length becomes 0 when it is not there (yet). */
+static vf_status find_end(const vf_stream *stream, bool last, vf_scan *scan, size_t *length)
+{
+    const uint8_t *data = stream->data;
+    const size_t begin = (size_t)(scan->byte - scan->base);
+    vf_cursor behind = cursor_of(scan);
+    vf_advance(&behind, scan->header.block_size, 0);
+    *length = 0;
+    size_t at = (size_t)(scan->searched - scan->base);
+    if (behind.position >= stream->total || at >= stream->size)
+        return VF_OK;
+    for (; (at = vf_find_sync(data, at, stream->size, scan->variable)) < stream->size; at++) {
+        const size_t left = stream->size - at;
+        vf_header next;
+        if (left < LONGEST_HEADER && !last)
+            break;
+        if (vf_parse_header(data + at, left, &next) != VF_OK || !is_kindred(stream, &next) ||
+            !agrees(stream, scan, scan->base + at))
+            continue;
+        /* Two frames in a row, or one and zeros behind it, have the checksum of one frame. */
+        bool padded = !data[at - 1] && !data[at - 2];
+        if (!padded && vf_check_header(stream, &behind, &next) == VF_OK) {
+            *length = at - begin;
+            return VF_OK;
+        }
+        if (at - begin < scan->doubted)
+            continue;
+        scan->doubted = 2 * (uint64_t)(stream->size - begin);
+        vf_status status = measure(stream, scan, length);
+        if (status != VF_TRUNCATED)
+            return status;
+    }
+    /* The last byte may be the first half of a sync code. */
+    scan->searched = scan->base + (at < stream->size ? at : stream->size - 1);
+    return VF_OK;
+}
+
+/* Behind the last frame of a stream that does not say how long it is, nothing may stand that could be one
+   of its frames: else the one in between is damaged. */
+static vf_status look_behind(const vf_stream *stream, bool last, vf_scan *scan)
+{
+    size_t at = (size_t)(scan->searched - scan->base);
+    vf_header header;
+    if (scan->ended == VF_OK || at >= stream->size) {
+        scan->searched = scan->base + stream->size;
+        return VF_OK;
+    }
+    for (; (at = vf_find_sync(stream->data, at, stream->size, scan->variable)) < stream->size; at++) {
+        const size_t left = stream->size - at;
+        if (left < LONGEST_HEADER && !last) {
+            scan->searched = scan->base + at;
+            return VF_OK;
+        }
+        if (vf_parse_header(stream->data + at, left, &header) == VF_OK &&
+            is_kindred(stream, &header) &&
+            header.number >= (scan->variable ? scan->position : scan->frame))
+            return (vf_status)scan->ended;
+    }
+    scan->searched = scan->base + stream->size - 1;
+    return VF_OK;
+}
+
+/* Parse the header of the frame to come, or find that none comes. */
+static vf_status begin(const vf_stream *stream, vf_scan *scan)
+{
+    const size_t at = (size_t)(scan->byte - scan->base);
+    vf_cursor cursor = cursor_of(scan);
+    vf_header header;
+    vf_status status = vf_parse_header(stream->data + at, stream->size - at, &header);
+    if (status != VF_OK && stream->total == VF_ALL && scan->frame) {
+        scan->place = BEHIND;
+        scan->ended = (uint8_t)status;
+        scan->searched = scan->byte;
+        return VF_OK;
+    }
+    if (status == VF_OK)
+        status = vf_check_header(stream, &cursor, &header);
+    if (status != VF_OK)
+        return status;
+    scan->variable = cursor.variable;
+    scan->fixed_block_size = cursor.fixed_block_size;
+    enter(stream, scan, &header);
+    return VF_OK;
+}
+
+static vf_status go_on(const vf_stream *stream, bool last, vf_scan *scan, const vf_finder *finder)
+{
+    for (;;) {
+        const uint64_t left = scan->base + stream->size - scan->byte;
+        size_t length;
+        vf_status status;
+        if (scan->place == BEHIND)
+            return look_behind(stream, last, scan);
+        if (scan->place == BEFORE) {
+            if (scan->position >= stream->total) {
+                scan->place = BEHIND;
+                scan->ended = VF_OK;
+                scan->searched = scan->byte;
+                continue;
+            }
+            if (left < LONGEST_HEADER && !last)
+                return VF_OK;
+            if ((status = begin(stream, scan)) != VF_OK)
+                return status;
+            continue;
+        }
+        if ((status = find_end(stream, last, scan, &length)) != VF_OK)
+            return status;
+        if (length == 0) {
+            if (left < scan->enough && !last)
+                return VF_OK;
+            scan->enough = 2 * left; /* so that small pieces are not tried again and again */
+            status = measure(stream, scan, &length);
+            if (status == VF_TRUNCATED && !last)
+                return VF_OK;
+            if (status != VF_OK)
+                return status;
+        }
+        if (!leave(scan, length, finder))
+            return VF_NO_MEMORY;
+    }
+}
+
+vf_status vf_scan_frames(const vf_stream *stream, bool last, vf_scan *scan, const vf_finder *finder)
+{
+    vf_status status = go_on(stream, last, scan, finder);
+    scan->base = scan->place == BEHIND ? scan->searched : scan->byte;
+    return status;
+}
