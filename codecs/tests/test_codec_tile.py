@@ -382,3 +382,29 @@ def test_planes_can_be_selected(dtype):
 def test_a_wrong_selection_is_refused(fields):
     with pytest.raises(ConfigurationError):
         TileSpec(chunk_shape=(1, 8, 8), dtype=np.dtype("uint8"), **fields)
+
+
+def test_a_spec_remembers_no_more_than_is_right():
+    """What is worked out for one kind of tile serves no other, and is no part of the spec."""
+    spec = TileSpec((20, 30), "uint16", fill_value=9)
+    whole, edge = pixels((20, 30), "uint16"), pixels((7, 11), "uint16", 1)
+    tiles = [encode_tile(array, spec) for array in (whole, edge)]
+    wrong = retold(tiles[0], GEOSPATIAL_DTYPE="int16")
+    for _ in range(3):
+        np.testing.assert_array_equal(decode_tile(tiles[0], spec), whole)
+        np.testing.assert_array_equal(decode_tile(tiles[1], spec)[:7, :11], edge)
+        assert (decode_tile(tiles[1], spec)[7:] == 9).all()
+        with pytest.raises(UnsupportedDtypeError):
+            decode_tile(wrong, spec)
+    assert spec == TileSpec((20, 30), "uint16", fill_value=9)
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    assert pickle.dumps(spec) == pickle.dumps(TileSpec((20, 30), "uint16", fill_value=9))
+    for number in range(200):
+        decode_tile(retold(tiles[0], NUMBER=str(number)), spec)
+    assert len(spec.plans) <= 64
+
+
+def test_comments_of_one_tile_are_not_those_of_another():
+    data = encode_tile(pixels((4, 4), "uint8"), TileSpec())
+    read_tile_info(data).comments["GEOSPATIAL_DTYPE"] = "int8"
+    assert read_tile_info(data).comments["GEOSPATIAL_DTYPE"] == "uint8"

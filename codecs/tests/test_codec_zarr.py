@@ -257,3 +257,30 @@ def test_numcodecs_buffers():
     for view in (array[::2, ::3], array.T, np.asfortranarray(array), array.astype(">i4")):
         memory = view if view.flags.forc else np.ascontiguousarray(view)
         assert codec.decode(codec.encode(view)).tobytes() == memory.tobytes(order="A")
+
+
+@pytest.mark.parametrize("spec", [{}, {"chunk_shape": (16, 20), "dtype": "uint16"}])
+def test_numcodecs_decodes_into_any_array(spec):
+    pixels = np.arange(320, dtype="uint16").reshape(16, 20)
+    codec = Flac(**spec)
+    data = codec.encode(pixels)
+    for out in (
+        np.empty((16, 20), "uint16"),
+        np.empty((20, 16), "int16"),
+        np.empty(640, "u1"),
+        np.empty((2, 320), "i1"),
+        np.empty((16, 20), "uint16", order="F"),
+        bytearray(640),
+    ):
+        codec.decode(data, out)
+        order = "F" if getattr(out, "flags", None) is not None and out.flags.fnc else "C"
+        found = np.asarray(out).reshape(-1, order=order).view("u2")
+        np.testing.assert_array_equal(found, pixels.ravel())
+    for out in (np.empty(641, "u1"), np.empty(600, "u1")):
+        with pytest.raises(ValueError):
+            codec.decode(data, out)
+    read_only = np.zeros((16, 20), "uint16")
+    read_only.flags.writeable = False
+    with pytest.raises(ValueError):
+        codec.decode(data, read_only)
+    assert not read_only.any()

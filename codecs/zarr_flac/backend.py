@@ -11,6 +11,7 @@ Decoding is strict. Nothing is concealed: damage, a frame out of place and a mis
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,38 +121,37 @@ class Places:
     """Bytes from one row to the next."""
 
     @classmethod
-    def in_array(
+    def in_chunk(
         cls,
-        out: npt.NDArray[Any],
-        planes: npt.NDArray[Any],
+        chunk_shape: tuple[int, ...],
+        tile_shape: tuple[int, ...],
+        item_size: int,
         selection: Sequence[int],
         channels: int,
     ) -> Places | None:
-        """Find the places of the planes of an array, None where they are not simply rows.
+        """Find the places of samples in a C-contiguous array, None where they are not simply rows.
 
         Parameters
         ----------
-        out
-            The array that is written to.
-        planes
-            A view of `out` of shape (plane, ..., row, column), or fewer axes.
+        chunk_shape, tile_shape
+            Shape of a plane of the array, and of the part at its start that is written to, which
+            is shorter in the last two axes only.
+        item_size
+            Bytes of a pixel.
         selection
-            The channel that each plane shows.
+            The channel that each plane of the array shows.
         channels
             Channels in the stream.
         """
-        if not out.flags.c_contiguous or planes.strides[-1] != planes.itemsize:
-            return None
-        width = planes.shape[-1] if planes.ndim > 1 else 1
-        stride = planes.strides[-2] if planes.ndim > 2 else planes.itemsize * width
-        for axis in range(planes.ndim - 3, 0, -1):
-            inner = planes.strides[axis + 1] * planes.shape[axis + 1]
-            if planes.shape[axis] > 1 and planes.strides[axis] != inner:
-                return None
         places = [-1] * channels
-        for plane, channel in enumerate(selection):
-            places[channel] = plane * planes.strides[0]
-        return cls(tuple(places), width, stride)
+        plane = math.prod(chunk_shape) * item_size
+        for at, channel in enumerate(selection):
+            places[channel] = at * plane
+        if tile_shape == chunk_shape:
+            return cls(tuple(places), math.prod(tile_shape), plane)
+        if math.prod(chunk_shape[:-2]) > 1 and tile_shape[-2] != chunk_shape[-2]:
+            return None
+        return cls(tuple(places), tile_shape[-1], chunk_shape[-1] * item_size)
 
 
 def decode_pixels(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import ConfigurationError, CorruptFlacError
@@ -19,6 +20,9 @@ MARKER = b"fLaC"
 _STREAMINFO, _SEEKTABLE, _VORBIS_COMMENT, _FORBIDDEN = 0, 3, 4, 127
 _LAST = 0x80
 _MAX_BLOCK = 2**24 - 1
+_BLOCK_HEADER = struct.Struct(">I")
+_REMEMBERED = 4096
+"""Bytes of comments up to which they are remembered: tiles of a product often have the same."""
 _COMMENT_KEY = frozenset(map(chr, range(0x20, 0x7E))) - {"="}
 
 
@@ -66,8 +70,8 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
         No FLAC, a head that is damaged, or one that goes on behind the end of `buffer`.
     """
     view = memoryview(buffer).cast("B")
-    position = _skip_id3(view)
-    if bytes(view[position : position + 4]) != MARKER:
+    position = 0 if view[:4] == MARKER else _skip_id3(view)
+    if view[position : position + 4] != MARKER:
         raise CorruptFlacError(
             f"Found {bytes(view[position : position + 4])!r} at byte {position} where a FLAC "
             f"stream has {MARKER!r}. These bytes are not FLAC, or were cut in the wrong place."
@@ -76,16 +80,15 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
     streaminfo: StreamInfo | None = None
     comments: dict[str, str] | None = None
     vendor = ""
-    last = False
+    last = 0
     while not last:
         if position + 4 > len(view):
             raise CorruptFlacError(
                 f"The stream ends at byte {len(view)}, within the metadata block header at "
                 f"byte {position}. It is truncated: fetch all of it."
             )
-        last = bool(view[position] & _LAST)
-        kind = view[position] & ~_LAST
-        length = int.from_bytes(view[position + 1 : position + 4], "big")
+        (header,) = _BLOCK_HEADER.unpack_from(view, position)
+        last, kind, length = header >> 31, header >> 24 & 0x7F, header & _MAX_BLOCK
         start, position = position + 4, position + 4 + length
         if position > len(view):
             raise CorruptFlacError(
@@ -100,7 +103,7 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
         if kind == _STREAMINFO:
             streaminfo = StreamInfo.parse(view[start:position])
         elif kind == _VORBIS_COMMENT and comments is None:
-            vendor, comments = _parse_comments(view[start:position], start)
+            vendor, comments = _comments(view[start:position], start)
         elif kind == _FORBIDDEN:
             raise CorruptFlacError(
                 f"Found the forbidden metadata block type 127 at byte {start - 4}. "
@@ -203,8 +206,20 @@ def _skip_id3(view: memoryview) -> int:
     return 10 + (a << 21 | b << 14 | c << 7 | d) + footer
 
 
-def _parse_comments(block: memoryview, offset: int) -> tuple[str, dict[str, str]]:
+def _comments(block: memoryview, offset: int) -> tuple[str, dict[str, str]]:
     """Vendor string and fields of a VORBIS_COMMENT block; `offset` is its place, for messages."""
+    if len(block) > _REMEMBERED:
+        return _parse_comments(block, offset)
+    vendor, fields = _parse_known_comments(bytes(block), offset)
+    return vendor, fields.copy()
+
+
+@lru_cache(maxsize=64)
+def _parse_known_comments(block: bytes, offset: int) -> tuple[str, dict[str, str]]:
+    return _parse_comments(memoryview(block), offset)
+
+
+def _parse_comments(block: memoryview, offset: int) -> tuple[str, dict[str, str]]:
     position = 0
 
     def number() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,14 @@ class TileSpec:
                         f"takes {'' if fixed else 'at most '}{own}. Leave it out."
                     )
         put("fill_value", normalise_fill_value(self.fill_value, self.dtype))
+
+    @cached_property
+    def plans(self) -> dict[Any, Any]:
+        """What decoding has worked out for tiles of this spec, from one tile to the next."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "plans"}
 
     @property
     def planes(self) -> int:

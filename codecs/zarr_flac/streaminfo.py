@@ -64,6 +64,18 @@ class StreamInfo:
     """MD5 of the interleaved little-endian samples; all zero means unknown."""
 
     def __post_init__(self) -> None:
+        # One test for what is right, as every tile has a STREAMINFO; then what exactly is wrong.
+        if (
+            16 <= self.min_block_size <= self.max_block_size <= 65535
+            and 1 <= self.channels <= MAX_CHANNELS
+            and MIN_BITS_PER_SAMPLE <= self.bits_per_sample <= MAX_BITS_PER_SAMPLE
+            and 0 <= self.total_samples <= MAX_TOTAL_SAMPLES
+            and 0 <= self.sample_rate < 1 << 20
+            and 0 <= self.min_frame_size < 1 << 24
+            and 0 <= self.max_frame_size < 1 << 24
+            and len(self.md5) == 16
+        ):
+            return
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,9 @@ DATA_MAX = "GEOSPATIAL_DATA_MAX"
 PIXEL_ORDERS = ("row",)
 """Orders we know. Another one gets its name here, and its two functions where `encode_tile`
 hands pixels to `to_samples` and `decode_tile` takes them from `from_samples`."""
+
+_PLANS = 64
+"""How many kinds of tiles a spec remembers: inner ones, edges, corners, and some to spare."""
 
 _LENGTH = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 _Buffer = bytes | bytearray | memoryview
@@ -158,6 +161,60 @@ def decode_tile(
         The tile holds another dtype or shape than the spec says.
     """
     head = parse_head(data)
+    plan = _plan_of(head, spec)
+    backend.check_sizes(memoryview(data).nbytes, head, plan.channels, plan.total)
+    if out is None:
+        out = np.empty(plan.chunk_shape, plan.dtype)
+    elif out.shape != plan.chunk_shape or out.dtype != plan.dtype:
+        raise ConfigurationError(
+            f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
+            f"{plan.dtype.name} of shape {plan.chunk_shape}."
+        )
+    places = plan.places
+    if (
+        places is None
+        or not out.flags.c_contiguous
+        or backend.depth_stands_in_streaminfo_only(data, head)
+    ):
+        _decode_samples(data, head, spec, plan, out)
+    else:
+        backend.decode_pixels(data, head, plan.total, out, places, plan.offset)
+    if plan.tile_shape != plan.chunk_shape:
+        _pad(out, plan.tile_shape, fill_scalar(spec.fill_value, plan.dtype))
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How tiles with certain comments are decoded; worked out once for all of a product."""
+
+    dtype: np.dtype[Any]
+    channels: int
+    """Of the stream."""
+    chunk_shape: tuple[int, ...]
+    tile_shape: tuple[int, ...]
+    """The part of the chunk that the tile holds."""
+    total: int
+    """Samples in a channel."""
+    places: backend.Places | None
+    """Where samples go in a C-contiguous array; None where they are not pixels but for `offset`."""
+    offset: int
+
+
+def _plan_of(head: Head, spec: TileSpec) -> _Plan:
+    """Take the plan for a tile out of the spec's memory, or make it."""
+    info = head.streaminfo
+    key = head.vendor, info.bits_per_sample, info.total_samples, *head.comments.items()
+    plan: _Plan | None = spec.plans.get(key)
+    if plan is None:
+        plan = _make_plan(head, spec)
+        if len(spec.plans) >= _PLANS:
+            spec.plans.clear()
+        spec.plans[key] = plan
+    return plan
+
+
+def _make_plan(head: Head, spec: TileSpec) -> _Plan:
     _check_meaning(head, spec)
     named = head.comments.get(DTYPE)
     if named is not None and named not in DTYPES:
@@ -169,52 +226,33 @@ def decode_tile(
     channels = flac_channels(spec.channels, dtype, spec.mapping)
     chunk_shape, tile_shape = _shapes(head, spec)
     total = math.prod(tile_shape) // spec.planes
-    backend.check_sizes(memoryview(data).nbytes, head, channels, total)
-    if out is None:
-        out = np.empty(chunk_shape, dtype)
-    elif out.shape != chunk_shape or out.dtype != dtype:
-        raise ConfigurationError(
-            f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
-            f"{dtype.name} of shape {chunk_shape}."
+    offset = sample_offset(dtype, head.streaminfo.bits_per_sample)
+    places = None
+    if spec.mapping == EXACT and offset is not None:
+        selection = range(spec.channels) if spec.select is None else spec.select
+        first = 1 if spec.channels > 1 else 0
+        places = backend.Places.in_chunk(
+            chunk_shape[first:], tile_shape[first:], dtype.itemsize, selection, spec.channels
         )
-    region = _true_part(out, tile_shape)
+    return _Plan(dtype, channels, chunk_shape, tile_shape, total, places, offset or 0)
+
+
+def _decode_samples(
+    data: _Buffer, head: Head, spec: TileSpec, plan: _Plan, out: npt.NDArray[Any]
+) -> None:
+    """Decode by way of samples: where they are no pixels yet, or `out` is not contiguous."""
+    region = _true_part(out, plan.tile_shape)
     planes = region if spec.channels > 1 else region[np.newaxis]
-    if not _decode_straight(data, head, spec, total, out, planes):
-        samples = np.empty((channels, total), np.int32)
-        backend.decode(data, head, samples)
-        if spec.select is not None:
-            per_plane = channels // spec.channels
-            samples = samples.reshape(spec.channels, per_plane, total)[list(spec.select)]
-            samples = samples.reshape(-1, total)
-        if spec.mapping == FLAC_RASTER:
-            from_flac_raster(samples, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX), planes)
-        else:
-            from_samples(samples, head.streaminfo.bits_per_sample, planes)
-    if tile_shape != chunk_shape:
-        _pad(out, tile_shape, fill_scalar(spec.fill_value, dtype))
-    return out
-
-
-def _decode_straight(
-    data: _Buffer,
-    head: Head,
-    spec: TileSpec,
-    total: int,
-    out: npt.NDArray[Any],
-    planes: npt.NDArray[Any],
-) -> bool:
-    """Decode into `out` without samples in between, False where that cannot be done."""
-    if spec.mapping != EXACT or backend.depth_stands_in_streaminfo_only(data, head):
-        return False
-    offset = sample_offset(out.dtype, head.streaminfo.bits_per_sample)
-    if offset is None:
-        return False
-    selection = range(spec.channels) if spec.select is None else spec.select
-    places = backend.Places.in_array(out, planes, selection, spec.channels)
-    if places is None:
-        return False
-    backend.decode_pixels(data, head, total, out, places, offset)
-    return True
+    samples = np.empty((plan.channels, plan.total), np.int32)
+    backend.decode(data, head, samples)
+    if spec.select is not None:
+        per_plane = plan.channels // spec.channels
+        samples = samples.reshape(spec.channels, per_plane, plan.total)[list(spec.select)]
+        samples = samples.reshape(-1, plan.total)
+    if spec.mapping == FLAC_RASTER:
+        from_flac_raster(samples, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX), planes)
+    else:
+        from_samples(samples, head.streaminfo.bits_per_sample, planes)
 
 
 def read_tile_info(data: _Buffer) -> Head:

@@ -5,6 +5,7 @@ Translates between numcodecs' interface and `tile`; must not know how decoding w
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -70,15 +71,19 @@ class Flac(Codec):  # type: ignore[misc]
         return encode_tile(array, self.spec)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """Decode one tile, into `out` when given.
+        """Decode one tile, into `out` when given, which holds rubbish after an error.
 
         Raises
         ------
         FlacError
             See `decode_tile`.
         """
-        data = ensure_contiguous_ndarray(buf).view("B")
-        return ndarray_copy(decode_tile(data.data, self.spec), out)
+        data = ensure_contiguous_ndarray(buf).view("B").data
+        chunk = _as_chunk(out, self.spec)
+        if chunk is None:
+            return ndarray_copy(decode_tile(data, self.spec), out)
+        decode_tile(data, self.spec, chunk)
+        return out
 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration as JSON values, with the codec's id."""
@@ -103,6 +108,21 @@ class Flac(Codec):  # type: ignore[misc]
 def _known(config: dict[str, Any]) -> dict[str, Any]:
     TileSpec.from_config(config)  # names unknown keys better than a TypeError would
     return config
+
+
+def _as_chunk(out: Any, spec: TileSpec) -> npt.NDArray[Any] | None:
+    """The memory of an array as a chunk to decode into; None where it has to be copied there."""
+    if (
+        not isinstance(out, np.ndarray)
+        or not out.flags.c_contiguous
+        or not out.flags.writeable
+        or out.dtype.hasobject
+        or spec.dtype is None
+        or spec.chunk_shape is None
+        or out.nbytes != math.prod(spec.chunk_shape) * spec.dtype.itemsize
+    ):
+        return None
+    return out.reshape(-1).view("B").view(spec.dtype).reshape(spec.chunk_shape)
 
 
 def _in_memory_order(array: npt.NDArray[Any], spec: TileSpec) -> npt.NDArray[Any]:

@@ -141,12 +141,15 @@ class FlacCodec(BytesBytesCodec):
     def _spec_of(self, chunk_spec: ArraySpec) -> TileSpec:
         """The spec with what it leaves open taken from the chunk."""
         spec = self.spec
-        missing: dict[str, Any] = {}
-        if spec.dtype is None:
-            missing["dtype"] = _storage_dtype(chunk_spec)
-        if spec.chunk_shape is None:
-            missing["chunk_shape"] = chunk_spec.shape or (1,)
-        return replace(spec, **missing) if missing else spec
+        if spec.dtype is not None and spec.chunk_shape is not None:
+            return spec
+        dtype = _storage_dtype(chunk_spec) if spec.dtype is None else spec.dtype
+        shape = spec.chunk_shape or chunk_spec.shape or (1,)
+        key = "completed", dtype, shape
+        if key not in spec.plans:  # a few: chunks of an array are all of one shape
+            spec.plans[key] = replace(spec, dtype=dtype, chunk_shape=shape)
+        completed: TileSpec = spec.plans[key]
+        return completed
 
 
 def _storage_dtype(array_spec: ArraySpec) -> np.dtype[Any]:
