@@ -28,7 +28,7 @@ CODEC_LAYERS = [
 LAYERS = [
     "errors",
     "grid georef ranges stores atomic virtual_arrays",
-    "index",
+    "index fetch",
     "attributes",
     "layouts._json",
     "layouts._common",

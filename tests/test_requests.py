@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from servers import counting_registry, url_of
 from virtualizarr import open_virtual_dataset
 
 import virtual_flac
+from virtual_flac import fetch
 from virtual_flac.errors import SourceError, SourceNotFoundError, SourcePermissionError
-from virtual_flac.source import PREFIX_BYTES
+from virtual_flac.grid import Window
+from virtual_flac.source import PREFIX_BYTES, read_ranges
+from virtual_flac.tiles import TileReader
 
 TILE = 64
 
@@ -97,6 +101,51 @@ def test_a_whole_band_costs_every_tile_once(served: Any) -> None:
     level = virtual_flac.read_index(flac).levels[0]
     assert trace.total_requests <= 1 + level.lengths.size
     assert trace.total_bytes <= PREFIX_BYTES + int(level.lengths.sum())
+
+
+def test_pieces_that_touch_come_with_one_request_and_no_other_byte(served: Any) -> None:
+    server, flac, _ = served
+    content = flac.read_bytes()
+    starts, lengths = [500, 10, 20, 700, 25], [100, 10, 30, 50, 5]
+    server.reset()
+    pieces = read_ranges(url_of(server, flac.name), starts, lengths)
+    assert [bytes(piece) for piece in pieces] == [
+        content[start : start + length] for start, length in zip(starts, lengths, strict=True)
+    ]
+    assert {request.range for request in server.log()} == {(10, 50), (500, 600), (700, 750)}
+    assert pieces[1].obj is pieces[2].obj
+    server.reset()
+    read_ranges(url_of(server, flac.name), starts, lengths, max_gap=100)
+    assert {request.range for request in server.log()} == {(10, 50), (500, 750)}
+
+
+def test_requests_are_bounded_in_size(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, flac, _ = served
+    monkeypatch.setattr(fetch, "MAX_REQUEST_BYTES", 1000)
+    monkeypatch.setattr(fetch, "MAX_PENDING_BYTES", 2000)
+    content = flac.read_bytes()
+    starts = list(range(0, 6000, 300))
+    server.reset()
+    pieces = read_ranges(url_of(server, flac.name), starts, [300] * len(starts))
+    assert b"".join(pieces) == content[:6000]
+    assert [request.bytes_sent for request in server.log()] == [900] * 6 + [600]
+
+
+@pytest.mark.parametrize("where", ["aligned", "unaligned"])
+def test_windows_of_a_tile_reader_cost_a_request_a_tile_row(served: Any, where: str) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    index = virtual_flac.read_index(url)
+    shift = 0 if where == "aligned" else 7
+    window = Window(2 * TILE + shift, TILE + shift, 3 * TILE - shift, 3 * TILE - shift)
+    server.reset()
+    with ThreadPoolExecutor(2) as pool:
+        pixels = TileReader(url, index, None, pool).read(window)
+    col, row, width, height = window
+    np.testing.assert_array_equal(pixels, data[:, row : row + height, col : col + width])
+    log = server.log()
+    assert len(log) == 3
+    assert sum(request.bytes_sent for request in log) == index.levels[0].lengths[0, 1:4, 2:5].sum()
 
 
 def test_references_cost_tiles_only(served: Any, tmp_path: Path) -> None:

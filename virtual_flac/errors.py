@@ -13,7 +13,8 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     │   └── LayoutVersionError                a layout newer than this program
     ├── SourceError (OSError)                 a file or object cannot be read
     │   ├── SourceNotFoundError (FileNotFoundError)
-    │   └── SourcePermissionError (PermissionError)
+    │   ├── SourcePermissionError (PermissionError)
+    │   └── SourceChangedError                another file lies there than the one that was opened
     ├── RasterError (ValueError)              a raster that cannot be written without loss
     ├── SelectionError (ValueError)           a band, overview or option that the file does not have
     ├── MismatchError (ValueError)            rasters that do not fit together
@@ -38,6 +39,7 @@ __all__ = [
     "NeedBytes",
     "RasterError",
     "SelectionError",
+    "SourceChangedError",
     "SourceError",
     "SourceNotFoundError",
     "SourcePermissionError",
@@ -70,6 +72,10 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
 
 class SourcePermissionError(SourceError, PermissionError):
     """The file or object exists, but the credentials do not allow reading it."""
+
+
+class SourceChangedError(SourceError):
+    """The file was replaced or written to after its header was read."""
 
 
 class RasterError(FlacError, ValueError):

@@ -205,6 +205,13 @@ class TileIndex:
             fill_value=0 if fill is None else fill,
         )
 
+    def tile_name(self, level: int, plane: int, row: int, col: int) -> str:
+        """How errors call a tile; `plane` counts from 0 as in `Level`, bands from 1."""
+        count = self.raster.count
+        together = self.interleave == "pixel" and count > 1
+        band = f"bands 1 to {count}" if together else f"band {plane + 1}"
+        return f"level {level}, {band}, tile ({row}, {col})"
+
     @property
     def tile_count(self) -> int:
         """Number of tiles, overviews included."""

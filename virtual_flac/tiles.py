@@ -17,9 +17,9 @@ from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import TileSpec, decode_tile, read_tile_info
 
 from .errors import CorruptFlacError, FlacError
+from .fetch import FileReader, FileVersion
 from .grid import Window
 from .index import TileIndex
-from .source import read_ranges
 from .stores import registry_for, to_url
 
 #: What a tile's comments say of its true size.
@@ -48,7 +48,8 @@ class TileReader:
         pool: ThreadPoolExecutor,
     ) -> None:
         self._url = to_url(url)
-        self._registry = registry or registry_for(self._url)
+        version = FileVersion(index.file_size, index.etag, index.last_modified)
+        self._file = FileReader(self._url, registry or registry_for(self._url), version)
         self._index = index
         self._pool = pool
 
@@ -57,7 +58,8 @@ class TileReader:
     ) -> npt.NDArray[Any]:
         """Pixels of a window as they are stored, shape (band, y, x).
 
-        Reads and decodes the tiles that the window touches, whole.
+        Reads and decodes the tiles that the window touches, whole: neighbours with one request,
+        decoded as they arrive.
 
         Parameters
         ----------
@@ -71,7 +73,7 @@ class TileReader:
         Raises
         ------
         SourceError
-            When the bytes cannot be read.
+            When the bytes cannot be read, or are no longer those of `index`.
         CorruptFlacError
             When a tile is damaged, or not the one that the index means.
         """
@@ -87,22 +89,27 @@ class TileReader:
             for position, plane in enumerate(planes)
             for row, col in grid.tiles_of(window)
         ]
-        where = [(plane, row, col) for _, plane, row, col in tiles]
-        jobs = []
-        for (position, plane, row, col), data in zip(tiles, self._fetch(level, where), strict=True):
-            out = pixels if by_pixel else pixels[position : position + 1]
-            name = f"{self._url}: level {level}, plane {plane}, tile ({row}, {col})"
-            jobs.append(
-                self._pool.submit(_decode, data, spec, grid.window(row, col), window, out, name)
-            )
-        for job in jobs:
-            job.result()
-        return pixels
+        places = [(plane, row, col) for _, plane, row, col in tiles]
+        offsets = [int(index.levels[level].offsets[place]) for place in places]
+        lengths = [int(index.levels[level].lengths[place]) for place in places]
 
-    def _fetch(self, level: int, tiles: Sequence[tuple[int, int, int]]) -> list[Any]:
-        offsets = [int(self._index.levels[level].offsets[tile]) for tile in tiles]
-        lengths = [int(self._index.levels[level].lengths[tile]) for tile in tiles]
-        return read_ranges(self._url, offsets, lengths, self._registry)
+        def decode(found: dict[int, memoryview]) -> None:
+            jobs = []
+            for number, data in found.items():
+                position, _, row, col = tiles[number]
+                out = pixels if by_pixel else pixels[position : position + 1]
+                name = f"{self._url}: {index.tile_name(level, *places[number])}"
+                place = grid.window(row, col)
+                jobs.append(self._pool.submit(_decode, data, spec, place, window, out, name))
+            for job in jobs:
+                job.result()
+
+        def describe(members: Sequence[int]) -> str:
+            names = [index.tile_name(level, *places[number]) for number in members]
+            return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+        self._file.for_each(offsets, lengths, decode, describe)
+        return pixels
 
 
 def _decode(
