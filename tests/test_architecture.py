@@ -36,7 +36,7 @@ LAYERS = [
     "layouts",
     "source manifest writer",
     "parser tiles geotiff.session geotiff.describe geotiff.blocks geotiff.vrt",
-    "geotiff.overviews geotiff.check",
+    "verification geotiff.overviews geotiff.check",
     "geotiff.to_flac geotiff.to_geotiff",
     "dataset geotiff",
     "xarray_plugin cube references",

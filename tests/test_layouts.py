@@ -78,8 +78,16 @@ def indices(draw: st.DrawFn) -> TileIndex:
         count = math.prod(shape)
         sizes = draw(st.lists(st.integers(100, 2**32 - 1), min_size=count, max_size=count))
         lengths = np.asarray(sizes, dtype=np.uint64).reshape(shape)
+        # Any numbers will do for checksums.
+        crcs = (lengths * 2654435761 % 2**32).astype(np.uint32) if draw(st.booleans()) else None
         levels.append(
-            Level(width=width, height=height, offsets=np.zeros_like(lengths), lengths=lengths)
+            Level(
+                width=width,
+                height=height,
+                offsets=np.zeros_like(lengths),
+                lengths=lengths,
+                checksums=crcs,
+            )
         )
     return TileIndex(
         layout=tiled.LAYOUT,
@@ -128,6 +136,10 @@ def test_what_is_packed_is_parsed(index: TileIndex) -> None:
     for level, expected in zip(found.levels, index.levels, strict=True):
         assert (level.width, level.height) == (expected.width, expected.height)
         np.testing.assert_array_equal(level.lengths, expected.lengths)
+        if expected.checksums is None:
+            assert level.checksums is None
+        else:
+            np.testing.assert_array_equal(level.checksums, expected.checksums)
         covered = np.concatenate(
             [covered, level.offsets.ravel(), (level.offsets + level.lengths).ravel()]
         )

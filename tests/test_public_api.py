@@ -23,6 +23,8 @@ PUBLIC = {
     # writing
     "write_flac",
     "write_geotiff",
+    # checking
+    "verify",
     # many files, references
     "stack",
     "write_icechunk",

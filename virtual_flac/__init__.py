@@ -17,6 +17,7 @@ __all__ = [
     "read_index",
     "registry_for",
     "stack",
+    "verify",
     "write_flac",
     "write_geotiff",
     "write_icechunk",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .references import write_icechunk, write_kerchunk
     from .source import read_index
     from .stores import registry_for
+    from .verification import verify
 
 _HOMES = {
     "FLACParser": "parser",
@@ -40,6 +42,7 @@ _HOMES = {
     "read_index": "source",
     "registry_for": "stores",
     "stack": "cube",
+    "verify": "verification",
     "write_flac": "geotiff",
     "write_geotiff": "geotiff",
     "write_icechunk": "references",

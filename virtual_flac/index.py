@@ -17,6 +17,7 @@ from .errors import LayoutError
 from .georef import GeoReference
 from .grid import TileGrid
 
+U32Array = npt.NDArray[np.uint32]
 U64Array = npt.NDArray[np.uint64]
 Interleave = Literal["band", "tile", "pixel"]
 Tags = Mapping[str, Mapping[str, str]]
@@ -109,12 +110,15 @@ class Level:
     offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
         First byte in the file and number of bytes of each tile. A plane is a band, or all bands
         together where they are interleaved by pixel.
+    checksums : ndarray of uint32, same shape, or None
+        CRC-32 of the bytes of each tile, where the file has them.
     """
 
     width: int
     height: int
     offsets: U64Array
     lengths: U64Array
+    checksums: U32Array | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ from zarr_flac import TileSpec, encode_tile
 from .atomic import check_target, copy_bytes, replacing
 from .errors import FlacError, RasterError, SelectionError
 from .grid import TileGrid, Window
-from .index import Interleave, Level, RasterInfo, TileIndex, U64Array
+from .index import Interleave, Level, RasterInfo, TileIndex, U32Array, U64Array
 from .layouts.tiled import LAYOUT, pack, relative_offsets, tile_comments
 
 Progress = Callable[[int, int], object]
@@ -162,6 +163,7 @@ class FlacWriter:
         shapes = [(planes, grid.rows, grid.cols) for grid in self._grids]
         self._lengths: list[U64Array] = [np.zeros(shape, np.uint64) for shape in shapes]
         self._spooled: list[U64Array] = [np.zeros(shape, np.uint64) for shape in shapes]
+        self._checksums: list[U32Array] = [np.zeros(shape, np.uint32) for shape in shapes]
         channels = raster.count if self._by_pixel else 1
         self._spec = TileSpec(
             chunk_shape=(channels, options.tile_size, options.tile_size),
@@ -292,6 +294,7 @@ class FlacWriter:
         self._spool.write(data)
         self._spooled[tile.level][where] = self._position
         self._lengths[tile.level][where] = len(data)
+        self._checksums[tile.level][where] = zlib.crc32(data)
         self._position += len(data)
         self._done += pixels
         if self._progress:
@@ -340,8 +343,16 @@ class FlacWriter:
             tile_shape=(self._options.tile_size, self._options.tile_size),
             interleave=self._options.interleave,
             levels=tuple(
-                Level(width=grid.width, height=grid.height, offsets=lengths, lengths=lengths)
-                for grid, lengths in zip(self._grids, self._lengths, strict=True)
+                Level(
+                    width=grid.width,
+                    height=grid.height,
+                    offsets=lengths,
+                    lengths=lengths,
+                    checksums=checksums,
+                )
+                for grid, lengths, checksums in zip(
+                    self._grids, self._lengths, self._checksums, strict=True
+                )
             ),
             source_overviews=self._source_overviews and len(self._grids) > 1,
             extra=self._extra,

@@ -27,6 +27,7 @@ NAMES = [
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
     "__version__",
+    "count_ambiguous",
     "decode",
     "decode_tile",
     "encode_tile",

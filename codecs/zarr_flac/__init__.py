@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .spec import TileSpec
     from .stream import FlacInfo, Frame, FrameScanner, decode, iter_frames, read_info
     from .streaminfo import StreamInfo
-    from .tile import decode_tile, encode_tile, read_tile_info
+    from .tile import count_ambiguous, decode_tile, encode_tile, read_tile_info
     from .zarr_v2 import Flac
     from .zarr_v3 import FlacCodec
 
@@ -47,6 +47,7 @@ __all__ = [
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
     "__version__",
+    "count_ambiguous",
     "decode",
     "decode_tile",
     "encode_tile",
@@ -69,7 +70,7 @@ _HOMES = {
     "stream": ("FlacInfo", "Frame", "FrameScanner", "decode", "iter_frames", "read_info"),
     "streaminfo": ("StreamInfo",),
     "spec": ("TileSpec",),
-    "tile": ("decode_tile", "encode_tile", "read_tile_info"),
+    "tile": ("count_ambiguous", "decode_tile", "encode_tile", "read_tile_info"),
     "zarr_v2": ("Flac",),
     "zarr_v3": ("FlacCodec",),
 }

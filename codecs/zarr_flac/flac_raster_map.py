@@ -78,6 +78,47 @@ def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDAr
         np.copyto(out, _search(shaped, lo, hi, dtype), casting="unsafe")
 
 
+def count_ambiguous(pixels: npt.NDArray[Any], low: float, high: float) -> int:
+    """How many decoded pixels share their sample with another value.
+
+    Those are the ones of which no decoder can tell what flac-raster was given.
+
+    Parameters
+    ----------
+    pixels
+        What `from_flac_raster` gave.
+    low, high
+        The extremes that flac-raster recorded.
+
+    Raises
+    ------
+    CorruptFlacError
+        The extremes are no values of the dtype.
+    """
+    dtype = pixels.dtype
+    if dtype.kind == "f":
+        # Samples have 24 bits; every one stands for an interval.
+        return int(pixels.size)
+    lo, hi = _extremes(low, high, dtype)
+    if lo == hi:
+        return 0
+    if dtype.name in ("uint8", "uint16", "int16"):
+        values = np.arange(lo, hi + 1, dtype=np.int64)
+        samples = _images(values.astype(dtype), lo, hi, _SCALE_16).astype(np.uint16)
+        _, which, counts = np.unique(samples, return_inverse=True, return_counts=True)
+        shared = counts[which] > 1
+        return int(np.count_nonzero(shared[pixels.astype(np.int64) - lo]))
+    with np.errstate(over="ignore"):
+        if float(dtype.type(hi) - dtype.type(lo)) != hi - lo:
+            return int(pixels.size)  # the range wrapped: values lie in two branches of the map
+    images = _images(pixels, lo, hi, _SCALE_24)
+    shared = np.zeros(pixels.shape, bool)
+    for step in (-1, 1):  # the map is monotone
+        near = np.clip(pixels.astype(np.int64) + step, lo, hi)
+        shared |= (near != pixels) & (_images(near.astype(dtype), lo, hi, _SCALE_24) == images)
+    return int(np.count_nonzero(shared))
+
+
 def _extremes(low: float, high: float, dtype: np.dtype[Any]) -> tuple[int, int]:
     limits = np.iinfo(dtype)
     for value in (low, high):

@@ -26,6 +26,7 @@ from .errors import (
     UnsupportedFlacError,
 )
 from .fill import fill_scalar
+from .flac_raster_map import count_ambiguous as _count_ambiguous
 from .flac_raster_map import from_flac_raster
 from .samples import (
     DTYPES,
@@ -264,6 +265,25 @@ def read_tile_info(data: _Buffer) -> Head:
         The bytes are not FLAC, damaged, or end within the head.
     """
     return parse_head(data)
+
+
+def count_ambiguous(data: _Buffer, pixels: npt.NDArray[Any]) -> int:
+    """How many pixels of a tile of flac-raster are only one of several possible values.
+
+    Parameters
+    ----------
+    data
+        The tile, or its first bytes.
+    pixels
+        What `decode_tile` gave with `mapping = "flac-raster"`.
+
+    Raises
+    ------
+    CorruptFlacError
+        The tile's comments do not say the extremes that the map needs.
+    """
+    head = parse_head(data)
+    return _count_ambiguous(pixels, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX))
 
 
 def _check_meaning(head: Head, spec: TileSpec) -> None:

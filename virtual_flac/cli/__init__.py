@@ -15,6 +15,7 @@ from .. import __version__
 from .convert import convert
 from .demo import demo
 from .stack import stack
+from .verify import verify
 from .virtualize import virtualize
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(convert)
 app.command()(virtualize)
 app.command()(stack)
+app.command()(verify)
 app.command()(demo)
 
 

@@ -18,7 +18,16 @@ import numpy.typing as npt
 from ..errors import LayoutError, LayoutVersionError, UnsupportedDtypeError
 from ..georef import GeoReference
 from ..grid import TileGrid, Window
-from ..index import Band, Interleave, Level, RasterInfo, TileIndex, U64Array, check_tiles
+from ..index import (
+    Band,
+    Interleave,
+    Level,
+    RasterInfo,
+    TileIndex,
+    U32Array,
+    U64Array,
+    check_tiles,
+)
 from . import _common
 from ._json import (
     SIZE_BYTES,
@@ -31,7 +40,7 @@ from ._json import (
 )
 
 LAYOUT = "virtual-flac"
-VERSION = "1.0"
+VERSION = "1.1"
 #: Above this many tiles the verbose list that flac-raster reads is left out.
 MAX_FRAMES = 1000
 MAX_BANDS = 1 << 16
@@ -96,15 +105,25 @@ def parse(
     planes = 1 if interleave == "pixel" else raster.count
     sizes = []
     shapes = []
+    checksums = []
     for number, item in enumerate(as_list(require(index, "levels", "the index"), "levels")):
-        level_grid, lengths = _parse_level(item, f"levels[{number}]", grid, planes)
+        level_grid, lengths, crcs = _parse_level(item, f"levels[{number}]", grid, planes)
         shapes.append(level_grid)
         sizes.append(lengths)
+        checksums.append(crcs)
     if not sizes or len(sizes) > MAX_LEVELS or shapes[0] != grid:
         raise LayoutError("levels must begin with the full resolution and be at most 32")
     levels = tuple(
-        Level(width=g.width, height=g.height, offsets=o + np.uint64(data_offset), lengths=n)
-        for g, o, n in zip(shapes, relative_offsets(sizes, interleave), sizes, strict=True)
+        Level(
+            width=g.width,
+            height=g.height,
+            offsets=o + np.uint64(data_offset),
+            lengths=n,
+            checksums=c,
+        )
+        for g, o, n, c in zip(
+            shapes, relative_offsets(sizes, interleave), sizes, checksums, strict=True
+        )
     )
     result = TileIndex(
         layout=LAYOUT,
@@ -226,13 +245,28 @@ def _parse_items(value: Any, name: str) -> dict[str, str]:
     return {key: as_str(text, f"{name}.{key}") for key, text in as_object(value, name).items()}
 
 
-def _parse_level(item: Any, name: str, base: TileGrid, planes: int) -> tuple[TileGrid, U64Array]:
+def _parse_level(
+    item: Any, name: str, base: TileGrid, planes: int
+) -> tuple[TileGrid, U64Array, U32Array | None]:
     level = as_object(item, name)
     width = as_int(require(level, "width", name), f"{name}.width", low=1, high=base.width)
     height = as_int(require(level, "height", name), f"{name}.height", low=1, high=base.height)
     grid = TileGrid(height, width, base.tile_height, base.tile_width)
-    sizes = require(level, "sizes", name)
-    return grid, _parse_sizes(sizes, f"{name}.sizes", (planes, grid.rows, grid.cols))
+    shape = (planes, grid.rows, grid.cols)
+    sizes = _parse_sizes(require(level, "sizes", name), f"{name}.sizes", shape)
+    # Since 1.1.
+    checksums = level.get("checksums")
+    if checksums is None:
+        return grid, sizes, None
+    return grid, sizes, _parse_checksums(checksums, f"{name}.checksums", shape)
+
+
+def _parse_checksums(value: Any, name: str, shape: tuple[int, int, int]) -> U32Array:
+    data = _decode_base64(value, name)
+    count = shape[0] * shape[1] * shape[2]
+    if len(data) != 4 * count:
+        raise LayoutError(f"{name} has {len(data)} bytes, expected 4 for each of {count} tiles")
+    return np.frombuffer(data, dtype="<u4").reshape(shape).astype(np.uint32)
 
 
 def _parse_sizes(value: Any, name: str, shape: tuple[int, int, int]) -> U64Array:
@@ -331,10 +365,7 @@ def pack(index: TileIndex) -> bytes:
         "interleave": index.interleave,
         **dict(_pack_optional(index)),
         "bands": [_pack_band(band) for band in raster.bands],
-        "levels": [
-            {"width": lev.width, "height": lev.height, "sizes": _pack_sizes(lev.lengths)}
-            for lev in index.levels
-        ],
+        "levels": [_pack_level(level) for level in index.levels],
     }
     grid = index.grid(0)
     if grid.rows * grid.cols <= MAX_FRAMES:
@@ -385,6 +416,18 @@ def _pack_band(band: Band) -> dict[str, Any]:
         ).decode()
     if band.tags:
         packed["tags"] = {domain: dict(items) for domain, items in band.tags.items()}
+    return packed
+
+
+def _pack_level(level: Level) -> dict[str, Any]:
+    packed: dict[str, Any] = {
+        "width": level.width,
+        "height": level.height,
+        "sizes": _pack_sizes(level.lengths),
+    }
+    if level.checksums is not None:
+        crcs = level.checksums.astype("<u4").tobytes()
+        packed["checksums"] = base64.b64encode(crcs).decode()
     return packed
 
 

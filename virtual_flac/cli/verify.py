@@ -1,0 +1,89 @@
+"""`virtual-flac verify`: whether a FLAC raster is whole, tile by tile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from .console import BAD_DATA, clear_errors, print_json, print_table, progress_bar, size_text
+
+if TYPE_CHECKING:
+    from ..verification import TileFinding, Verification
+
+#: Rows of a table on a terminal; --json has them all.
+_MOST_ROWS = 50
+
+
+def verify(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="FLAC raster: path or URL.")],
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail, too, where flac-raster's map had lost pixels."),
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; one per core by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Check every byte of a FLAC raster and name each damaged tile.
+
+    The exit status is 0 for a file that is as it was written, and 1 for any other.
+
+    [b]virtual-flac verify dem.flac[/b]
+
+    [b]virtual-flac verify s3://bucket/dem.flac --json[/b]
+    """
+    with clear_errors(), progress_bar("Checking", quiet=quiet or as_json) as progress:
+        from ..verification import verify as check
+
+        report = check(source, workers=workers, progress=progress)
+    if as_json:
+        print_json(report.to_dict())
+    elif not quiet:
+        _show(report)
+    for fault in report.faults if quiet else ():
+        typer.echo(f"Error: {source}: {fault}", err=True)
+    if not report.ok or (strict and report.losses):
+        raise typer.Exit(BAD_DATA)
+
+
+def _show(report: Verification) -> None:
+    covered = f"{report.with_checksum} by a checksum of all bytes, {report.with_md5} by an MD5"
+    gaps = ", ".join(f"{start} to {end}" for start, end in report.unclaimed)
+    print_table(
+        report.source,
+        {
+            "layout": report.layout,
+            "read": f"{size_text(report.bytes_read)} of {size_text(report.file_size)}",
+            "tiles": f"{report.tiles}: {covered}",
+            "damaged tiles": str(len(report.faults)),
+            "bytes of no tile": gaps or "none",
+            "lost by flac-raster": f"pixels in {len(report.losses)} tiles",
+            "verdict": "whole" if report.ok else "damaged",
+        },
+    )
+    _show_tiles("Damaged tiles", report.faults)
+    _show_tiles("Tiles that flac-raster's map cannot give back", report.losses)
+
+
+def _show_tiles(title: str, findings: tuple[TileFinding, ...]) -> None:
+    if not findings:
+        return
+    table = Table("level", "band", "row", "col", "bytes", "what", title=title)
+    for found in findings[:_MOST_ROWS]:
+        table.add_row(
+            str(found.level),
+            "all" if found.band is None else str(found.band),
+            str(found.row),
+            str(found.col),
+            f"{found.offset} to {found.offset + found.length}",
+            found.what,
+        )
+    console = Console()
+    console.print(table)
+    if len(findings) > _MOST_ROWS:
+        console.print(f"and {len(findings) - _MOST_ROWS} more (--json lists all)")
