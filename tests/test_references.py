@@ -176,7 +176,9 @@ def test_a_sentinel_sized_band_stays_under_25_kb(tmp_path: Path) -> None:
             tags={"": {"AREA_OR_POINT": "Area"}},
         )  # fmt: skip
         level = Level(width=10_980, height=10_980, offsets=offsets, lengths=lengths)
-        index = TileIndex(layout="virtual-flac", raster=raster, tile_size=1024, levels=(level,))
+        index = TileIndex(
+            layout="virtual-flac", raster=raster, tile_shape=(1024, 1024), levels=(level,)
+        )
         url = "https://example.com/sentinel-2/T36RXV_20260714T081609_B04_10m.flac"
         registry = virtual_flac.registry_for(url)
         for loadable in (None, []):
