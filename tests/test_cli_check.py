@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 import rasters
 import servers
 from typer.testing import CliRunner
@@ -95,8 +96,45 @@ def test_verify_over_http_and_s3(
     assert report["ok"] is True
 
 
-@pytest.mark.parametrize("command", ["verify"])
+@pytest.mark.parametrize("command", ["compare", "verify"])
 def test_help_has_an_example(command: str) -> None:
     text = " ".join(run(command, "--help").stdout.split())
     assert f"virtual-flac {command} " in text
     assert "--json" in text
+
+
+def test_compare(tif: Path, flac: Path, tmp_path: Path) -> None:
+    result = run("compare", tif, flac)
+    assert "identical" in result.stdout
+    assert result.stderr == ""
+    assert run("compare", tif, flac, "--quiet").output == ""
+    report = json.loads(run("compare", tif, flac, "--json").stdout)
+    assert report["identical"] is True
+    assert [band["differing"] for band in report["bands"]] == [0, 0]
+
+
+def test_compare_ends_with_one_when_something_differs(tif: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.tif"
+    other.write_bytes(tif.read_bytes())
+    with rasterio.open(other, "r+") as target:
+        target.update_tags(more="1")
+    assert "tag more" in run("compare", tif, other, code=1).stdout
+    run("compare", tif, other, "--pixels-only")
+    with rasterio.open(other, "r+") as target:
+        pixels = target.read(1)
+        pixels[3, 4] += 1
+        target.write(pixels, 1)
+    run("compare", tif, other, "--pixels-only", code=1)
+    out = tmp_path / "report.json"
+    result = run("compare", tif, other, "--export", out, "--no-bands", code=1)
+    assert "Bands" not in result.stdout
+    assert json.loads(out.read_text())["bands"][0]["max_error"] == 1
+    assert "--force" in run("compare", tif, other, "-e", out, code=2).stderr
+    run("compare", tif, other, "-e", out, "-f", code=1)
+
+
+def test_compare_of_what_cannot_be_read(tif: Path, tmp_path: Path) -> None:
+    result = run("compare", tif, tmp_path / "none.tif", code=1)
+    assert result.stderr.startswith("Error: ")
+    assert result.stdout == ""
+    run("compare", tif, code=2)

@@ -24,6 +24,7 @@ PUBLIC = {
     "write_flac",
     "write_geotiff",
     # checking
+    "compare",
     "verify",
     # many files, references
     "stack",

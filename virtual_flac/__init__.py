@@ -14,6 +14,7 @@ __all__ = [
     "FlacError",
     "TileIndex",
     "__version__",
+    "compare",
     "read_index",
     "registry_for",
     "stack",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .comparison import compare
     from .cube import stack
     from .errors import FlacError
     from .geotiff import write_flac, write_geotiff
@@ -39,6 +41,7 @@ _HOMES = {
     "FLACParser": "parser",
     "FlacError": "errors",
     "TileIndex": "index",
+    "compare": "comparison",
     "read_index": "source",
     "registry_for": "stores",
     "stack": "cube",

@@ -74,7 +74,11 @@ def read_index(
             return replace(index, etag=version.etag, last_modified=version.last_modified)
 
 
-def read_start(url: str | os.PathLike[str], count: int) -> bytes:
+def read_start(
+    url: str | os.PathLike[str],
+    count: int,
+    registry: ObjectStoreRegistry[Any] | None = None,
+) -> bytes:
     """The first `count` bytes of a file, or fewer when it is shorter.
 
     Raises
@@ -83,7 +87,7 @@ def read_start(url: str | os.PathLike[str], count: int) -> bytes:
         When the file cannot be read.
     """
     address = to_url(url)
-    return FileReader(address, registry_for(address)).head(count)[0]
+    return FileReader(address, registry or registry_for(address)).head(count)[0]
 
 
 def read_ranges(

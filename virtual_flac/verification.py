@@ -18,9 +18,10 @@ from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import Head, count_ambiguous, decode, decode_tile, iter_frames, read_tile_info
 
 from .errors import CorruptFlacError, FlacError
+from .fetch import FileReader, FileVersion
 from .index import TileIndex
 from .ranges import MergedRange, merge_ranges
-from .source import read_index, read_ranges
+from .source import read_index
 from .stores import registry_for, to_url
 from .writer import available_cores
 
@@ -178,6 +179,8 @@ def verify(
     registry = registry or registry_for(url)
     index = read_index(url, registry)
     places, offsets, lengths = _tiles(index)
+    version = FileVersion(index.file_size, index.etag, index.last_modified)
+    file = FileReader(url, registry, version)
     merged = merge_ranges(offsets, lengths, max_bytes=READ_BYTES)
     total = sum(piece.length for piece in merged)
     done = 0
@@ -186,7 +189,7 @@ def verify(
     with_md5 = 0
     threads = workers or available_cores()
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        for piece, data in _pieces(url, merged, registry):
+        for piece, data in _pieces(file, merged):
             jobs = [
                 pool.submit(
                     check_tile,
@@ -220,7 +223,7 @@ def verify(
         with_md5=with_md5,
         faults=tuple(finding for _, finding in sorted(faults, key=lambda item: item[0])),
         losses=tuple(finding for _, finding in sorted(losses, key=lambda item: item[0])),
-        unclaimed=tuple(_unclaimed(url, index, offsets, lengths, registry)),
+        unclaimed=tuple(_unclaimed(file, index, offsets, lengths)),
     )
 
 
@@ -323,12 +326,12 @@ def _tiles(index: TileIndex) -> tuple[list[TilePlace], list[int], list[int]]:
 
 
 def _pieces(
-    url: str, merged: list[MergedRange], registry: ObjectStoreRegistry[Any]
+    file: FileReader, merged: list[MergedRange]
 ) -> Iterator[tuple[MergedRange, memoryview]]:
     """The bytes of each range; the next one is read while one is checked."""
 
     def read(piece: MergedRange) -> memoryview:
-        return memoryview(read_ranges(url, [piece.start], [piece.length], registry)[0])
+        return file.get(piece.start, piece.end, f"bytes {piece.start} to {piece.end}")
 
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
         waiting: deque[tuple[MergedRange, Future[memoryview]]] = deque()
@@ -356,16 +359,12 @@ def _finding(index: TileIndex, place: TilePlace, what: str) -> TileFinding:
 
 
 def _unclaimed(
-    url: str,
-    index: TileIndex,
-    offsets: list[int],
-    lengths: list[int],
-    registry: ObjectStoreRegistry[Any],
+    file: FileReader, index: TileIndex, offsets: list[int], lengths: list[int]
 ) -> Iterator[tuple[int, int]]:
     """Bytes between the head, the tiles and the end of the file."""
     position = min(offsets)
     if index.layout in _WITH_INDEX_SIZE:
-        position = 4 + int.from_bytes(bytes(read_ranges(url, [0], [4], registry)[0]), "big")
+        position = 4 + int.from_bytes(file.get(0, 4, "the size of the index"), "big")
     for piece in merge_ranges(offsets, lengths):
         if piece.start > position:
             yield position, piece.start

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .compare import compare
 from .convert import convert
 from .demo import demo
 from .stack import stack
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(convert)
 app.command()(virtualize)
 app.command()(stack)
+app.command()(compare)
 app.command()(verify)
 app.command()(demo)
 

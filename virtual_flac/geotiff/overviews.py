@@ -78,7 +78,7 @@ def overview_datasets(
     method = _check_resampling(resampling, raster)
     with contextlib.ExitStack() as stack:
         if overviews in ("source", "auto"):
-            count = _overview_count(dataset)
+            count = overview_count(dataset)
             if count or overviews == "source":
                 yield _open_levels(stack, dataset.name, count), True
                 return
@@ -156,7 +156,14 @@ def _check_resampling(resampling: str | None, raster: RasterInfo) -> Resampling:
         ) from None
 
 
-def _overview_count(dataset: DatasetReader) -> int:
+def overview_count(dataset: DatasetReader) -> int:
+    """Number of overviews of a dataset.
+
+    Raises
+    ------
+    RasterError
+        When its bands differ in it.
+    """
     counts = {len(dataset.overviews(index)) for index in dataset.indexes}
     if len(counts) > 1:
         raise RasterError(

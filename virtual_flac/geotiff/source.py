@@ -1,0 +1,87 @@
+"""What GDAL reads as a `RasterSource`. Knows rasterio; must not know FLAC."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy.typing as npt
+from rasterio.io import DatasetReader
+from rasterio.windows import Window as RasterioWindow
+
+from ..grid import Window
+from .describe import describe
+from .overviews import overview_count
+from .session import gdal_session, naming, open_level
+
+
+class GdalSource:
+    """A dataset and its overviews as a `virtual_flac.raster_source.RasterSource`.
+
+    Parameters
+    ----------
+    levels : sequence of rasterio.io.DatasetReader
+        Full resolution first.
+    """
+
+    def __init__(self, levels: Sequence[DatasetReader]) -> None:
+        first = levels[0]
+        self._levels = levels
+        self.name = first.name
+        self.info = describe(first, mask="drop")
+        self.sizes = tuple((level.width, level.height) for level in levels)
+        self.block_shape: tuple[int, int] = first.block_shapes[0]
+        interleave = first.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE")
+        self.by_pixel = first.count > 1 and interleave != "BAND"
+
+    def read(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[Any]:
+        """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
+        dataset = self._levels[level]
+        with naming(self.name):
+            pixels: npt.NDArray[Any] = dataset.read(
+                list(bands or dataset.indexes), window=RasterioWindow(*window)
+            )
+        return pixels
+
+
+@contextlib.contextmanager
+def opened_gdal(source: str | os.PathLike[str]) -> Iterator[GdalSource]:
+    """A raster that GDAL reads, for the block.
+
+    Raises
+    ------
+    SourceError
+        When GDAL cannot open it.
+    RasterError, UnsupportedDtypeError
+        When its bands differ in dtype or nodata, or are complex.
+    """
+    name = os.fspath(source)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(gdal_session(**_settings(name)))
+        stack.enter_context(naming(name))
+        levels = [stack.enter_context(open_level(name, "r", 0))]
+        for level in range(1, overview_count(levels[0]) + 1):
+            levels.append(stack.enter_context(open_level(name, "r", level)))
+        yield GdalSource(levels)
+
+
+def _settings(name: str) -> dict[str, Any]:
+    """GDAL's words for what the environment tells obstore."""
+    if "://" not in name:
+        return {}
+    settings: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "")
+    if endpoint.netloc:
+        settings |= {
+            "AWS_S3_ENDPOINT": endpoint.netloc,
+            "AWS_HTTPS": "NO" if endpoint.scheme == "http" else "YES",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+        }
+    if os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("true", "1", "yes"):
+        settings["AWS_NO_SIGN_REQUEST"] = "YES"
+    return settings
