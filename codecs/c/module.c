@@ -12,7 +12,7 @@
 #include "scan.h"
 
 /* Numbers of vf_stream in the order in which Python passes them. */
-#define STREAM_FORMAT "nIIIIKpp"
+#define STREAM_FORMAT "nIIIIKKpp"
 
 static int check_stream(const vf_stream *stream, Py_ssize_t first_frame)
 {
@@ -64,20 +64,21 @@ static PyObject *decode(PyObject *self, PyObject *args)
     Py_buffer in, out;
     PyObject *planes;
     Py_ssize_t first_frame, row_stride, offsets[VF_MAX_CHANNELS];
-    unsigned long long total, width;
+    unsigned long long total, first_number, width;
     int must_end, scalar;
     vf_stream stream = {0};
     vf_sink sink = {0};
     if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*O!KnII", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
-                          &stream.depth, &total, &must_end, &scalar, &out, &PyTuple_Type, &planes,
-                          &width, &row_stride, &sink.item_size, &sink.offset))
+                          &stream.depth, &total, &first_number, &must_end, &scalar, &out,
+                          &PyTuple_Type, &planes, &width, &row_stride, &sink.item_size, &sink.offset))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
     stream.size = (size_t)in.len;
     stream.first_frame = (size_t)first_frame;
     stream.total = total;
+    stream.first_number = first_number;
     stream.must_end = must_end;
     stream.scalar = scalar;
     sink.width = width;
@@ -150,18 +151,19 @@ static PyObject *scan(PyObject *self, PyObject *args)
     (void)self;
     Py_buffer in, state;
     Py_ssize_t first_frame;
-    unsigned long long total;
+    unsigned long long total, first_number;
     int must_end, scalar, last;
     vf_stream stream = {0};
     vf_scan scan;
     if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*p", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
-                          &stream.depth, &total, &must_end, &scalar, &state, &last))
+                          &stream.depth, &total, &first_number, &must_end, &scalar, &state, &last))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
     stream.size = (size_t)in.len;
     stream.total = total;
+    stream.first_number = first_number;
     if (state.len != sizeof scan) {
         PyErr_SetString(PyExc_ValueError, "no state of a scan");
     } else if (check_stream(&stream, 0)) {
@@ -187,6 +189,20 @@ static PyObject *scan(PyObject *self, PyObject *args)
     return result;
 }
 
+static PyObject *first_header(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer in;
+    vf_header header = {0};
+    if (!PyArg_ParseTuple(args, "y*", &in))
+        return NULL;
+    vf_status status = vf_parse_header(in.buf, (size_t)in.len, &header);
+    PyBuffer_Release(&in);
+    return Py_BuildValue("(isKIi)", (int)status, vf_status_name(status),
+                         (unsigned long long)header.number, (unsigned)header.block_size,
+                         (int)header.variable);
+}
+
 static PyObject *crc16(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -205,6 +221,8 @@ static PyMethodDef METHODS[] = {
     {"scan_state", scan_state, METH_VARARGS, "scan_state(first_byte) -> bytearray"},
     {"scan", scan, METH_VARARGS,
      "scan(data, stream, state, last) -> (report, native uint64 of shape (frame, 4), bytes done with)"},
+    {"first_header", first_header, METH_VARARGS,
+     "first_header(data) -> (status, its name, number, block size, variable)"},
     {"crc16", crc16, METH_VARARGS, "crc16(data, tables) -> int: for tests"},
     {NULL, NULL, 0, NULL},
 };

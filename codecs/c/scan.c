@@ -137,7 +137,9 @@ static vf_status look_behind(const vf_stream *stream, bool last, vf_scan *scan)
         }
         if (vf_parse_header(stream->data + at, left, &header) == VF_OK &&
             is_kindred(stream, &header) &&
-            header.number >= (scan->variable ? scan->position : scan->frame))
+            header.number >= stream->first_number &&
+            header.number - stream->first_number >=
+                (scan->variable ? scan->position : scan->frame))
             return (vf_status)scan->ended;
     }
     scan->searched = scan->base + stream->size - 1;

@@ -21,11 +21,13 @@ vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_h
     }
     if (header->variable != cursor->variable)
         return VF_OUT_OF_ORDER;
+    if (header->number < stream->first_number)
+        return VF_OUT_OF_ORDER;
+    const uint64_t number = header->number - stream->first_number;
     if (header->variable)
-        return header->number == cursor->position ? VF_OK : VF_OUT_OF_ORDER;
+        return number == cursor->position ? VF_OK : VF_OUT_OF_ORDER;
     /* Frames of a fixed size are counted; all but the last one have it. */
-    if (header->number != cursor->frame ||
-        header->number * cursor->fixed_block_size != cursor->position)
+    if (number != cursor->frame || number * cursor->fixed_block_size != cursor->position)
         return VF_OUT_OF_ORDER;
     return header->block_size <= cursor->fixed_block_size ? VF_OK : VF_WRONG_BLOCK_SIZE;
 }

@@ -20,6 +20,7 @@ typedef struct {
     unsigned channels; /* 1 to 8 */
     unsigned depth;    /* bits per sample, 4 to 32 */
     uint64_t total;    /* samples of each channel that are wanted */
+    uint64_t first_number; /* of the first frame's header: not 0 in a piece of a longer stream */
     bool must_end;     /* a further frame behind them is an error */
     bool scalar;       /* do without the lanes (a test of the one against the other) */
 } vf_stream;

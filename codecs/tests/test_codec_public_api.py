@@ -38,7 +38,7 @@ NAMES = [
 
 LAYERS = [
     "errors", "_native streaminfo samples fill", "blocks spec flac_raster_map libflac", "backend",
-    "tile stream", "zarr_v2 zarr_v3", "__init__",
+    "lenient", "tile stream", "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Buffer = bytes | bytearray | memoryview
-_Stream = tuple[int, int, int, int, int, int, bool, bool]
+_Stream = tuple[int, int, int, int, int, int, int, bool, bool]
 _Report = tuple[int, str, int, int, int]
 
 def decode(
@@ -22,4 +22,5 @@ def scan_state(first_byte: int, /) -> bytearray: ...
 def scan(
     data: _Buffer, stream: _Stream, state: bytearray, last: bool, /
 ) -> tuple[_Report, bytes, int]: ...
+def first_header(data: _Buffer, /) -> tuple[int, str, int, int, int]: ...
 def crc16(data: _Buffer, tables: bool, /) -> int: ...

@@ -82,7 +82,7 @@ def encode(
     )
 
 
-def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32]) -> None:
+def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32], first_number: int = 0) -> int:
     """Decode the frames of a stream.
 
     Parameters
@@ -94,6 +94,12 @@ def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32]) -> None:
         What `parse_head` found in it.
     out
         int32, C-contiguous, shape (channel, sample): receives exactly as many samples.
+    first_number
+        Number in the header of the first frame.
+
+    Returns
+    -------
+    Byte behind the last frame
 
     Raises
     ------
@@ -103,10 +109,17 @@ def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32]) -> None:
     """
     channels, total = out.shape
     check_sizes(memoryview(buffer).nbytes, head, channels, total)
-    places = Places(tuple(range(0, 4 * channels * total, 4 * total)), max(total, 1), 4 * total)
-    _decode(buffer, head, total, out, places, 4, 0)
+    places = Places(tuple(4 * total * c for c in range(channels)), max(total, 1), 4 * total)
+    end = _decode(buffer, head, total, out, places, 4, 0, first_number)
     if depth_stands_in_streaminfo_only(buffer, head):
         check_md5(head, out)
+    return end
+
+
+def goes_on(buffer: Buffer, at: int) -> bool:
+    """Whether a frame begins at this byte."""
+    status, *_ = _native.first_header(memoryview(buffer).cast("B")[at:])
+    return status == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +207,13 @@ class Scan:
         What STREAMINFO says.
     offset
         Byte of the first frame in the stream: where the pieces begin.
+    first_number
+        Number in the header of that frame.
     """
 
-    def __init__(self, streaminfo: StreamInfo, offset: int) -> None:
+    def __init__(self, streaminfo: StreamInfo, offset: int, first_number: int = 0) -> None:
         self._total = streaminfo.total_samples
-        self._facts = _facts(Head(streaminfo), self._total or _UNKNOWN_TOTAL)
+        self._facts = _facts(Head(streaminfo), self._total or _UNKNOWN_TOTAL, first_number)
         self._state = _native.scan_state(offset)
         self._start = offset
         """Number of the first byte of what is left over."""
@@ -297,7 +312,9 @@ def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None
         )
 
 
-def _facts(head: Head, total: int) -> tuple[int, int, int, int, int, int, bool, bool]:
+def _facts(
+    head: Head, total: int, first_number: int = 0
+) -> tuple[int, int, int, int, int, int, int, bool, bool]:
     """What `_native` has to know of a stream."""
     info = head.streaminfo
     return (
@@ -307,6 +324,7 @@ def _facts(head: Head, total: int) -> tuple[int, int, int, int, int, int, bool, 
         info.channels,
         info.bits_per_sample,
         total,
+        first_number,
         not info.total_samples and total != _UNKNOWN_TOTAL,
         False,
     )
@@ -320,13 +338,16 @@ def _decode(
     places: Places,
     item_size: int,
     offset: int,
-) -> None:
-    if total:
-        facts = _facts(head, total)
-        report = _native.decode(
-            buffer, facts, out, places.planes, places.width, places.row_stride, item_size, offset
-        )
-        _check(report, total)
+    first_number: int = 0,
+) -> int:
+    if not total:
+        return head.frames_offset
+    facts = _facts(head, total, first_number)
+    report = _native.decode(
+        buffer, facts, out, places.planes, places.width, places.row_stride, item_size, offset
+    )
+    _check(report, total)
+    return report[4]
 
 
 def _check(report: tuple[int, str, int, int, int], total: int) -> None:

@@ -8,7 +8,7 @@ Every length is checked against the buffer before anything is read or allocated.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -70,7 +70,7 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
         No FLAC, a head that is damaged, or one that goes on behind the end of `buffer`.
     """
     view = memoryview(buffer).cast("B")
-    position = 0 if view[:4] == MARKER else _skip_id3(view)
+    position = 0 if view[:4] == MARKER else skip_id3(view)
     if view[position : position + 4] != MARKER:
         raise CorruptFlacError(
             f"Found {bytes(view[position : position + 4])!r} at byte {position} where a FLAC "
@@ -127,22 +127,46 @@ def parse_seek_table(buffer: bytes | bytearray | memoryview) -> tuple[SeekPoint,
         The block is no whole number of points.
     """
     view = memoryview(buffer).cast("B")
-    position = _skip_id3(view) + len(MARKER)
-    last = False
-    while not last:
-        last = bool(view[position] & _LAST)
-        kind = view[position] & ~_LAST
-        start = position + 4
-        position = start + int.from_bytes(view[position + 1 : start], "big")
+    for kind, start, end in block_headers(view, skip_id3(view) + len(MARKER)):
         if kind == _SEEKTABLE:
-            if (position - start) % _SEEK_POINT.size:
+            if (end - start) % _SEEK_POINT.size:
                 raise CorruptFlacError(
-                    f"The SEEKTABLE at byte {start} has {position - start} bytes; expected a "
+                    f"The SEEKTABLE at byte {start} has {end - start} bytes; expected a "
                     f"multiple of {_SEEK_POINT.size}. The head of this stream is damaged."
                 )
-            points = _SEEK_POINT.iter_unpack(view[start:position])
+            points = _SEEK_POINT.iter_unpack(view[start:end])
             return tuple(SeekPoint(*point) for point in points if point[0] != _PLACEHOLDER)
     return ()
+
+
+def block_headers(view: memoryview, position: int) -> Iterator[tuple[int, int, int]]:
+    """Step over metadata blocks from `position` on: type, first byte and end of each.
+
+    The end of the last one may be behind the end of the buffer.
+    """
+    last = 0
+    while not last and position + 4 <= len(view):
+        (header,) = _BLOCK_HEADER.unpack_from(view, position)
+        last, kind, length = header >> 31, header >> 24 & 0x7F, header & _MAX_BLOCK
+        yield kind, position + 4, position + 4 + length
+        position += 4 + length
+
+
+def skip_id3(view: memoryview) -> int:
+    """Byte behind an ID3v2 tag (its length is four bytes of seven bits), or 0 without one.
+
+    Raises
+    ------
+    CorruptFlacError
+        The tag is truncated or damaged.
+    """
+    if bytes(view[:3]) != b"ID3":
+        return 0
+    if len(view) < 10 or any(byte & 0x80 for byte in view[6:10]):
+        raise CorruptFlacError("The ID3v2 tag in front of the stream is truncated or damaged.")
+    a, b, c, d = view[6:10]
+    footer = 10 if view[5] & 0x10 else 0
+    return 10 + (a << 21 | b << 14 | c << 7 | d) + footer
 
 
 def pack_head(streaminfo: StreamInfo, comments: Mapping[str, str], vendor: str) -> bytes:
@@ -193,17 +217,6 @@ def _length_prefixed(text: str) -> bytes:
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"The comment {text!r} cannot be written as UTF-8.") from error
     return struct.pack("<I", len(raw)) + raw
-
-
-def _skip_id3(view: memoryview) -> int:
-    """Byte behind an ID3v2 tag (its length is four bytes of seven bits), or 0 without one."""
-    if bytes(view[:3]) != b"ID3":
-        return 0
-    if len(view) < 10 or any(byte & 0x80 for byte in view[6:10]):
-        raise CorruptFlacError("The ID3v2 tag in front of the stream is truncated or damaged.")
-    a, b, c, d = view[6:10]
-    footer = 10 if view[5] & 0x10 else 0
-    return 10 + (a << 21 | b << 14 | c << 7 | d) + footer
 
 
 def _comments(block: memoryview, offset: int) -> tuple[str, dict[str, str]]:

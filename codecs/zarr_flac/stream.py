@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import backend
+from . import backend, lenient
 from .backend import Buffer
 from .blocks import Head, SeekPoint, parse_head, parse_seek_table
-from .errors import ConfigurationError
+from .errors import ConfigurationError, CorruptFlacError, UnsupportedFlacError
 from .streaminfo import StreamInfo
 
 Int32Array = npt.NDArray[np.int32]
@@ -74,6 +74,9 @@ def decode(
     The checksums of all frames are always checked. The GIL is released meanwhile, so threads
     decode side by side.
 
+    A stream whose head is wrong or missing is decoded all the same where libFLAC does it, that is
+    where the frames are sound, none of them is missing, and the MD5 of STREAMINFO, if any, agrees.
+
     Parameters
     ----------
     buffer
@@ -100,7 +103,25 @@ def decode(
     ConfigurationError
         `out` has another dtype or layout.
     """
-    head = parse_head(buffer) if streaminfo is None else Head(streaminfo)
+    if out is not None and (out.dtype != np.int32 or out.ndim != 2 or not out.flags.c_contiguous):
+        raise ConfigurationError(
+            f"The array to decode into is {out.dtype.name} of shape {out.shape}; expected int32, "
+            "C-contiguous, of shape (channel, sample)."
+        )
+    if streaminfo is not None:
+        return _decode_strictly(buffer, Head(streaminfo), out, verify_md5)
+    try:
+        return _decode_strictly(buffer, parse_head(buffer), out, verify_md5)
+    except (CorruptFlacError, UnsupportedFlacError):
+        samples = lenient.decode(buffer, out)
+        if samples is None:
+            raise
+        return samples
+
+
+def _decode_strictly(
+    buffer: Buffer, head: Head, out: Int32Array | None, verify_md5: bool
+) -> Int32Array:
     info = head.streaminfo
     if out is None:
         total = info.total_samples
@@ -108,14 +129,14 @@ def decode(
             total = int(_frames(buffer, head)["block_size"].sum())
         backend.check_sizes(memoryview(buffer).nbytes, head, info.channels, total)
         out = np.empty((info.channels, total), np.int32)
-    elif out.dtype != np.int32 or out.ndim != 2 or not out.flags.c_contiguous:
-        raise ConfigurationError(
-            f"The array to decode into is {out.dtype.name} of shape {out.shape}; expected int32, "
-            "C-contiguous, of shape (channel, sample)."
-        )
-    backend.decode(buffer, head, out)
+    end = backend.decode(buffer, head, out)
     if verify_md5:
         backend.check_md5(head, out)
+    if info.total_samples and backend.goes_on(buffer, end):
+        raise CorruptFlacError(
+            f"A further frame begins at byte {end}, behind the {info.total_samples} samples that "
+            "STREAMINFO says. The head of this stream is damaged, or something follows it."
+        )
     return out
 
 
