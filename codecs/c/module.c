@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crc.h"
+#include "lookup.h"
 #include "scan.h"
 
 /* Numbers of vf_stream in the order in which Python passes them. */
@@ -203,6 +204,32 @@ static PyObject *first_header(PyObject *self, PyObject *args)
                          (int)header.variable);
 }
 
+static PyObject *lookup(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer samples, table, out;
+    if (!PyArg_ParseTuple(args, "y*y*w*", &samples, &table, &out))
+        return NULL;
+    PyObject *result = NULL;
+    const size_t count = (size_t)samples.len / sizeof(int32_t);
+    const size_t item_size = count ? (size_t)out.len / count : 1;
+    if (table.len != VF_TABLE_SIZE * sizeof(int32_t) || (item_size != 1 && item_size != 2) ||
+        (size_t)out.len != count * item_size || (uintptr_t)samples.buf % sizeof(int32_t) ||
+        (uintptr_t)table.buf % sizeof(int32_t)) {
+        PyErr_SetString(PyExc_ValueError, "samples, table and pixels do not fit each other");
+    } else {
+        size_t done;
+        Py_BEGIN_ALLOW_THREADS
+        done = vf_lookup(samples.buf, count, table.buf, out.buf, (unsigned)item_size);
+        Py_END_ALLOW_THREADS
+        result = PyLong_FromSize_t(done);
+    }
+    PyBuffer_Release(&samples);
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&out);
+    return result;
+}
+
 static PyObject *crc16(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -223,6 +250,8 @@ static PyMethodDef METHODS[] = {
      "scan(data, stream, state, last) -> (report, native uint64 of shape (frame, 4), bytes done with)"},
     {"first_header", first_header, METH_VARARGS,
      "first_header(data) -> (status, its name, number, block size, variable)"},
+    {"lookup", lookup, METH_VARARGS,
+     "lookup(int32 samples, int32 table of 65,536, pixels of 1 or 2 bytes) -> how many were found"},
     {"crc16", crc16, METH_VARARGS, "crc16(data, tables) -> int: for tests"},
     {NULL, NULL, 0, NULL},
 };

@@ -247,3 +247,26 @@ def test_the_damaged_size_of_a_tile_of_unknown_length_is_noticed(flac_raster_til
                 data.replace(b"HEIGHT=1024", wrong),
                 TileSpec((1024, 1024), "uint16", mapping="flac-raster"),
             )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16"])
+@pytest.mark.parametrize("wrong", [-40000, 40000, 32767 + 65536, -1])
+def test_a_sample_without_a_pixel_is_named(dtype, wrong):
+    """Wherever it stands; and one that would wrap around to a sound one is none."""
+    for at in (0, 5, 11):
+        samples = np.full((1, 12), -32767, np.int32)
+        samples[0, at] = wrong
+        out = np.empty((1, 3, 4), dtype)
+        with pytest.raises(CorruptFlacError, match=rf"The sample {wrong} is the image of no"):
+            from_flac_raster(samples, 3, 90, out)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16"])
+def test_pixels_between_others(dtype):
+    """An edge tile: rows with a gap between them."""
+    whole = np.full((1, 5, 9), 7, dtype)
+    out = whole[:, :3, :4]
+    from_flac_raster(np.array([[-32767, 32767] * 6], np.int32), 3, 90, out)
+    assert out.ravel().tolist() == [3, 90] * 6
+    assert (whole[:, 3:] == 7).all()
+    assert (whole[:, :, 4:] == 7).all()

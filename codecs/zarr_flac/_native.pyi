@@ -1,4 +1,4 @@
-"""The decoder in C (c/module.c). Private: `backend` is the only one to call it."""
+"""The decoder in C (c/module.c). Private: see zarr_flac.decode."""
 
 import numpy as np
 import numpy.typing as npt
@@ -23,4 +23,7 @@ def scan(
     data: _Buffer, stream: _Stream, state: bytearray, last: bool, /
 ) -> tuple[_Report, bytes, int]: ...
 def first_header(data: _Buffer, /) -> tuple[int, str, int, int, int]: ...
+def lookup(
+    samples: npt.NDArray[np.int32], table: npt.NDArray[np.int32], out: npt.NDArray[np.generic], /
+) -> int: ...
 def crc16(data: _Buffer, tables: bool, /) -> int: ...

@@ -17,11 +17,13 @@ Knows numpy arrays and the two extremes. Must not know FLAC, comments or tiles.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _native
 from .errors import CorruptFlacError, UnsupportedFlacError
 from .samples import Int32Array
 
@@ -68,12 +70,12 @@ def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDAr
             raise _no_image(samples[samples != 0][0], lo, hi, dtype)
         out[...] = lo
     elif dtype.name in ("uint8", "uint16", "int16"):
-        table = _inverse_table(lo, hi, dtype)
-        _check_samples_of_16_bits(samples, lo, hi, dtype)
-        found = table[shaped.astype(np.uint16)]  # negative samples wrap to the upper half
-        if found.size and found.min() == _IMAGELESS:
-            raise _no_image(shaped[found == _IMAGELESS][0], lo, hi, dtype)
-        np.copyto(out, found, casting="unsafe")
+        found = out if out.flags.c_contiguous else np.empty(out.shape, dtype)
+        count = _native.lookup(samples, _inverse_table(lo, hi, dtype), found)
+        if count < samples.size:
+            raise _no_image(samples.flat[count], lo, hi, dtype)
+        if found is not out:
+            out[...] = found
     else:
         np.copyto(out, _search(shaped, lo, hi, dtype), casting="unsafe")
 
@@ -151,6 +153,7 @@ def _images(values: npt.NDArray[Any], lo: int, hi: int, scale: int) -> Int64Arra
     return images
 
 
+@lru_cache(maxsize=8)
 def _inverse_table(lo: int, hi: int, dtype: np.dtype[Any]) -> npt.NDArray[np.int32]:
     """For each 16-bit sample, by its two's complement, the pixel; `_IMAGELESS` where none."""
     values = np.arange(lo, hi + 1, dtype=np.int64)
@@ -162,12 +165,8 @@ def _inverse_table(lo: int, hi: int, dtype: np.dtype[Any]) -> npt.NDArray[np.int
     image, first = np.unique(images[order], return_index=True)
     table = np.full(1 << 16, _IMAGELESS, np.int32)
     table[image] = values[order][first]
+    table.flags.writeable = False  # remembered: not for one caller to change
     return table
-
-
-def _check_samples_of_16_bits(samples: Int32Array, lo: int, hi: int, dtype: np.dtype[Any]) -> None:
-    if samples.size and not -(1 << 15) <= int(samples.min()) <= int(samples.max()) < 1 << 15:
-        raise _no_image(samples.ravel()[np.abs(samples).argmax()], lo, hi, dtype)
 
 
 def _search(samples: npt.NDArray[np.int32], lo: int, hi: int, dtype: np.dtype[Any]) -> Int64Array:
