@@ -1,4 +1,4 @@
-"""`RasterInfo` to the attributes that rioxarray gives the variable ``band_data``.
+"""`TileIndex` to the attributes and coordinates that rioxarray gives the variable ``band_data``.
 
 Knows rioxarray's names and rules; knows nothing of Zarr, xarray or files.
 """
@@ -8,10 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .index import Band, RasterInfo
+import numpy as np
+import numpy.typing as npt
+
+from .index import Band, RasterInfo, TileIndex
+
+GRID_MAPPING = "spatial_ref"
 
 #: Coordinates to which GeoTIFFs that GDAL made of NetCDF files give attributes, as ``x#units``.
-COORDINATES = ("band", "y", "x", "spatial_ref")
+COORDINATES = ("band", "y", "x", GRID_MAPPING)
 #: Tags that rioxarray leaves out because GDAL or xarray say the same elsewhere.
 _UNWANTED = frozenset(
     {"_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "is_tiled", "res"}
@@ -64,6 +69,37 @@ def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
         for key, value in parsed
         if key.startswith(f"{name}#") and key.count("#") == 1
     }
+
+
+def coordinate_variables(
+    index: TileIndex, level: int, bands: Sequence[int], *, with_xy: bool
+) -> dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]]:
+    """Dimensions, values and attributes of the coordinates of one level, by name.
+
+    Parameters
+    ----------
+    index : TileIndex
+    level : int
+    bands : sequence of int
+        0-based.
+    with_xy : bool
+        Whether ``x`` and ``y`` are wanted; rasters without georeferencing and rotated ones have
+        none.
+
+    Returns
+    -------
+    dict
+        ``band``, ``y``, ``x`` and the scalar ``spatial_ref``, which is there for its attributes.
+    """
+    here, georef = index.levels[level], index.georef_of(level)
+    values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}
+    if with_xy and georef.has_coordinates:
+        x, y = georef.coordinates(width=here.width, height=here.height)
+        values |= {"y": y, "x": x}
+    values[GRID_MAPPING] = np.asarray(0, dtype=np.int64)
+    attributes = {name: coordinate_attributes(index.raster, name) for name in values}
+    attributes[GRID_MAPPING] |= georef.cf_attributes()
+    return {name: ((name,) * array.ndim, array, attributes[name]) for name, array in values.items()}
 
 
 def masking_alpha(bands: Sequence[Band], dtype_name: str) -> int | None:

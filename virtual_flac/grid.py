@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Selection = slice | npt.NDArray[np.intp]
 
 
 class Window(NamedTuple):
@@ -76,6 +81,50 @@ class TileGrid:
         for row in range(self.rows):
             for col in range(self.cols):
                 yield self.window(row, col)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisPart:
+    """What a selection along one axis takes from one row or column of tiles.
+
+    Parameters
+    ----------
+    tile : int
+        Tile row or tile column.
+    inside : slice or ndarray
+        The pixels, counted from the first of the tile.
+    out : slice or ndarray
+        Where they go in the result.
+    """
+
+    tile: int
+    inside: Selection
+    out: Selection
+
+
+def split_axis(indices: npt.NDArray[np.intp], tile_size: int) -> list[AxisPart]:
+    """The tiles that a selection along one axis needs, each once.
+
+    Parameters
+    ----------
+    indices : ndarray of int, shape (n,)
+        Not negative; in any order, and repeated if need be.
+    tile_size : int
+    """
+    tiles = indices // tile_size
+    parts = []
+    for tile in np.unique(tiles).tolist():
+        out = np.flatnonzero(tiles == tile)
+        inside = indices[out] - tile * tile_size
+        parts.append(AxisPart(tile, _as_slice(inside), _as_slice(out)))
+    return parts
+
+
+def _as_slice(indices: npt.NDArray[np.intp]) -> Selection:
+    """Neighbours in ascending order as a slice, which numpy views instead of copying."""
+    first = int(indices[0])
+    steps: npt.NDArray[Any] = np.diff(indices)
+    return slice(first, first + len(indices)) if (steps == 1).all() else indices
 
 
 def overview_factors(height: int, width: int, tile_size: int) -> list[int]:

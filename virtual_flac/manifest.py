@@ -9,16 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup, ManifestStore
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
 
-from .attributes import coordinate_attributes, data_attributes
-from .errors import SelectionError
+from .attributes import GRID_MAPPING, coordinate_variables, data_attributes
 from .index import TileIndex
+from .levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
 from .virtual_arrays import (
     BYTES_CODEC,
     attribute_holder,
@@ -26,10 +25,6 @@ from .virtual_arrays import (
     unfilled,
     without_fill_values,
 )
-
-GRID_MAPPING = "spatial_ref"
-#: Node of the full resolution in a tree, where it stands beside the overviews.
-FULL_RESOLUTION = "full"
 
 
 class FlacManifestStore(ManifestStore):
@@ -107,11 +102,8 @@ def build_store(
     SelectionError
         When the file has no such band or level.
     """
-    chosen = _choose_bands(index, bands)
-    if level is not None and not 0 <= level < len(index.levels):
-        raise SelectionError(
-            f"{url}: there is no level {level}; the file has levels 0 to {len(index.levels) - 1}"
-        )
+    chosen = choose_bands(index, bands)
+    choose_level(index, url, overview=level)
     skip = frozenset(skip_variables)
 
     def group(number: int, children: Mapping[str, ManifestGroup] | None = None) -> ManifestGroup:
@@ -131,23 +123,6 @@ def build_store(
         return FlacManifestStore(group(level), registry=registry)
     children = {overview_name(n): group(n) for n in range(1, len(index.levels))}
     return FlacManifestStore(group(0, children), registry=registry)
-
-
-def overview_name(level: int) -> str:
-    """Name of the group of an overview; level 1 is the largest."""
-    return f"overview_{level}"
-
-
-def _choose_bands(index: TileIndex, bands: Sequence[int] | None) -> list[int]:
-    count = index.raster.count
-    if bands is None:
-        return list(range(count))
-    chosen = [int(band) for band in bands]
-    if not chosen or not all(1 <= band <= count for band in chosen):
-        raise SelectionError(f"bands {list(bands)} were asked for; the file has bands 1 to {count}")
-    if len(set(chosen)) != len(chosen):
-        raise SelectionError(f"bands {list(bands)} name a band twice")
-    return [band - 1 for band in chosen]
 
 
 def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -> ManifestArray:
@@ -189,17 +164,9 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
 def _coordinate_arrays(
     index: TileIndex, number: int, bands: Sequence[int], *, with_xy: bool
 ) -> dict[str, ManifestArray]:
-    level = index.levels[number]
-    georef = index.georef_of(number)
-    values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}
-    if with_xy and georef.has_coordinates:
-        x, y = georef.coordinates(width=level.width, height=level.height)
-        values |= {"y": y, "x": x}
-    arrays = {
-        name: inline_array(array, (name,), coordinate_attributes(index.raster, name))
-        for name, array in values.items()
+    return {
+        name: inline_array(values, dims, attributes) if dims else attribute_holder(attributes)
+        for name, (dims, values, attributes) in coordinate_variables(
+            index, number, bands, with_xy=with_xy
+        ).items()
     }
-    arrays[GRID_MAPPING] = attribute_holder(
-        coordinate_attributes(index.raster, GRID_MAPPING) | georef.cf_attributes()
-    )
-    return arrays

@@ -10,7 +10,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestStore
 
 from .errors import SelectionError
-from .manifest import FULL_RESOLUTION, build_store, overview_name
+from .levels import check_request, choose_level
+from .manifest import build_store
 from .source import read_index
 from .stores import to_url
 
@@ -58,12 +59,7 @@ class FLACParser:
     skip_variables: Iterable[str] = ()
 
     def __post_init__(self) -> None:
-        if self.overview is not None and self.group is not None:
-            raise SelectionError("give overview or group, not both")
-        if isinstance(self.bands, int | str):
-            raise SelectionError(f"bands is {self.bands!r}; give a list of numbers, such as [1]")
-        if isinstance(self.overview, str):
-            raise SelectionError(f"overview is {self.overview!r}; give a number, such as 1")
+        check_request(self.bands, self.overview, self.group)
         if isinstance(self.skip_variables, str):
             raise SelectionError(f"skip_variables is the text {self.skip_variables!r}; give a list")
 
@@ -97,17 +93,7 @@ class FLACParser:
             registry,
             variable=self.variable,
             bands=self.bands,
-            level=self.level_of(address, len(index.levels)),
+            level=choose_level(index, address, overview=self.overview, group=self.group),
             coordinates=self.coordinates,
             skip_variables=self.skip_variables,
         )
-
-    def level_of(self, url: str, count: int) -> int | None:
-        """The level that `overview` or `group` name, None for all, in a file of `count` levels."""
-        if self.group is None:
-            return self.overview
-        name = self.group.strip("/") or FULL_RESOLUTION
-        names = [FULL_RESOLUTION, *(overview_name(n) for n in range(1, count))]
-        if name not in names:
-            raise SelectionError(f"{url}: there is no group {name!r}; the file has {names}")
-        return names.index(name)

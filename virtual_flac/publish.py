@@ -18,7 +18,7 @@ import xarray as xr
 
 from .cube import DATE_PATTERN, stack
 from .errors import SelectionError, TargetExistsError
-from .manifest import FULL_RESOLUTION
+from .levels import FULL_RESOLUTION
 from .parser import FLACParser
 from .references import source_prefixes, write_icechunk, write_kerchunk
 from .stores import registry_for, to_url

@@ -5,10 +5,11 @@ For whoever wants pixels and no Zarr. Knows the source and the codec; must not k
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,17 @@ from zarr_flac import TileSpec, decode_tile, read_tile_info
 
 from .errors import CorruptFlacError, FlacError
 from .fetch import FileReader, FileVersion
-from .grid import Window
+from .grid import AxisPart, Window, split_axis
 from .index import TileIndex
 from .stores import registry_for, to_url
 
 #: What a tile's comments say of its true size.
 _WIDTH, _HEIGHT = "GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT"
+
+
+#: Turns stored pixels into what the reader wants: target, pixels, and their places along the band
+#: axis of the result; the first two of equal shape (band, y, x).
+Convert = Callable[[npt.NDArray[Any], npt.NDArray[Any], range], None]
 
 
 class TileReader:
@@ -36,16 +42,16 @@ class TileReader:
         Of that file.
     registry : ObjectStoreRegistry, optional
         Stores to read with.
-    pool : ThreadPoolExecutor
-        Decodes.
+    pool : ThreadPoolExecutor, optional
+        Decodes; by default as many threads as there are processors, for the time of a call.
     """
 
     def __init__(
         self,
         url: str | os.PathLike[str],
         index: TileIndex,
-        registry: ObjectStoreRegistry[Any] | None,
-        pool: ThreadPoolExecutor,
+        registry: ObjectStoreRegistry[Any] | None = None,
+        pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self._url = to_url(url)
         version = FileVersion(index.file_size, index.etag, index.last_modified)
@@ -77,67 +83,136 @@ class TileReader:
         CorruptFlacError
             When a tile is damaged, or not the one that the index means.
         """
-        index = self._index
-        chosen = [band - 1 for band in bands or range(1, index.raster.count + 1)]
-        pixels = np.empty((len(chosen), window.height, window.width), index.raster.dtype)
-        by_pixel = index.interleave == "pixel"
-        planes = [0] if by_pixel else chosen
-        spec = index.tile_spec(level, chosen if by_pixel else None)
-        grid = index.grid(level)
-        tiles = [
-            (position, plane, row, col)
-            for position, plane in enumerate(planes)
-            for row, col in grid.tiles_of(window)
-        ]
-        places = [(plane, row, col) for _, plane, row, col in tiles]
-        offsets = [int(index.levels[level].offsets[place]) for place in places]
-        lengths = [int(index.levels[level].lengths[place]) for place in places]
+        count = len(bands) if bands else self._index.raster.count
+        pixels = np.empty((count, window.height, window.width), self._index.raster.dtype)
+        rows = np.arange(window.row_off, window.row_off + window.height)
+        cols = np.arange(window.col_off, window.col_off + window.width)
+        self.read_into(pixels, rows, cols, level=level, bands=bands)
+        return pixels
 
-        def decode(found: dict[int, memoryview]) -> None:
-            jobs = []
-            for number, data in found.items():
-                position, _, row, col = tiles[number]
-                out = pixels if by_pixel else pixels[position : position + 1]
-                name = f"{self._url}: {index.tile_name(level, *places[number])}"
-                place = grid.window(row, col)
-                jobs.append(self._pool.submit(_decode, data, spec, place, window, out, name))
-            for job in jobs:
-                job.result()
+    def read_into(
+        self,
+        out: npt.NDArray[Any],
+        rows: npt.NDArray[np.intp],
+        cols: npt.NDArray[np.intp],
+        *,
+        level: int = 0,
+        bands: Sequence[int] | None = None,
+        convert: Convert | None = None,
+    ) -> None:
+        """Fill an array with the pixels where `rows` and `cols` meet.
+
+        Parameters
+        ----------
+        out : ndarray, shape (band, len(rows), len(cols))
+            Of the raster's dtype, or what `convert` makes of it.
+        rows, cols : ndarray of int
+            Pixel rows and columns of the level, in any order; only tiles that hold one are read.
+        level, bands
+            As for `read`.
+        convert : callable, optional
+            Puts stored pixels into a part of `out`; called from several threads.
+
+        Raises
+        ------
+        SourceError, CorruptFlacError
+            As `read` does.
+        """
+        index = self._index
+        if out.size == 0:
+            return
+        chosen = [band - 1 for band in bands or range(1, index.raster.count + 1)]
+        by_pixel = index.interleave == "pixel"
+        grid = index.grid(level)
+        spec = index.tile_spec(level, chosen if by_pixel else None)
+        row_parts = split_axis(rows, grid.tile_height)
+        col_parts = split_axis(cols, grid.tile_width)
+        tiles = [
+            _Tile(plane, y, x, range(len(chosen)) if by_pixel else range(position, position + 1))
+            for position, plane in enumerate([0] if by_pixel else chosen)
+            for y in row_parts
+            for x in col_parts
+        ]
+        where = tuple(np.array([(tile.plane, tile.y.tile, tile.x.tile) for tile in tiles]).T)
+        offsets = index.levels[level].offsets[where].tolist()
+        lengths = index.levels[level].lengths[where].tolist()
+
+        def name(number: int) -> str:
+            tile = tiles[number]
+            return index.tile_name(level, tile.plane, tile.y.tile, tile.x.tile)
 
         def describe(members: Sequence[int]) -> str:
-            names = [index.tile_name(level, *places[number]) for number in members]
-            return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+            first, last = name(members[0]), name(members[-1])
+            return first if first == last else f"{first} to {last}"
 
-        self._file.for_each(offsets, lengths, decode, describe)
-        return pixels
+        def decode(number: int, data: memoryview) -> None:
+            tile = tiles[number]
+            place = grid.window(tile.y.tile, tile.x.tile)
+            try:
+                _decode(data, spec, place, tile, out, convert)
+            except FlacError as error:
+                raise type(error)(f"{self._url}: {name(number)}: {error}") from error
+
+        with contextlib.ExitStack() as stack:
+            pool = self._pool
+            if pool is None and len(tiles) > 1:
+                workers = min(len(tiles), os.cpu_count() or 1)
+                pool = stack.enter_context(ThreadPoolExecutor(workers, "virtual-flac-decode"))
+
+            def use(found: dict[int, memoryview]) -> None:
+                if pool is None:
+                    for number, data in found.items():
+                        decode(number, data)
+                    return
+                jobs = [pool.submit(decode, number, data) for number, data in found.items()]
+                for job in jobs:
+                    job.result()
+
+            self._file.for_each(offsets, lengths, use, describe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """One tile that is to be read: where it is and where its pixels go."""
+
+    plane: int
+    y: AxisPart
+    x: AxisPart
+    bands: range
+    """Along the first axis of the result."""
 
 
 def _decode(
-    data: Any, spec: TileSpec, place: Window, window: Window, out: npt.NDArray[Any], name: str
+    data: memoryview,
+    spec: TileSpec,
+    place: Window,
+    wanted: _Tile,
+    out: npt.NDArray[Any],
+    convert: Convert | None,
 ) -> None:
-    """Decode one tile, which lies at `place`, to where it belongs in the pixels of `window`."""
+    """Decode the tile that lies at `place`, and put the pixels that are wanted into `out`."""
     assert spec.chunk_shape is not None
     shape = (spec.chunk_shape[0], place.height, place.width)
     spec = replace(spec, chunk_shape=shape)
-    top, left = place.row_off - window.row_off, place.col_off - window.col_off
-    first_row, first_col = max(top, 0), max(left, 0)
-    target = out[:, first_row : top + place.height, first_col : left + place.width]
-    try:
-        head = read_tile_info(memoryview(data))
-        size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
-        if size not in ([None, None], [str(place.width), str(place.height)]):
-            raise CorruptFlacError(
-                f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
-            )
-        if target.shape == shape:
-            decode_tile(memoryview(data), spec, target)
-        else:
-            tile = decode_tile(memoryview(data), spec)
-            skip_rows, skip_cols = first_row - top, first_col - left
-            target[...] = tile[
-                :,
-                skip_rows : skip_rows + target.shape[1],
-                skip_cols : skip_cols + target.shape[2],
-            ]
-    except FlacError as error:
-        raise type(error)(f"{name}: {error}") from error
+    head = read_tile_info(data)
+    size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
+    if size not in ([None, None], [str(place.width), str(place.height)]):
+        raise CorruptFlacError(
+            f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
+        )
+    y, x, bands = wanted.y, wanted.x, wanted.bands
+    target: npt.NDArray[Any] | None = None
+    if isinstance(y.out, slice) and isinstance(x.out, slice):
+        target = out[bands.start : bands.stop, y.out, x.out]
+    whole = isinstance(y.inside, slice) and isinstance(x.inside, slice)
+    if target is not None and convert is None and whole and target.shape == shape:
+        decode_tile(data, spec, target)
+        return
+    pixels = decode_tile(data, spec)[:, y.inside][:, :, x.inside]
+    part = np.empty(pixels.shape, out.dtype) if target is None else target
+    if convert is None:
+        part[...] = pixels
+    else:
+        convert(part, pixels, bands)
+    if target is None:
+        out[np.ix_(np.r_[bands], np.r_[y.out], np.r_[x.out])] = part

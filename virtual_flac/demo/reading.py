@@ -20,7 +20,7 @@ from rasterio.windows import Window
 
 from ..cube import stack
 from ..geotiff.session import open_dataset
-from ..manifest import FULL_RESOLUTION
+from ..levels import FULL_RESOLUTION
 from ..parser import FLACParser
 from ..references import write_kerchunk
 from ..stores import registry_for
