@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +18,7 @@ import rasters
 import servers
 from typer.testing import CliRunner
 
-from virtual_flac import read_index, write_flac
+from virtual_flac import compare, read_index, write_flac, write_geotiff
 from virtual_flac.cli import app
 
 
@@ -138,3 +144,102 @@ def test_compare_of_what_cannot_be_read(tif: Path, tmp_path: Path) -> None:
     assert result.stderr.startswith("Error: ")
     assert result.stdout == ""
     run("compare", tif, code=2)
+
+
+# --- flac-raster's commands -----------------------------------------------------------------------
+
+#: Lines of its README that other tests take care of, or that need another program.
+ELSEWHERE = ("query", "extract-streaming", "extract-tile", "spatial-info")
+
+
+def readme_commands() -> list[list[str]]:
+    """The example commands of flac-raster's README, as words."""
+    metadata = importlib.metadata.metadata("flac-raster")
+    text = metadata["Description"] or metadata.get_payload()
+    text = re.sub(r"\\\\\n\s*", " ", text.replace("\\\n", " "))
+    lines = [line.strip() for line in text.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines if line.startswith("flac-raster ")]
+    return [line for line in dict.fromkeys(map(tuple, words)) if line[1] not in ELSEWHERE]
+
+
+def is_there(command: str) -> bool:
+    return CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+
+
+def test_every_example_of_flac_rasters_readme(
+    tmp_path: Path, monkeypatch: Any, range_server: Any
+) -> None:
+    """With the program's name changed: converted files hold the pixels, comparisons say so."""
+    (tmp_path / "test_data").mkdir()
+    (tmp_path / "www").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sources = {
+        "input.tif": "uint8", "file.tif": "uint16", "original.tif": "int16_dem",
+        "test_data/sample_dem.tif": "int16_dem", "test_data/sample_rgb.tif": "uint8_rgb_nodata",
+    }  # fmt: skip
+    for target, name in sources.items():
+        rasters.make(name, tmp_path).rename(tmp_path / target)
+    write_flac("file.tif", "file.flac")
+    write_flac("original.tif", "x.flac")
+    write_geotiff("x.flac", "reconstructed.tif")
+    write_flac("input.tif", "input.flac")
+    write_flac("input.tif", "www/B04_spatial.flac")
+    server = range_server(tmp_path / "www")
+    seen = set()
+    for _, command, *words in readme_commands():
+        # Their demonstration's file, from a server here.
+        words = [
+            f"{server.url}/B04_spatial.flac" if word.startswith("https://") else word
+            for word in words
+        ]
+        if command == "convert" and words[0] == "input.tif":
+            words.append("--force")  # several examples write the same file
+        seen.add(command)
+        if command == "info" and not is_there(command):
+            continue
+        result = run(command, *words)
+        if command == "compare":
+            assert "identical" in result.stdout
+        if "--export" in words:
+            report = json.loads(Path(words[words.index("--export") + 1]).read_text())
+            assert report["identical"] is True
+        if command in ("convert", "create-streaming"):
+            outs = [w.partition("=")[2] for w in words if w.startswith("--output=")]
+            outs += [words[n + 1] for n, w in enumerate(words) if w == "-o"]
+            suffix = ".flac" if words[0].endswith(".tif") else ".tif"
+            [out] = outs or [str(Path(words[0]).with_suffix(suffix))]
+            assert compare(words[0], out).identical
+    assert seen == {"convert", "create-streaming", "info", "compare"}
+
+
+def test_create_streaming(tif: Path, flac_raster: Any, tmp_path: Path) -> None:
+    run("create-streaming", tif, "--tile-size=64", "-c", 8, "-v")
+    out = tmp_path / "overviews_streaming.flac"
+    index = read_index(out)
+    assert index.tile_shape == (64, 64)
+    assert compare(tif, out).identical
+    assert "--force" in run("create-streaming", tif, code=2).stderr
+    run("create-streaming", tif, "-f", "--quiet")
+    assert read_index(out).tile_shape == (1024, 1024)
+
+
+def test_spatial_means_tiles_of_512(tif: Path, tmp_path: Path) -> None:
+    run("convert", tif, "-s", "-o", tmp_path / "s.flac")
+    assert read_index(tmp_path / "s.flac").tile_shape == (512, 512)
+    run("convert", tif, "--spatial", "--tile-size", 32, "-o", tmp_path / "s.flac", "-f")
+    assert read_index(tmp_path / "s.flac").tile_shape == (32, 32)
+
+
+def test_shells_complete_commands_and_options() -> None:
+    """What --install-completion installs asks the program like this."""
+    code = "from virtual_flac.cli import app; app(prog_name='virtual-flac')"
+    environment = {
+        **os.environ, "_VIRTUAL_FLAC_COMPLETE": "complete_bash", "COMP_WORDS": "virtual-flac ver",
+        "COMP_CWORD": "1",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["verify"], done.stderr
+    text = run("--help").stdout
+    assert "--install-completion" in text

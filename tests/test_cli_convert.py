@@ -161,6 +161,7 @@ def test_bad_use_ends_with_two(tmp_path, tif, words, said):
         "--drop-mask",
         "--overviews 2",
         "--compress jpeg",
+        "--spatial",
     ],
 )
 def test_bad_use_on_the_way_back(tmp_path, tif, words):
@@ -170,10 +171,44 @@ def test_bad_use_on_the_way_back(tmp_path, tif, words):
     assert not (tmp_path / "x.tif").exists()
 
 
-def test_flac_to_flac_is_bad_use(tmp_path, tif):
+def test_flac_to_flac(tmp_path, tif):
     run("convert", tif, "-o", tmp_path / "x.flac")
-    result = run("convert", tmp_path / "x.flac", "-o", tmp_path / "y.flac", code=2)
-    assert "FLAC already" in unboxed(result.stderr)
+    words = ["convert", tmp_path / "x.flac", "-o", tmp_path / "y.flac", "--tile-size", "32"]
+    report = json.loads(run(*words, "--bands", "3,1", "--json").stdout)
+    assert (report["bands"], report["tile_shape"]) == (2, [32, 32])
+    assert report["layout"] == "virtual-flac"
+    assert "IN itself" in unboxed(run(*words[:3], tmp_path / "x.flac", "--force", code=2).stderr)
+
+
+@pytest.mark.filterwarnings("always:flac-raster's layout has no place")
+def test_to_flac_raster(tmp_path, tif):
+    words = ["convert", tif, "-o", tmp_path / "x.flac", "--to", "flac-raster"]
+    assert "--bands 1" in run(*words, code=2).stderr
+    result = run(*words, "--bands", "2", "--json")
+    assert json.loads(result.stdout)["layout"] == "flac-raster streaming"
+    assert "Warning" in result.stderr  # the colour of the band is lost
+    for name, kind in [("y.tif", "flac-raster"), ("y.flac", "geotiff")]:
+        said = run("convert", tif, "-o", tmp_path / name, "--to", kind, code=2).stderr
+        assert "does not end as" in unboxed(said)
+
+
+def test_without_a_name_the_ending_changes(tmp_path, tif, range_server, monkeypatch):
+    run("convert", tif)
+    tif.unlink()
+    run("convert", tmp_path / "source.flac")
+    assert tif.exists()
+    run("convert", tmp_path / "source.flac", code=2)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    run("convert", f"{range_server(tmp_path).url}/source.flac")
+    assert os.listdir(here) == ["source.tif"]
+
+
+def test_verbose_goes_to_standard_error(tmp_path, tif):
+    result = run("convert", tif, "-o", tmp_path / "x.flac", "-v", "--json")
+    assert f"Reading {tif}" in result.stderr
+    json.loads(result.stdout)
 
 
 def test_bad_data_ends_with_one(tmp_path, tif):

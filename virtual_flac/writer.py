@@ -17,19 +17,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from zarr_flac import TileSpec, encode_tile
+from zarr_flac import TileSpec, decode_tile, encode_tile
 
 from .atomic import check_target, copy_bytes, replacing
-from .errors import FlacError, RasterError, SelectionError
+from .errors import FlacError, LossyTileError, RasterError, SelectionError
 from .grid import TileGrid, Window
 from .index import Interleave, Level, RasterInfo, TileIndex, U32Array, U64Array
-from .layouts.tiled import LAYOUT, pack, relative_offsets, tile_comments
+from .layouts import flac_raster, flac_raster_pack, tiled
+from .layouts.tiled import relative_offsets
 
 Progress = Callable[[int, int], object]
+LayoutName = Literal["virtual-flac", "flac-raster"]
 #: Pixels on their way through the encoder, at most: enough to keep the threads busy.
 PENDING_BYTES = 16 << 20
 MIN_TILE_SIZE = 16
@@ -54,6 +56,9 @@ class WriteOptions:
         Pixels of a band in one FLAC frame, 16 to 65,535.
     workers : int or None
         Threads that encode; None for one per core that this process may use.
+    layout : {"virtual-flac", "flac-raster"}
+        Ours, or flac-raster's streaming layout: one band of integers that fit 16 bits, without
+        overviews.
 
     Raises
     ------
@@ -66,8 +71,13 @@ class WriteOptions:
     compression: int = 5
     block_size: int = 4096
     workers: int | None = None
+    layout: LayoutName = "virtual-flac"
 
     def __post_init__(self) -> None:
+        if self.layout not in ("virtual-flac", "flac-raster"):
+            raise SelectionError(
+                f"layout is {self.layout!r}, expected 'virtual-flac' or 'flac-raster'"
+            )
         _check_range("tile_size", self.tile_size, MIN_TILE_SIZE, MAX_TILE_SIZE)
         _check_range("compression", self.compression, 0, 8)
         _check_range("block_size", self.block_size, 16, 65_535)
@@ -149,7 +159,11 @@ class FlacWriter:
         check_target(self._target, overwrite=overwrite)
         self._raster = raster
         self._options = options = options or WriteOptions()
-        self._by_pixel = options.interleave == "pixel"
+        self._theirs = options.layout == "flac-raster"
+        self._layout = flac_raster_pack if self._theirs else tiled
+        if self._theirs:
+            flac_raster_pack.check_raster(raster, overviews=len(overviews))
+        self._by_pixel = options.interleave == "pixel" and not self._theirs
         if self._by_pixel:
             _check_channels(raster)
         self._source_overviews = source_overviews
@@ -167,7 +181,7 @@ class FlacWriter:
         channels = raster.count if self._by_pixel else 1
         self._spec = TileSpec(
             chunk_shape=(channels, options.tile_size, options.tile_size),
-            dtype=raster.dtype,
+            dtype=flac_raster_pack.stored_dtype(raster.dtype) if self._theirs else raster.dtype,
             channels=channels,
             level=options.compression,
             block_size=options.block_size,
@@ -273,12 +287,35 @@ class FlacWriter:
     def _submit(self, tile: _Tile, window: Window, pixels: npt.NDArray[Any]) -> None:
         while len(self._pending) >= self._max_pending:
             self._keep_first()
-        comments = tile_comments(self._raster, level=tile.level, window=window, crs=self._crs)
-        future = self._pool.submit(encode_tile, pixels, self._spec, comments=comments, verify=True)
+        comments = self._layout.tile_comments(
+            self._raster, level=tile.level, window=window, crs=self._crs
+        )
+        encode = self._encode_for_flac_raster if self._theirs else self._encode
+        future = self._pool.submit(encode, pixels, comments)
         self._pending.append((tile, pixels.size, future))
         # Free the pixels of finished tiles early.
         while self._pending and self._pending[0][2].done():
             self._keep_first()
+
+    def _encode(self, pixels: npt.NDArray[Any], comments: Mapping[str, str]) -> bytes:
+        return encode_tile(pixels, self._spec, comments=comments, verify=True)
+
+    def _encode_for_flac_raster(
+        self, pixels: npt.NDArray[Any], comments: Mapping[str, str]
+    ) -> bytes:
+        assert self._spec.dtype is not None
+        limits = np.iinfo(self._spec.dtype)
+        if pixels.min() < limits.min or pixels.max() > limits.max:
+            raise RasterError(
+                f"pixels range from {pixels.min()} to {pixels.max()}; flac-raster's decoder gives "
+                f"back {self._raster.dtype.name} exactly from {limits.min} to {limits.max}. Write "
+                "our own layout (without --to flac-raster)."
+            )
+        tile = encode_tile(pixels.astype(self._spec.dtype), self._spec, comments=comments)
+        # As the reader will decode it: to the raster's own dtype.
+        if not np.array_equal(decode_tile(tile, TileSpec(dtype=self._raster.dtype)), pixels[0]):
+            raise LossyTileError("the tile decodes to other pixels than were encoded")
+        return tile
 
     def _keep_first(self) -> None:
         """Wait for the oldest tile on its way and put it into the spool."""
@@ -321,7 +358,7 @@ class FlacWriter:
         if missing:
             raise RasterError(f"{self._target}: {missing} tiles were not written")
         index = self._index()
-        head = pack(index)
+        head = self._layout.pack(index)
         with replacing(self._target, overwrite=self._overwrite) as file:
             file.write(head)
             file.flush()
@@ -338,17 +375,17 @@ class FlacWriter:
 
     def _index(self) -> TileIndex:
         return TileIndex(
-            layout=LAYOUT,
+            layout=flac_raster.LAYOUT if self._theirs else tiled.LAYOUT,
             raster=self._raster,
             tile_shape=(self._options.tile_size, self._options.tile_size),
-            interleave=self._options.interleave,
+            interleave="band" if self._theirs else self._options.interleave,
             levels=tuple(
                 Level(
                     width=grid.width,
                     height=grid.height,
                     offsets=lengths,
                     lengths=lengths,
-                    checksums=checksums,
+                    checksums=None if self._theirs else checksums,
                 )
                 for grid, lengths, checksums in zip(
                     self._grids, self._lengths, self._checksums, strict=True

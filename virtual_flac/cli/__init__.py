@@ -14,6 +14,7 @@ import typer
 from .. import __version__
 from .compare import compare
 from .convert import convert
+from .create_streaming import create_streaming
 from .demo import demo
 from .stack import stack
 from .verify import verify
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(convert)
+app.command()(create_streaming)
 app.command()(virtualize)
 app.command()(stack)
 app.command()(compare)

@@ -1,4 +1,4 @@
-"""`virtual-flac convert`: GeoTIFF to FLAC raster and back."""
+"""`virtual-flac convert`: GeoTIFF to FLAC raster and back, and FLAC raster to FLAC raster."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ _TO_FLAC = "Writing FLAC"
 _TO_GEOTIFF = "Writing GeoTIFF"
 
 
+class _Kind(StrEnum):
+    flac = "flac"
+    flac_raster = "flac-raster"
+    geotiff = "geotiff"
+
+
 class _Interleave(StrEnum):
     band = "band"
     tile = "tile"
@@ -38,8 +44,22 @@ def convert(
         str, typer.Argument(metavar="IN", help="GeoTIFF or other raster; or a FLAC raster or URL.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="File to write: .flac or .tif.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="File to write: .flac or .tif. By default IN's name with the other ending.",
+        ),
+    ] = None,
+    kind: Annotated[
+        _Kind | None,
+        typer.Option(
+            "--to",
+            help="What to write; by default what OUT ends in. [b]flac-raster[/b]: that program's "
+            "streaming layout, for those who stay with it.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")] = False,
     tile_size: Annotated[
         int | None,
@@ -98,29 +118,53 @@ def convert(
             help="deflate (default), zstd, lzw, lzma, none ...", rich_help_panel=_TO_GEOTIFF
         ),
     ] = None,
+    spatial: Annotated[
+        bool,
+        typer.Option(
+            "--spatial",
+            "-s",
+            help="As flac-raster has it: tiles of 512. All our FLAC files are tiled.",
+            rich_help_panel=_TO_FLAC,
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say what is done, on standard error.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
 ) -> None:
-    """Convert GeoTIFF to FLAC and back, without loss.
+    """Convert GeoTIFF to FLAC and back, or FLAC to FLAC, without loss.
 
     [b]virtual-flac convert dem.tif -o dem.flac --overviews auto[/b]
 
     [b]virtual-flac convert https://example.com/dem.flac -o dem.tif[/b]
+
+    [b]virtual-flac convert dem.flac -o theirs.flac --to flac-raster --bands 1[/b]
     """
+    from_flac = _is_flac(source)
+    output = output or _default_output(source, kind, from_flac=from_flac)
+    forward = _is_to_flac(source, output, kind, from_flac=from_flac)
+    if spatial and forward:
+        tile_size = tile_size or 512
     to_flac: dict[str, Any] = {
         "compression": compression,
         "interleave": interleave.value if interleave else None,
         "bands": parse_numbers(bands, "bands") if bands else None,
         "resampling": resampling,
         "mask": "drop" if drop_mask else None,
+        "layout": "flac-raster" if kind is _Kind.flac_raster else None,
+        "spatial": spatial or None,
     }
     to_geotiff: dict[str, Any] = {"compress": compress}
     both = {"tile_size": tile_size, "workers": workers}
-    forward = _is_to_flac(source, output)
     _refuse(to_geotiff if forward else to_flac, forward)
+    del to_flac["spatial"]
     chosen = {**both, **(to_flac if forward else to_geotiff)}
     options = {name: value for name, value in chosen.items() if value is not None}
     options["overviews"] = _parse_overviews(overviews, forward)
+    if verbose:
+        told = ", ".join(f"{name} {value}" for name, value in options.items())
+        typer.echo(f"Reading {source}\nWriting {output} with {told}", err=True)
     start = time.perf_counter()
     with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
         # GDAL and what comes with it is not needed to print a help text.
@@ -129,14 +173,21 @@ def convert(
         write = write_flac if forward else write_geotiff
         index = write(source, output, overwrite=force, progress=progress, **options)
     seconds = time.perf_counter() - start
-    result = _result(index, source, output, seconds)
+    result = _result(index, source, output, seconds, forward=forward)
     if as_json:
         print_json(result)
     elif not quiet:
         print_table(str(output), _summary(result))
 
 
-def _is_to_flac(source: str, output: Path) -> bool:
+def _default_output(source: str, kind: _Kind | None, *, from_flac: bool) -> Path:
+    """IN's name with the ending of what is written; beside a file, here for a URL."""
+    to_flac = kind in (_Kind.flac, _Kind.flac_raster) or (kind is None and not from_flac)
+    path = Path(source.rpartition("/")[2]) if "://" in source else Path(source)
+    return path.with_suffix(".flac" if to_flac else ".tif")
+
+
+def _is_to_flac(source: str, output: Path, kind: _Kind | None, *, from_flac: bool) -> bool:
     """Which way, by the suffix of OUT."""
     if "://" in str(output) or str(output).startswith(("s3:/", "gs:/", "az:/", "http")):
         raise typer.BadParameter(
@@ -146,23 +197,23 @@ def _is_to_flac(source: str, output: Path) -> bool:
     if suffix not in (*_GEOTIFF_SUFFIXES, *_FLAC_SUFFIXES):
         raise typer.BadParameter(f"{output} must end in .flac or .tif", param_hint="-o")
     forward = suffix in _FLAC_SUFFIXES
-    if forward == _is_flac(source):
-        kind, other = ("FLAC", ".tif") if forward else ("no FLAC", ".flac")
+    if kind is not None and forward != (kind is not _Kind.geotiff):
         raise typer.BadParameter(
-            f"{source} is {kind}{' already' if forward else ''}; OUT must be {other}",
-            param_hint="-o",
+            f"{output} does not end as {kind.value} does; leave out one of the two",
+            param_hint="--to",
         )
+    if not forward and not from_flac:
+        raise typer.BadParameter(f"{source} is no FLAC; OUT must be .flac", param_hint="-o")
     if output.exists() and Path(source).exists() and output.samefile(source):
         raise typer.BadParameter(f"{output} is IN itself; choose another name", param_hint="-o")
     return forward
 
 
 def _is_flac(source: str) -> bool:
-    if "://" not in source and Path(source).is_file():
-        with open(source, "rb") as file:
-            start = file.read(5)
-        return start[4:] == b"{" or start.startswith(b"fLaC")
-    return source.partition("?")[0].lower().endswith(_FLAC_SUFFIXES)
+    with clear_errors():
+        from ..raster_source import is_flac
+
+        return is_flac(source)
 
 
 def _refuse(options: dict[str, Any], forward: bool) -> None:
@@ -171,7 +222,7 @@ def _refuse(options: dict[str, Any], forward: bool) -> None:
         if value is not None:
             raise typer.BadParameter(
                 f"has no meaning when a {'FLAC' if forward else 'GeoTIFF'} is written",
-                param_hint=f"--{name.replace('mask', 'drop-mask')}",
+                param_hint=f"--{ {'mask': 'drop-mask', 'layout': 'to'}.get(name, name) }",
             )
 
 
@@ -186,7 +237,9 @@ def _parse_overviews(text: str, forward: bool) -> str | list[int]:
     )
 
 
-def _result(index: TileIndex, source: str, output: Path, seconds: float) -> dict[str, Any]:
+def _result(
+    index: TileIndex, source: str, output: Path, seconds: float, *, forward: bool
+) -> dict[str, Any]:
     raster = index.raster
     pixels = sum(level.width * level.height for level in index.levels) * raster.count
     size = output.stat().st_size
@@ -201,6 +254,7 @@ def _result(index: TileIndex, source: str, output: Path, seconds: float) -> dict
         "tiles": index.tile_count,
         "tile_shape": list(index.tile_shape),
         "interleave": index.interleave,
+        "layout": index.layout if forward else "geotiff",
         "pixel_bytes": pixels * raster.dtype.itemsize,
         "target_bytes": size,
         "ratio": round(pixels * raster.dtype.itemsize / size, 3),

@@ -8,18 +8,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from ..atomic import check_target
 from ..grid import TileGrid
 from ..index import Interleave, TileIndex
-from ..writer import FlacWriter, Progress, WriteOptions
+from ..raster_source import is_flac
+from ..writer import FlacWriter, LayoutName, Progress, WriteOptions
 from .blocks import ReadPlan
 from .describe import Mask, check_bands, describe
-from .overviews import Overviews, overview_datasets, pack_tags
+from .flac_to_flac import flac_to_flac, warn_of_loss
+from .overviews import Overviews, overview_count, overview_datasets, pack_tags
 from .session import CACHE_BYTES, Source, gdal_session, naming, opened
 
 
@@ -38,6 +42,8 @@ def write_flac(
     mask: Mask = "refuse",
     workers: int | None = None,
     progress: Progress | None = None,
+    layout: LayoutName = "virtual-flac",
+    registry: ObjectStoreRegistry[Any] | None = None,
 ) -> TileIndex:
     """Write a raster as streaming FLAC, without loss.
 
@@ -47,7 +53,8 @@ def write_flac(
     Parameters
     ----------
     source : str, path or rasterio dataset
-        Anything that rasterio opens, or has opened.
+        Anything that rasterio opens, or has opened; or a FLAC raster of any layout, path or URL,
+        to be cut and encoded anew.
     target : str or path
         The file to write.
     bands : sequence of int, optional
@@ -75,6 +82,12 @@ def write_flac(
         Threads that encode; one per core by default.
     progress : callable, optional
         Called with the pixels done and the pixels in all, bands and overviews counted.
+    layout : {"virtual-flac", "flac-raster"}
+        Ours; or the streaming layout of flac-raster 0.1.2, whose tiles it then extracts exactly:
+        one band of integers whose values fit 16 bits, no overviews, little metadata. A
+        `UserWarning` says what is lost.
+    registry : ObjectStoreRegistry, optional
+        Stores to read a FLAC raster with; made by `registry_for` when not given.
 
     Returns
     -------
@@ -88,9 +101,10 @@ def write_flac(
     SelectionError
         When there is no such band, or an option is out of range.
     RasterError, UnsupportedDtypeError
-        When the raster holds what FLAC rasters do not: complex numbers, several dtypes, a mask.
+        When the raster holds what FLAC rasters do not: complex numbers, several dtypes, a mask;
+        or what flac-raster's layout does not.
     SourceError
-        When GDAL cannot read the source.
+        When the source cannot be read.
 
     Examples
     --------
@@ -103,12 +117,27 @@ def write_flac(
         compression=compression,
         block_size=block_size,
         workers=workers,
+        layout=layout,
     )
     path = Path(target)
     check_target(path, overwrite=overwrite)
+    if isinstance(source, str | os.PathLike) and is_flac(source, registry):
+        return flac_to_flac(
+            source,
+            path,
+            bands=bands,
+            options=options,
+            overviews=overviews,
+            resampling=resampling,
+            overwrite=overwrite,
+            registry=registry,
+            progress=progress,
+        )
     with gdal_session(), opened(source) as dataset, naming(dataset.name):
         indexes = check_bands(dataset, bands)
         raster = describe(dataset, bands=indexes, mask=mask)
+        if layout == "flac-raster":
+            overviews = warn_of_loss(raster, overviews, overview_count(dataset))
         with overview_datasets(
             dataset,
             raster,

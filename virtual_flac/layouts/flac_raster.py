@@ -1,4 +1,4 @@
-"""flac-raster's streaming layout (``flac-raster create-streaming``, 0.1.2). Read only.
+"""flac-raster's streaming layout (``flac-raster create-streaming``, 0.1.2), parsed.
 
 The JSON index holds neither dtype nor band count nor nodata: those stand in the comments of
 every tile, so the head of the first tile is read too. Knows bytes; no stores, no pixels.
@@ -18,6 +18,7 @@ from ..georef import GeoReference
 from ..index import Band, Level, RasterInfo, TileIndex, check_tiles
 from . import _common
 from ._json import require
+from .flac_raster_pack import ENCODER
 
 LAYOUT = "flac-raster streaming"
 #: flac-raster's tiles carry some kilobytes of comments and padding in front of their frames.
@@ -74,7 +75,7 @@ def parse(
             bands=(Band(),),
         ),
         tile_shape=(grid.tile_height, grid.tile_width),
-        mapping="flac-raster",
+        mapping="exact" if comments.get("ENCODER") == ENCODER else "flac-raster",
         levels=(
             Level(
                 width=grid.width,
@@ -105,7 +106,7 @@ def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:
         raise LayoutError(
             f"the first tile, at byte {offset}, is no FLAC stream: {error}"
         ) from error
-    if info.vendor == "zarr-flac":
+    if info.vendor == "zarr-flac" and info.comments.get("ENCODER") != ENCODER:
         raise LayoutError(
             "the tiles were written by virtual-flac, but the index lacks its keys: the header is "
             "damaged. Fetch the file again."
