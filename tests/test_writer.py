@@ -150,7 +150,7 @@ def test_nothing_is_left_when_something_fails(tmp_path, error, old):
     assert not old or path.read_bytes() == old
 
 
-@pytest.mark.parametrize("where", ["copy_bytes", "pack"])
+@pytest.mark.parametrize("where", ["copy_bytes", "tiled.pack"])
 def test_nothing_is_left_when_the_end_fails(tmp_path, monkeypatch, where):
     path = tmp_path / "x.flac"
     path.write_bytes(b"old")
@@ -158,7 +158,7 @@ def test_nothing_is_left_when_the_end_fails(tmp_path, monkeypatch, where):
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer, where, fail)
+    monkeypatch.setattr(f"virtual_flac.writer.{where}", fail)
     raster, pixels = make()
     with FlacWriter(path, raster, options=options(), overwrite=True) as out:
         out.write(pixels)
