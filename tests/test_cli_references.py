@@ -223,7 +223,7 @@ def test_what_is_printed(folder: Path, tmp_path: Path) -> None:
         (["stack", "red.flac", "--values", "2026-01-01T00:00+01:00"], 2, "time zone"),
         (["stack", "red.flac", "--pattern", "("], 2, "--pattern"),
         (["stack", "red.flac", "--pattern", "(a)"], 2, "1 groups"),
-        (["virtualize", "red.flac", "--values", "1"], 2, "name it"),
+        (["stack", "red.flac", "--pattern", "%Q"], 2, "holds %Q"),
         (["virtualize", "red.flac", "--bands", "2"], 2, "bands [2]"),
         (["virtualize", "red.flac", "--bands", "a"], 2, "--bands"),
         (["virtualize", "red.flac", "--overview", "3"], 2, "level 3"),

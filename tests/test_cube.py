@@ -1,7 +1,11 @@
-"""Stacks: the right pixels in the right order, and misfits told apart by name."""
+"""Stacks along one dimension: the right pixels in the right order, misfits told apart by name."""
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import warnings
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +14,11 @@ import pytest
 import rasterio
 import xarray as xr
 from rasters import NORTH_UP
+from virtualizarr import open_virtual_mfdataset
+from virtualizarr.manifests import ManifestArray
 
 import virtual_flac
+from virtual_flac.cube import SkippedWarning
 from virtual_flac.errors import MismatchError, SelectionError
 
 DATES = ("2026-07-14", "2026-03-01", "2026-05-20")
@@ -106,3 +113,142 @@ def test_names_without_dates_and_twice_the_same_date(tmp_path: Path) -> None:
     bad = write(tmp_path, "2026-13-45", scene(0))
     with pytest.raises(SelectionError, match="no date"):
         virtual_flac.stack([bad])
+
+
+@pytest.mark.parametrize("case", ["plain", "nodata", "scaled", "pixel"])
+@pytest.mark.parametrize("bands", [None, [2]])
+def test_the_result_is_that_of_open_virtual_mfdataset(
+    case: str, bands: list[int] | None, tmp_path: Path
+) -> None:
+    profile: dict[str, Any] = {"nodata": 7} if case == "nodata" else {}
+    flacs = []
+    for number, date in enumerate(sorted(DATES)):
+        tif = write(tmp_path, date, scene(number), **profile).with_suffix(".tif")
+        with rasterio.open(tif, "r+") as target:
+            target.update_tags(ACQUIRED=date, SATELLITE="A")
+            if case == "scaled":
+                target.scales, target.offsets = (0.1, 0.2), (1, 2)
+        flacs.append(tif.with_suffix(".flac"))
+        interleave: Any = "pixel" if case == "pixel" else "band"
+        virtual_flac.write_flac(tif, flacs[-1], tile_size=32, interleave=interleave, overwrite=True)
+    parser = virtual_flac.FLACParser(bands=bands)
+    ours = virtual_flac.stack(flacs, parser=parser)
+    theirs = open_virtual_mfdataset(
+        [str(flac) for flac in flacs], registry=virtual_flac.registry_for(flacs), parser=parser,
+        combine="nested", concat_dim=ours.time, data_vars=["band_data"], coords="minimal",
+        compat="override", join="override", combine_attrs="drop_conflicts",
+    )  # fmt: skip
+    assert_same_virtual(ours, theirs)
+    assert "SATELLITE" in ours.band_data.attrs
+    assert "ACQUIRED" not in ours.band_data.attrs
+
+
+def assert_same_virtual(ours: xr.Dataset, theirs: xr.Dataset) -> None:
+    assert set(ours.variables) == set(theirs.variables)
+    assert dict(ours.sizes) == dict(theirs.sizes)
+    assert ours.attrs == theirs.attrs
+    for name, variable in ours.variables.items():
+        other = theirs.variables[name]
+        assert variable.dims == other.dims, name
+        assert variable.attrs == other.attrs, name
+        data: Any = variable._data
+        if not isinstance(data, ManifestArray):
+            xr.testing.assert_identical(variable.to_base_variable(), other.to_base_variable())
+            continue
+        judge: Any = other._data
+        assert data.manifest.dict() == judge.manifest.dict()
+        left, right = data.metadata.to_dict(), judge.metadata.to_dict()
+        for document in (left, right):
+            # What a dataset knows better; of no use in the arrays.
+            document.pop("attributes")
+            document.pop("dimension_names", None)
+        assert left == right
+
+
+EXECUTORS: dict[str, Any] = {
+    "threads": lambda: "threads",
+    "serial": lambda: False,
+    "a class": lambda: ThreadPoolExecutor,
+    "dask": lambda: "dask",
+    "spawned processes": lambda: ProcessPoolExecutor,
+    "an executor": lambda: ProcessPoolExecutor(
+        2, mp_context=multiprocessing.get_context("forkserver")
+    ),
+    "lithops": lambda: "lithops",
+}
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "lithops":
+        pytest.importorskip("lithops")
+        monkeypatch.setenv("LITHOPS_BACKEND", "localhost")
+        monkeypatch.setenv("LITHOPS_STORAGE", "localhost")
+    flacs = [write(tmp_path, date, scene(number)) for number, date in enumerate(sorted(DATES))]
+    bad = tmp_path / "2026-08-01.flac"
+    bad.write_bytes(b"no raster")
+    parallel = EXECUTORS[name]()
+    report: list[Any] = []
+    with warnings.catch_warnings():
+        if name == "lithops":
+            warnings.simplefilter("ignore")  # its own, of forks and of its logging
+        cube = virtual_flac.stack(
+            [*flacs, bad], parallel=parallel, workers=2, on_error="skip", report=report
+        )
+    assert_same_virtual(cube, virtual_flac.stack(flacs))
+    assert [skipped.url for skipped in report] == [f"file://{bad}"]
+    with contextlib.ExitStack() as stack:
+        if isinstance(parallel, Executor):
+            # It is the caller's, and still open.
+            assert stack.enter_context(parallel).submit(len, "ab").result() == 2
+
+
+def test_executors_that_there_are_not() -> None:
+    with pytest.raises(SelectionError, match="'spark'; expected threads, dask, lithops"):
+        virtual_flac.stack(["2026-01-01.flac"], parallel="spark")  # type: ignore[arg-type]
+
+
+def test_skipping_is_told(tmp_path: Path) -> None:
+    good = [write(tmp_path, date, scene(number)) for number, date in enumerate(sorted(DATES))]
+    odd = write(tmp_path, "2026-09-01", scene(3, "int16"))
+    absent = tmp_path / "2026-10-01.flac"
+    with pytest.warns(SkippedWarning, match=r"2 of 5 rasters were skipped") as told:
+        cube = virtual_flac.stack([*good, odd, absent], on_error="skip")
+    assert len(told) == 1
+    assert "2026-09-01.flac: dtype is int16" in str(told[0].message)
+    assert "2026-10-01.flac: no such file" in str(told[0].message)
+    assert_same_virtual(cube, virtual_flac.stack(good))
+    report: list[Any] = []
+    virtual_flac.stack([*good, odd, absent], on_error="skip", report=report)
+    assert [(Path(item.url).name, item.reason.split(": ")[1][:5]) for item in report] == [
+        ("2026-09-01.flac", "dtype"), ("2026-10-01.flac", "no su"),
+    ]  # fmt: skip
+    with pytest.raises(MismatchError, match=r"none of the 1.*no such file"):
+        virtual_flac.stack([absent], on_error="skip")
+    with pytest.raises(SelectionError, match="on_error is 'ignore'"):
+        virtual_flac.stack(good, on_error="ignore")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        ({"nodata": 7}, "nodata"),
+        ({"crs": "EPSG:32634"}, "crs"),
+        ({"transform": NORTH_UP @ NORTH_UP.translation(1, 0)}, "transform"),
+    ],
+)
+def test_some_misfits_can_be_ignored(change: dict[str, Any], option: str, tmp_path: Path) -> None:
+    flacs = [
+        write(tmp_path, "2026-01-01", scene(0)), write(tmp_path, "2026-01-02", scene(1), **change),
+    ]  # fmt: skip
+    with pytest.raises(MismatchError, match=rf'ignore=\["{option}"\] \(--ignore {option}\)'):
+        virtual_flac.stack(flacs)
+    cube = virtual_flac.stack(flacs, ignore=[option])
+    virtual_flac.write_kerchunk(cube, tmp_path / "cube.json")
+    again = xr.open_dataset(str(tmp_path / "cube.json"), engine="kerchunk")
+    np.testing.assert_array_equal(again.band_data, np.stack([scene(0), scene(1)]))
+    first = xr.open_dataset(flacs[0], engine="flac")
+    assert again.rio.crs == first.rio.crs
+    assert again.rio.transform() == first.rio.transform()
+    with pytest.raises(SelectionError, match="'dtype': what can be ignored is crs, transform, no"):
+        virtual_flac.stack(flacs, ignore=["dtype"])

@@ -27,6 +27,7 @@ PUBLIC = {
     "compare",
     "verify",
     # many files, references
+    "open_references",
     "stack",
     "write_icechunk",
     "write_kerchunk",

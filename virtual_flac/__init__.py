@@ -1,7 +1,8 @@
 """Lossless FLAC rasters as virtual Zarr.
 
 `FLACParser` and the xarray engine ``flac`` read, `write_flac` and `write_geotiff` convert,
-`stack` and `write_kerchunk` publish. Nothing heavy is imported before it is used.
+`stack`, `write_kerchunk` and `write_icechunk` publish, `open_references` reads what they wrote.
+Nothing heavy is imported before it is used.
 """
 
 from importlib import import_module
@@ -15,6 +16,7 @@ __all__ = [
     "TileIndex",
     "__version__",
     "compare",
+    "open_references",
     "read_index",
     "registry_for",
     "stack",
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from .geotiff import write_flac, write_geotiff
     from .index import TileIndex
     from .parser import FLACParser
-    from .references import write_icechunk, write_kerchunk
+    from .references import open_references, write_icechunk, write_kerchunk
     from .source import read_index
     from .stores import registry_for
     from .verification import verify
@@ -42,6 +44,7 @@ _HOMES = {
     "FlacError": "errors",
     "TileIndex": "index",
     "compare": "comparison",
+    "open_references": "references",
     "read_index": "source",
     "registry_for": "stores",
     "stack": "cube",

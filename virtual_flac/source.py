@@ -15,7 +15,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from . import layouts
 from .errors import FlacError, LayoutError, NeedBytes
-from .fetch import SMALL_FILE_BYTES, FileReader
+from .fetch import SMALL_FILE_BYTES, FileReader, FileVersion, resolve, translate
 from .index import TileIndex
 from .stores import registry_for, to_url
 
@@ -88,6 +88,39 @@ def read_start(
     """
     address = to_url(url)
     return FileReader(address, registry or registry_for(address)).head(count)[0]
+
+
+def read_whole(
+    url: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
+) -> bytes:
+    """All bytes of a small file, in one request.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    """
+    address = to_url(url)
+    store, path = resolve(registry or registry_for(address), address)
+    try:
+        return bytes(store.get(path).buffer())
+    except Exception as error:
+        raise translate(error, address) from error
+
+
+def file_version(url: str, registry: ObjectStoreRegistry[Any]) -> FileVersion:
+    """What the store says of a file, by one HEAD request.
+
+    Raises
+    ------
+    SourceError
+        When the file is not there or must not be read.
+    """
+    store, path = resolve(registry, url)
+    try:
+        return FileVersion.of(store.head(path))
+    except Exception as error:
+        raise translate(error, url) from error
 
 
 def read_ranges(

@@ -6,7 +6,6 @@ Knows the terminal and `publish`; knows no references.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from ..publish import Published
 
 Urls = Annotated[
-    list[str], typer.Argument(metavar="URL", help="FLAC rasters: URLs or local paths.")
+    list[str],
+    typer.Argument(metavar="URL", help="FLAC rasters, URLs or paths; or the JSON of STAC items."),
 ]
 Output = Annotated[
     Path,
@@ -38,17 +38,41 @@ Overview = Annotated[
     typer.Option(min=0, help="Show this overview: 1 is the largest, 0 the full resolution."),
 ]
 Values = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="A,B,...",
         help="Coordinate of the rasters along the new dimension, in the order of the URLs: dates, "
-        "numbers or words. By default dates, from the file names.",
+        "numbers or words; [b]NAME=A,B,...[/b], once for each of several dimensions. By default "
+        "they are found in the file names.",
     ),
 ]
 Pattern = Annotated[
     str | None,
     typer.Option(
-        metavar="REGEX", help="Finds year, month and day, its three groups, in a file name."
+        metavar="REGEX",
+        help="Finds coordinates in a file name: [b](?P<band>B..)_%Y%m%d[/b] for bands and times; "
+        "three groups without names are year, month and day.",
+    ),
+]
+Dims = Annotated[
+    str | None,
+    typer.Option(
+        "--dim", metavar="NAME,...",
+        help="Stack along these new dimensions, [b]band[/b] may be one of them; by default what "
+        "the pattern finds, [b]time[/b].",
+    ),
+]  # fmt: skip
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Let the references point below this URL instead of the folder of the rasters.",
+    ),
+]
+CheckBaseUrl = Annotated[
+    bool,
+    typer.Option(
+        "--check-base-url", help="Ask whether the files are there, with the sizes they have here."
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")]
@@ -60,21 +84,21 @@ def publish_and_tell(
     urls: Sequence[str],
     output: Path,
     *,
-    dim: str | None,
-    values: str | None,
-    pattern: str | None,
+    cube: dict[str, Any],
     bands: str | None,
     overview: int | None,
     group: str | None,
     force: bool,
+    append: bool,
+    base_url: str | None,
+    check_base_url: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Parse what is left to parse, publish, and print."""
     chosen = parse_numbers(bands, "bands") if bands else None
-    options: dict[str, Any] = {} if pattern is None else {"pattern": check_pattern(pattern)}
-    if values is not None:
-        options["values"] = parse_values(values)
+    if check_base_url and base_url is None:
+        raise typer.BadParameter("belongs to --base-url", param_hint="--check-base-url")
     # Icechunk warns of concurrent writers to local repositories; here there is one writer.
     os.environ.setdefault("ICECHUNK_LOG", "error")
     start = time.perf_counter()
@@ -83,23 +107,35 @@ def publish_and_tell(
         from ..publish import publish
 
         result = publish(
-            urls, output, dim=dim, overwrite=force, progress=progress,
-            parser=FLACParser(bands=chosen, overview=overview, group=group), **options,
+            urls, output, cube=cube, overwrite=force, append=append, base_url=base_url,
+            check_base_url=check_base_url, progress=progress,
+            parser=FLACParser(bands=chosen, overview=overview, group=group),
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)
     if as_json:
         print_json({**result.to_json(), "seconds": seconds})
-    elif not quiet:
-        _print(result, seconds)
+    else:
+        for item in result.skipped:
+            typer.echo(f"Skipped: {item.reason}", err=True)
+        if not quiet:
+            _print(result, seconds)
+
+
+def parse_dims(text: str | None) -> list[str] | None:
+    """Names between commas; none at all for an empty text."""
+    if text is None:
+        return None
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _print(result: Published, seconds: float) -> None:
     sizes = ", ".join(f"{name} {size}" for name, size in result.sizes.items())
     rows = {
         "kind": result.kind,
-        "raster": f"{result.variable} ({sizes}), {result.dtype}",
+        "raster": f"{', '.join(result.variables)} ({sizes}), {result.dtype}",
         **({"groups": ", ".join(result.groups)} if result.groups else {}),
         "sources": str(len(result.sources)),
+        **({"skipped": str(len(result.skipped))} if result.skipped else {}),
         "references": f"{result.references} byte ranges in {size_text(result.bytes)}",
         "time": f"{seconds:.1f} s",
     }
@@ -110,7 +146,22 @@ def _print(result: Published, seconds: float) -> None:
     typer.echo(result.recipe)
 
 
-def parse_values(text: str) -> list[Any]:
+def parse_values(given: Sequence[str] | None) -> list[Any] | dict[str, list[Any]] | None:
+    """Values of one dimension, or, where they begin with ``NAME=``, of several."""
+    if not given:
+        return None
+    named = [text.partition("=") for text in given]
+    if all(mark for _, mark, _ in named):
+        return {name.strip(): parse_list(words) for name, _, words in named}
+    if len(given) > 1:
+        raise typer.BadParameter(
+            "several of them need names: --values time=2026-07-14,... --values band=B04,...",
+            param_hint="--values",
+        )
+    return parse_list(given[0])
+
+
+def parse_list(text: str) -> list[Any]:
     """Values between commas: all whole numbers, all numbers, all dates, or else words."""
     words = [word.strip() for word in text.split(",")]
     for parse in (int, float, _parse_date):
@@ -129,17 +180,3 @@ def _parse_date(word: str) -> datetime:
             param_hint="--values",
         )
     return moment
-
-
-def check_pattern(text: str) -> str:
-    """A regular expression with three groups."""
-    try:
-        groups = re.compile(text).groups
-    except re.error as error:
-        raise typer.BadParameter(f"{text!r}: {error}", param_hint="--pattern") from None
-    if groups != 3:
-        raise typer.BadParameter(
-            f"{text!r} has {groups} groups; expected three, for year, month and day",
-            param_hint="--pattern",
-        )
-    return text

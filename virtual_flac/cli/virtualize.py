@@ -9,6 +9,9 @@ import typer
 from .publishing import (
     AsJson,
     Bands,
+    BaseUrl,
+    CheckBaseUrl,
+    Dims,
     Force,
     Output,
     Overview,
@@ -16,6 +19,8 @@ from .publishing import (
     Quiet,
     Urls,
     Values,
+    parse_dims,
+    parse_values,
     publish_and_tell,
 )
 
@@ -29,12 +34,11 @@ def virtualize(
     group: Annotated[
         str | None, typer.Option(help="The same by name: [b]overview_1[/b] ...")
     ] = None,
-    dim: Annotated[
-        str | None,
-        typer.Option(help="Stack along this new dimension; [b]time[/b] for several rasters."),
-    ] = None,
+    dim: Dims = None,
     values: Values = None,
     pattern: Pattern = None,
+    base_url: BaseUrl = None,
+    check_base_url: CheckBaseUrl = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -47,7 +51,9 @@ def virtualize(
 
     [b]virtual-flac virtualize dem_2026-*.flac -o cube.icechunk[/b]
     """
+    cube = {"dim": parse_dims(dim), "values": parse_values(values), "pattern": pattern}
     publish_and_tell(
-        urls, output, dim=dim, values=values, pattern=pattern, bands=bands, overview=overview,
-        group=group, force=force, as_json=as_json, quiet=quiet,
+        urls, output, cube=cube, bands=bands, overview=overview, group=group, force=force,
+        append=False, base_url=base_url, check_base_url=check_base_url, as_json=as_json,
+        quiet=quiet,
     )  # fmt: skip

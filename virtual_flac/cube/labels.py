@@ -1,0 +1,210 @@
+"""Which place along the new dimensions a raster takes: from its name, or as given.
+
+Knows names, dates and regular expressions; knows no files and no rasters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SelectionError
+
+#: Eight digits in a row, or four, two and two apart: 20260714, 2026-07-14, 2026_07_14.
+DATE_PATTERN = r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)"
+
+BAND = "band"
+TIME = "time"
+
+#: What `datetime.strptime` understands, as regular expressions.
+_DIRECTIVES = {
+    "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{2}", "d": r"\d{2}", "j": r"\d{3}", "H": r"\d{2}",
+    "M": r"\d{2}", "S": r"\d{2}", "f": r"\d{1,6}", "b": r"[A-Za-z]{3}",
+}  # fmt: skip
+_PART_NAMES = {"year": "Y", "month": "m", "day": "d", "hour": "H", "minute": "M", "second": "S"}
+_PREFIX = "strptime_"
+_DATE_GROUPS = (TIME, "date", "datetime")
+
+
+def labels_from_names(
+    urls: Sequence[str], pattern: str, dims: Sequence[str] | None
+) -> dict[str, list[Any]]:
+    r"""Values of the new dimensions that file names hold.
+
+    Parameters
+    ----------
+    urls : sequence of str
+    pattern : str
+        A regular expression, searched for in the file name (in the whole path when it holds a
+        ``/``). Its named groups are dimensions. ``%Y %m %d %j %H %M %S`` and the like stand for
+        parts of a date as in ``strptime``, so do groups named ``year``, ``month``, ``day`` ... and
+        three groups without names.
+    dims : sequence of str, optional
+        The dimensions wanted; all that the pattern finds by default, ``band`` last. The one that
+        no group is named after gets the date.
+
+    Returns
+    -------
+    dict of str to list
+        One value a URL: ``datetime``, or int, float or str, whatever all of them are.
+
+    Raises
+    ------
+    SelectionError
+        When the pattern is no good, does not match a name, or finds no date there.
+    """
+    compiled = _compile(pattern)
+    parts = [name for name in compiled.groupindex if name.startswith(_PREFIX)]
+    groups = [name for name in compiled.groupindex if not name.startswith(_PREFIX)]
+    has_date = bool(parts) or not groups
+    if dims is None:
+        named = [name for name in groups if name != BAND]
+        dims = [*([TIME] if has_date else []), *named, *([BAND] if BAND in groups else [])]
+    rest = [dim for dim in dims if dim not in groups]
+    if len(rest) > (1 if has_date else 0):
+        found = ["a date"] * has_date + groups
+        raise SelectionError(
+            f"the pattern (--pattern) {pattern} finds {', '.join(found)}; there is nothing for "
+            f"{rest[-1]!r}. Name a group after it: (?P<{rest[-1]}>...)"
+        )
+    found_texts: dict[str, list[Any]] = {dim: [] for dim in dims}
+    for url in urls:
+        match = _search(compiled, pattern, url)
+        for dim in dims:
+            if dim in rest:
+                found_texts[dim].append(_date_of_parts(match, parts, url))
+            elif dim in _DATE_GROUPS:
+                found_texts[dim].append(_date_of_text(match[dim], url))
+            else:
+                found_texts[dim].append(match[dim])
+    return {
+        dim: values if dim in rest or dim in _DATE_GROUPS else _alike(values)
+        for dim, values in found_texts.items()
+    }
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    text = _expand(pattern)
+    try:
+        compiled = re.compile(text)
+    except re.error as error:
+        raise SelectionError(
+            f"the pattern (--pattern) {pattern!r} is no regular expression: {error}"
+        ) from None
+    unnamed = compiled.groups - len(compiled.groupindex)
+    if not compiled.groupindex and unnamed != 3:
+        raise SelectionError(
+            f"the pattern (--pattern) {pattern!r} has {unnamed} groups; expected three, for year, "
+            "month and day, or groups with names, (?P<band>B..), or parts of a date, %Y%m%d"
+        )
+    return compiled
+
+
+def _expand(pattern: str) -> str:
+    """`%Y` and its like, and groups named ``year`` and so on, as groups of our own names."""
+    seen: set[str] = set()
+
+    def directive(match: re.Match[str]) -> str:
+        letter = match[1]
+        if letter == "%":
+            return "%"
+        if letter not in _DIRECTIVES:
+            raise SelectionError(
+                f"the pattern (--pattern) {pattern!r} holds %{letter}; known are "
+                f"{', '.join('%' + known for known in _DIRECTIVES)} and %% for a percent sign"
+            )
+        if letter in seen:
+            return f"(?P={_PREFIX}{letter})"
+        seen.add(letter)
+        return f"(?P<{_PREFIX}{letter}>{_DIRECTIVES[letter]})"
+
+    text = re.sub("%(.)", directive, pattern)
+    for name, letter in _PART_NAMES.items():
+        text = text.replace(f"(?P<{name}>", f"(?P<{_PREFIX}{letter}>")
+    return text
+
+
+def _search(compiled: re.Pattern[str], pattern: str, url: str) -> re.Match[str]:
+    path = urlparse(url).path
+    name = path if "/" in pattern else PurePosixPath(path).name
+    match = compiled.search(name)
+    if match is None:
+        what = "match" if any(not n.startswith(_PREFIX) for n in compiled.groupindex) else "date"
+        raise SelectionError(
+            f"{url}: no {what} in the name {name!r} (pattern {pattern}). Give another pattern "
+            "(--pattern), or the values yourself: --values (values=[...])."
+        )
+    return match
+
+
+def _date_of_parts(match: re.Match[str], parts: Sequence[str], url: str) -> datetime:
+    if parts:
+        texts = [match[part] for part in parts]
+        template = " ".join("%" + part.removeprefix(_PREFIX) for part in parts)
+    else:
+        texts, template = list(match.groups()), "%Y %m %d"
+    try:
+        return datetime.strptime(" ".join(texts), template)
+    except (TypeError, ValueError) as error:
+        raise SelectionError(f"{url}: {match.group()!r} is no date: {error}") from None
+
+
+def _date_of_text(text: str, url: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text.replace("_", "-"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise SelectionError(f"{url}: {text!r} is no date: {error}") from None
+
+
+def _alike(texts: list[str]) -> list[Any]:
+    """All whole numbers, all numbers, or text."""
+    for kind in (int, float):
+        try:
+            return [kind(text) for text in texts]
+        except (TypeError, ValueError):
+            continue
+    return texts
+
+
+def as_coordinate(values: Sequence[Any]) -> npt.NDArray[Any]:
+    """Values of a dimension as an array; moments as ``datetime64[ns]`` in UTC."""
+    if values and all(isinstance(value, datetime) for value in values):
+        values = [
+            value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+            for value in values
+        ]
+        return np.asarray(values, dtype="datetime64[ns]")
+    coordinate = np.asarray(values)
+    return coordinate.astype("datetime64[ns]") if coordinate.dtype.kind == "M" else coordinate
+
+
+def given_labels(
+    values: Sequence[Any] | Mapping[str, Sequence[Any]], dims: Sequence[str] | None, count: int
+) -> dict[str, list[Any]]:
+    """Values as the caller gave them: of one dimension, or by name of several.
+
+    Raises
+    ------
+    SelectionError
+        When there are not as many as rasters, or they belong to other dimensions.
+    """
+    if not isinstance(values, Mapping):
+        if dims is not None and len(dims) != 1:
+            raise SelectionError(
+                f"values of the dimensions {list(dims)}: give them by name, as "
+                "values={name: [...], ...}"
+            )
+        values = {dims[0] if dims else TIME: values}
+    elif dims is not None and set(values) != set(dims):
+        raise SelectionError(f"values of {sorted(values)} for the dimensions {sorted(dims)}")
+    for dim, found in values.items():
+        if len(found) != count:
+            raise SelectionError(f"{len(found)} values of {dim} for {count} rasters")
+    return {dim: list(values[dim]) for dim in (dims or values)}

@@ -1,0 +1,22 @@
+"""Virtual datasets to published references and back: kerchunk JSON and parquet, Icechunk.
+
+Knows VirtualiZarr, kerchunk's and Icechunk's formats; knows nothing of FLAC.
+"""
+
+from .kerchunk import write_kerchunk
+from .locations import check_sources, count_references, rebase, source_prefixes, source_urls
+from .recipe import recipe
+from .reopen import open_references
+from .repository import write_icechunk
+
+__all__ = [
+    "check_sources",
+    "count_references",
+    "open_references",
+    "rebase",
+    "recipe",
+    "source_prefixes",
+    "source_urls",
+    "write_icechunk",
+    "write_kerchunk",
+]

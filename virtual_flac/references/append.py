@@ -1,0 +1,150 @@
+"""Whether a virtual dataset may follow what a repository holds.
+
+Knows Zarr metadata and xarray; knows nothing of Icechunk but that its store is Zarr's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+import zarr
+from virtualizarr.manifests import ManifestArray
+from xarray.conventions import encode_cf_variable
+
+from ..errors import MismatchError, SelectionError
+
+#: Attributes that say what a stored number means.
+_MEANING = ("_FillValue", "scale_factor", "add_offset", "scales", "offsets", "grid_mapping")
+
+
+def check_appendable(vds: xr.Dataset, store: Any, dim: str, target: str) -> npt.NDArray[Any]:
+    """The values along `dim` that are there, once everything else has been found to agree.
+
+    Raises
+    ------
+    SelectionError
+        When there is no such dimension.
+    MismatchError
+        When the datasets differ in anything but `dim`, or new values do not come after old ones.
+    """
+    old = _open(store)
+    for dataset, what in ((old, target), (vds, "what is to be appended")):
+        if dim not in dataset.dims or dim not in dataset.variables:
+            raise SelectionError(
+                f"{what} has no dimension {dim!r} with values; it has {list(dataset.dims)}"
+            )
+    _compare(target, "variables", sorted(map(str, old.variables)), sorted(map(str, vds.variables)))
+    root = zarr.open_group(store, mode="r", zarr_format=3)
+    for name, variable in vds.variables.items():
+        data = variable._data
+        if isinstance(data, ManifestArray) and dim in variable.dims:
+            _compare_arrays(target, str(name), root[str(name)], variable, dim)
+        elif isinstance(data, ManifestArray):
+            _compare_attributes(target, str(name), old[name].attrs, variable.attrs)
+        elif name != dim:
+            _compare(target, str(name), old[name].to_numpy(), variable.to_numpy())
+    before = old[dim].to_numpy()
+    _check_order(before, vds[dim].to_numpy(), dim, target)
+    _check_units(vds.variables[dim], old.variables[dim], dim, target)
+    return before
+
+
+def check_appended(
+    vds: xr.Dataset, store: Any, dim: str, before: npt.NDArray[Any], target: str
+) -> None:
+    """Refuse to commit what does not read back as it was meant.
+
+    Raises
+    ------
+    MismatchError
+    """
+    found = _open(store)[dim].to_numpy()
+    expected = np.concatenate([before, vds[dim].to_numpy().astype(before.dtype)])
+    if not np.array_equal(found, expected):
+        raise MismatchError(
+            f"{target}: the values of {dim} cannot be kept as {found.dtype}, as which the first "
+            "ones are stored. Write a new repository with all of them."
+        )
+
+
+def _open(store: Any) -> xr.Dataset:
+    dataset: xr.Dataset = xr.open_zarr(
+        store, consolidated=False, zarr_format=3, mask_and_scale=False, chunks=None
+    )
+    return dataset
+
+
+def _compare_arrays(target: str, name: str, old: Any, variable: xr.Variable, dim: str) -> None:
+    data: Any = variable._data
+    new = data.metadata
+    at = variable.dims.index(dim)
+
+    def others(shape: Any) -> tuple[int, ...]:
+        return tuple(int(n) for axis, n in enumerate(shape) if axis != at)
+
+    pairs = {
+        "dimensions": (old.metadata.dimension_names, tuple(map(str, variable.dims))),
+        "dtype": (str(old.dtype), str(data.dtype)),
+        "shape": (others(old.shape), others(new.shape)),
+        "tile shape": (tuple(old.chunks), tuple(new.chunks)),
+        "codecs": (
+            [codec.to_dict() for codec in old.metadata.codecs],
+            [codec.to_dict() for codec in new.codecs],
+        ),
+    }
+    for what, (there, here) in pairs.items():
+        _compare(target, f"{what} of {name}", there, here)
+    for key in _MEANING:
+        _compare(target, f"{key} of {name}", old.attrs.get(key), variable.attrs.get(key))
+
+
+def _compare_attributes(target: str, name: str, old: Any, new: Any) -> None:
+    for key in sorted({*old, *new}):
+        _compare(target, f"{key} of {name}", old.get(key), new.get(key))
+
+
+def _compare(target: str, what: str, there: Any, here: Any) -> None:
+    same = np.array_equal(there, here) if isinstance(there, np.ndarray) else there == here
+    if not same:
+        raise MismatchError(
+            f"{target}: {what} is {_short(there)} there and {_short(here)} in what is to be "
+            "appended. Only what agrees can be appended; write another repository."
+        )
+
+
+def _check_order(before: npt.NDArray[Any], after: npt.NDArray[Any], dim: str, target: str) -> None:
+    twice: Any = np.intersect1d(before, after) if before.dtype.kind == after.dtype.kind else ()
+    if len(twice):
+        raise MismatchError(
+            f"{target}: {dim} {twice[0]} is there already ({len(twice)} of the {len(after)} new "
+            "values are). Leave them out."
+        )
+    ordered = before.dtype.kind in "iufM" and after.dtype.kind in "iufM" and before.size
+    if ordered and after.min() < before.max():
+        raise MismatchError(
+            f"{target}: {dim} {after.min()} comes before {before.max()}, the last one there. "
+            "Append in order, or write a new repository with all of them."
+        )
+
+
+def _check_units(new: xr.Variable, old: xr.Variable, dim: str, target: str) -> None:
+    """Moments between the units of those that are there would be rounded."""
+    units = old.encoding.get("units")
+    if old.dtype.kind != "M" or not units:
+        return
+    plain = new.to_base_variable().copy(deep=False)
+    plain.encoding = {"units": units, "calendar": old.encoding.get("calendar")}
+    encoded = encode_cf_variable(plain, name=dim).values
+    if not np.array_equal(encoded, encoded.astype("int64")):
+        raise MismatchError(
+            f"{target}: {dim} is stored in whole {units}; {new.values[0]} or one of the others is "
+            "none. Write a new repository with all of them."
+        )
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 120 else text[:117] + "..."

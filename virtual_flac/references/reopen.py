@@ -1,0 +1,132 @@
+"""`open_references`: published references as a dataset, with few requests.
+
+Reads through object stores, with this package's merging of neighbours. Readers without this package
+use what `recipe` prints. Knows formats of references; knows nothing of FLAC.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from obspec_utils.registry import ObjectStoreRegistry
+
+from ..errors import SelectionError
+from ..source import read_whole
+from ..stores import registry_for, to_url
+from .access import access, storage
+from .locations import urls_of
+
+
+def open_references(
+    target: str | os.PathLike[str],
+    *,
+    group: str | None = None,
+    registry: ObjectStoreRegistry[Any] | None = None,
+    store_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Open published references: kerchunk JSON or parquet, or an Icechunk repository.
+
+    Parameters
+    ----------
+    target : str or path
+        Path or URL: ``.json``, ``.parquet`` (a local folder), ``.icechunk`` or the folder of any
+        Icechunk repository.
+    group : str, optional
+        A child group, such as ``overview_1``.
+    registry : ObjectStoreRegistry, optional
+        Stores to read kerchunk references and their chunks with.
+    store_options : Mapping, optional
+        Options of the stores, as for `registry_for`: of the references and of the chunks.
+    **options
+        For ``xarray.open_dataset``, such as ``chunks={}`` or ``mask_and_scale=False``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy.
+
+    Raises
+    ------
+    SelectionError
+        When the target is none of these.
+    SourceError
+        When it cannot be read.
+
+    Notes
+    -----
+    The references are read by one request, a chunk by one at most, and nothing is asked for that
+    is not there.
+    """
+    text = os.fspath(target)
+    given = dict(store_options or {})
+    store: Any
+    if text.endswith(".json"):
+        store = _kerchunk_json(to_url(target), registry, given, group)
+    elif text.endswith((".parquet", ".parq")):
+        store = _kerchunk_parquet(to_url(target), registry, given, group)
+    else:
+        store = _icechunk(text, given)
+        options = {"group": group, **options}
+    # A store knows its format: xarray would else look for consolidated metadata, then for v2's.
+    fixed: dict[str, Any] = {"engine": "zarr", "consolidated": False, "zarr_format": 3}
+    return xr.open_dataset(store, **fixed, **options)
+
+
+def _kerchunk_json(
+    url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
+) -> Any:
+    from virtualizarr.parsers.kerchunk.translator import manifestgroup_from_kerchunk_refs
+
+    try:
+        references: Any = json.loads(read_whole(url, registry or registry_for(url, **given)))
+    except ValueError as error:
+        raise SelectionError(f"{url}: is no JSON: {error}") from None
+    if "refs" not in references:
+        raise SelectionError(f"{url}: holds no kerchunk references")
+    found = manifestgroup_from_kerchunk_refs(references, group=group, fs_root="file:///")
+    return _readable(found, registry, given)
+
+
+def _kerchunk_parquet(
+    url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
+) -> Any:
+    from virtualizarr.parsers import KerchunkParquetParser
+
+    if not url.startswith("file://"):
+        raise SelectionError(f"{url}: parquet references are read from local folders; fetch them")
+    parser = KerchunkParquetParser(group=group, fs_root="file:///")
+    return _readable(parser(url, ObjectStoreRegistry())._group, registry, given)
+
+
+def _readable(group: Any, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any]) -> Any:
+    """A store over the manifests of a group."""
+    from virtualizarr.manifests import ManifestStore
+
+    if registry is None:
+        registry = registry_for(urls_of(group.arrays.values()), **given)
+    return ManifestStore(group, registry=registry)
+
+
+def _icechunk(text: str, given: dict[str, Any]) -> Any:
+    try:
+        import icechunk
+    except ImportError:
+        raise SelectionError('Icechunk needs icechunk; install "virtual-flac[icechunk]"') from None
+
+    if "://" not in text and not Path(text).is_dir():
+        raise SelectionError(f"{text}: is neither .json nor .parquet nor a repository's folder")
+    where = storage(text, given)
+    if not icechunk.Repository.exists(where):
+        raise SelectionError(f"{text}: holds no Icechunk repository")
+    config = icechunk.Repository.fetch_config(where)
+    prefixes = list((config.virtual_chunk_containers if config else None) or {})
+    repository = icechunk.Repository.open(
+        where, authorize_virtual_chunk_access=access(prefixes, given)
+    )
+    return repository.readonly_session("main").store
