@@ -147,6 +147,7 @@ def test_pixi_tests_with_the_dependencies_of_pyproject():
 
     assert in_pixi("test") == in_groups("test", "dev")
     assert in_pixi("notebooks") == in_groups("notebooks")
+    assert in_pixi("bench") == in_groups("bench")
 
 
 def test_the_oldest_versions_are_the_floors():
