@@ -20,6 +20,9 @@ PUBLIC = {
     "TileIndex",
     "read_index",
     "registry_for",
+    "extract",
+    "query",
+    "spatial_info",
     # writing
     "write_flac",
     "write_geotiff",

@@ -17,8 +17,11 @@ __all__ = [
     "__version__",
     "compare",
     "open_references",
+    "extract",
+    "query",
     "read_index",
     "registry_for",
+    "spatial_info",
     "stack",
     "verify",
     "write_flac",
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
     from .comparison import compare
     from .cube import stack
     from .errors import FlacError
-    from .geotiff import write_flac, write_geotiff
+    from .geotiff import extract, write_flac, write_geotiff
     from .index import TileIndex
+    from .lookup import query, spatial_info
     from .parser import FLACParser
     from .references import open_references, write_icechunk, write_kerchunk
     from .source import read_index
@@ -45,8 +49,11 @@ _HOMES = {
     "TileIndex": "index",
     "compare": "comparison",
     "open_references": "references",
+    "extract": "geotiff",
+    "query": "lookup",
     "read_index": "source",
     "registry_for": "stores",
+    "spatial_info": "lookup",
     "stack": "cube",
     "verify": "verification",
     "write_flac": "geotiff",

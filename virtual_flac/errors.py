@@ -21,6 +21,9 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     └── TargetExistsError (FileExistsError)   a file that would be overwritten
 """
 
+import contextlib
+from collections.abc import Iterator
+
 from zarr_flac import (
     CorruptFlacError,
     FlacError,
@@ -47,6 +50,7 @@ __all__ = [
     "UnknownLayoutError",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
+    "naming",
 ]
 
 
@@ -106,3 +110,12 @@ class NeedBytes(Exception):
     def __init__(self, end: int) -> None:
         super().__init__(f"the first {end} bytes of the file are needed")
         self.end = end
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put the name of a file in front of what errors of the block say."""
+    try:
+        yield
+    except FlacError as error:
+        raise type(error)(f"{name}: {error}") from error

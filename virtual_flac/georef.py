@@ -62,8 +62,35 @@ class GeoReference:
         self, *, width: int, height: int, base_width: int, base_height: int
     ) -> GeoReference:
         """The same area seen by a reduced copy of ``width`` x ``height`` pixels."""
-        scale = Affine.scale(base_width / width, base_height / height)
-        return replace(self, transform=self.transform @ scale)
+        across, down = base_width / width, base_height / height
+        return self._with_pixels(Affine.scale(across, down), across, down, 0, 0)
+
+    def for_window(self, col_off: float, row_off: float) -> GeoReference:
+        """The georeferencing of a part that begins at a column and a row."""
+        return self._with_pixels(Affine.translation(col_off, row_off), 1, 1, col_off, row_off)
+
+    def _with_pixels(
+        self, pixels: Affine, across: float, down: float, col_off: float, row_off: float
+    ) -> GeoReference:
+        """For pixels that are larger, or counted from elsewhere."""
+        if not self.gcps and not self.rpcs:
+            return replace(self, transform=self.transform @ pixels)
+        points = [dict(point) for point in self.gcps]
+        for point in points:
+            place = point["properties"]
+            col, row = place["col"] / across - col_off, place["row"] / down - row_off
+            point["properties"] = {**place, "col": col, "row": row}
+        rpcs = dict(self.rpcs)
+        for name, factor, offset in (("SAMP", across, col_off), ("LINE", down, row_off)):
+            if f"{name}_OFF" in rpcs and f"{name}_SCALE" in rpcs:
+                # RPCs count from the centre of the first pixel.
+                center = (_number(rpcs[f"{name}_OFF"]) + 0.5) / factor - 0.5 - offset
+                rpcs[f"{name}_OFF"] = f"{center:.15g}"
+                rpcs[f"{name}_SCALE"] = f"{_number(rpcs[f'{name}_SCALE']) / factor:.15g}"
+        # The identity says that there is no transform, only points or coefficients.
+        none = self.transform == Affine.identity()
+        transform = self.transform if none else self.transform @ pixels
+        return replace(self, transform=transform, gcps=tuple(points), rpcs=rpcs)
 
     def coordinates(self, *, width: int, height: int) -> tuple[FloatArray, FloatArray]:
         """Pixel-centre coordinates.
@@ -133,6 +160,11 @@ class GeoReference:
             return None
         code = ":".join(authority)
         return code if pyproj.CRS.from_user_input(code) == crs else None
+
+
+def _number(text: str) -> float:
+    """A number of RPC metadata, which may name its unit: ``"2199.80 pixels"``."""
+    return float(text.split()[0])
 
 
 def _cf_parameters(wkt: str) -> dict[str, Any]:

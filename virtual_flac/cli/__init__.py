@@ -16,6 +16,10 @@ from .compare import compare
 from .convert import convert
 from .create_streaming import create_streaming
 from .demo import demo
+from .extract import extract
+from .flac_raster_names import extract_streaming, extract_tile
+from .query import query
+from .spatial_info import spatial_info
 from .stack import stack
 from .verify import verify
 from .virtualize import virtualize
@@ -33,6 +37,11 @@ app.command()(virtualize)
 app.command()(stack)
 app.command()(compare)
 app.command()(verify)
+app.command()(spatial_info)
+app.command()(query)
+app.command()(extract)
+app.command()(extract_streaming)
+app.command()(extract_tile)
 app.command()(demo)
 
 

@@ -3,8 +3,9 @@
 Knows GDAL, the writer and the reader of our files; must not know their bytes.
 """
 
+from .cut import extract
 from .describe import describe
 from .to_flac import write_flac
 from .to_geotiff import write_geotiff
 
-__all__ = ["describe", "write_flac", "write_geotiff"]
+__all__ = ["describe", "extract", "write_flac", "write_geotiff"]

@@ -85,3 +85,38 @@ class ReadPlan:
                 width = min(self.tile_cols * wide, self.grid.width - left)
                 height = min(self.tile_rows * tall, self.grid.height - top)
                 yield Piece(row, col, Window(left, top, width, height))
+
+
+def window_pieces(
+    window: Window, tile_shape: tuple[int, int], pixel_bytes: int, read_bytes: int = READ_BYTES
+) -> Iterator[Window]:
+    """A window in pieces that no tile lies in two of, row by row.
+
+    Parameters
+    ----------
+    window : Window
+    tile_shape : tuple of int
+        Height and width of the source's tiles.
+    pixel_bytes : int
+        Bytes of a pixel, of all bands that are read together.
+    read_bytes : int
+        Size of a piece; a tile that is larger is a piece.
+    """
+    tall, wide = tile_shape
+    right, bottom = window.col_off + window.width, window.row_off + window.height
+    row_bytes = tall * window.width * pixel_bytes
+    step_rows = tall * max(read_bytes // row_bytes, 1)
+    step_cols = wide * max(read_bytes // (tall * wide * pixel_bytes), 1)
+    if row_bytes <= read_bytes:
+        step_cols = right
+    for top, down in _steps(window.row_off, bottom, tall, step_rows):
+        for left, across in _steps(window.col_off, right, wide, step_cols):
+            yield Window(left, top, across, down)
+
+
+def _steps(start: int, end: int, tile: int, step: int) -> Iterator[tuple[int, int]]:
+    """Start and length of intervals that end at tiles' edges."""
+    while start < end:
+        stop = min(start // tile * tile + step, end)
+        yield start, stop - start
+        start = stop

@@ -160,18 +160,18 @@ def write_flac(
             )
             with writer:
                 for level, part in enumerate([dataset, *reduced]):
-                    _write_level(writer, part, indexes, level, options)
+                    write_level(writer, part, indexes, level, options)
                 return writer.finish()
 
 
-def _write_level(
+def write_level(
     writer: FlacWriter,
     dataset: DatasetReader,
     indexes: list[int],
     level: int,
     options: WriteOptions,
 ) -> None:
-    """Read a dataset in pieces that suit its blocks, and hand them on."""
+    """Read a dataset in pieces that suit its blocks, and hand them to the writer as one level."""
     grid = TileGrid(dataset.height, dataset.width, options.tile_size, options.tile_size)
     block_height, block_width = dataset.block_shapes[indexes[0] - 1]
     apart = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "BAND"

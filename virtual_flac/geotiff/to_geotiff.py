@@ -1,6 +1,6 @@
 """A FLAC raster to GeoTIFF. Knows rasterio and the reader of our files.
 
-Must not know bytes, neither of FLAC nor of TIFF, but for one note that GDAL leaves in a file.
+Must not know bytes, neither of FLAC nor of TIFF.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import rasterio.shutil
 from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.windows import Window as RasterioWindow
 
 from ..atomic import check_target, give_name, temporary_folder
 from ..errors import SelectionError
-from ..index import Level, RasterInfo, TileIndex
+from ..index import RasterInfo, TileIndex
 from ..source import read_index
 from ..tiles import TileReader
 from ..writer import Progress, available_cores
@@ -29,14 +28,11 @@ from .blocks import ReadPlan
 from .check import ReadBack, lost_metadata
 from .overviews import parse_tags
 from .session import gdal_session, naming, open_level
-from .vrt import describe_overview, describe_raster
+from .skeleton import is_inverted_gray, write_domains, write_skeleton
 
 #: GDAL's names of the compressions that lose nothing.
 COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "packbits", "lzma", "lerc_deflate", "lerc_zstd")
 _WITH_PREDICTOR = ("deflate", "lzw", "zstd")
-#: What GDAL writes behind the header of a file whose order is that of a COG.
-_ORDER_NOTE = b"GDAL_STRUCTURAL_METADATA_SIZE="
-_ORDER_NOTE_BYTES = 16 + 4096
 
 
 def write_geotiff(
@@ -123,7 +119,8 @@ def write_geotiff(
         stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
         stack.enter_context(naming(os.fspath(target), OSError))
         name = folder / "raster.tif"
-        _write_skeleton(raster, [index.levels[n] for n in numbers[1:]], name, options)
+        sizes = [(index.levels[n].width, index.levels[n].height) for n in numbers[1:]]
+        write_skeleton(raster, sizes, name, options)
         pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
         reader = TileReader(source, index, registry, pool)
         counter = _Counter(index, numbers, progress)
@@ -136,7 +133,7 @@ def write_geotiff(
                     for band, items in zip(dataset.indexes, tags, strict=False):
                         dataset.update_tags(band, **items)
                 else:
-                    _write_domains(dataset, raster)
+                    write_domains(dataset, raster)
                 for bands, window, pixels in _pieces(reader, index, number, together):
                     dataset.write(pixels, bands, window=window)
                     read_back.add(bands, window, pixels)
@@ -188,67 +185,9 @@ def _creation_options(
     palette = any(band.colormap is not None for band in raster.bands)
     if compress.lower() in _WITH_PREDICTOR and not palette and raster.dtype != np.float16:
         options["PREDICTOR"] = 3 if raster.dtype.kind == "f" else 2
-    if _is_inverted_gray(raster):
+    if is_inverted_gray(raster):
         options["PHOTOMETRIC"] = "MINISWHITE"
     return options
-
-
-def _is_inverted_gray(raster: RasterInfo) -> bool:
-    """Whether the raster looks as GDAL describes a TIFF whose 0 is white."""
-    colormap = raster.bands[0].colormap
-    if raster.count > 1 or not colormap or raster.bands[0].color_interpretation == "palette":
-        return False
-    return colormap[0] == (255, 255, 255, 255)
-
-
-def _write_skeleton(
-    raster: RasterInfo, overviews: list[Level], name: Path, options: Mapping[str, Any]
-) -> None:
-    """A GeoTIFF with all metadata and all directories, and no pixels yet."""
-    names = []
-    for number, level in enumerate(overviews, 1):
-        names.append(f"overview{number}.vrt")
-        text = describe_overview(raster, level.width, level.height)
-        name.with_name(names[-1]).write_text(text, "utf-8")
-    virtual = name.with_name("raster.vrt")
-    virtual.write_text(describe_raster(raster, names), "utf-8")
-    rasterio.shutil.copy(
-        os.fspath(virtual),
-        os.fspath(name),
-        driver="GTiff",
-        SPARSE_OK=True,
-        COPY_SRC_OVERVIEWS=bool(overviews),
-        **options,
-    )
-    _forget_order(name)
-
-
-def _forget_order(name: Path) -> None:
-    """Delete GDAL's note that tiles stand in the order of a COG, which they will not.
-
-    With it GDAL would warn of a broken order whenever the file is opened.
-    """
-    with open(name, "r+b") as file:
-        head = file.read(_ORDER_NOTE_BYTES)
-        start = head.find(_ORDER_NOTE)
-        if start in (8, 16):
-            line_end = head.index(b"\n", start) + 1
-            size = int(head[start + len(_ORDER_NOTE) : line_end].split()[0])
-            file.seek(start)
-            file.write(bytes(line_end - start + size))
-
-
-def _write_domains(dataset: Any, raster: RasterInfo) -> None:
-    """Metadata of all domains but the default one, XML documents letter for letter."""
-    levels = [(0, raster.tags), *((n, band.tags) for n, band in enumerate(raster.bands, 1))]
-    for number, tags in levels:
-        for domain, items in tags.items():
-            if domain.startswith("xml:"):
-                # GDAL joins key and value with the sign at which we take them apart.
-                parts = (text.partition("=") for text in items.values())
-                dataset.update_tags(number, ns=domain, **{key: value for key, _, value in parts})
-            elif domain:
-                dataset.update_tags(number, ns=domain, **items)
 
 
 def _check(
