@@ -41,7 +41,7 @@ LAYERS = [
     "verification raster_source geotiff.overviews geotiff.check geotiff.skeleton",
     "geotiff.to_geotiff geotiff.source lazy_arrays",
     "geotiff.flac_to_flac rasters",
-    "geotiff.to_flac comparison",
+    "geotiff.to_flac comparison quicklook",
     "geotiff.targets",
     "geotiff.cut",
     "dataset geotiff",
@@ -59,7 +59,7 @@ LAYERS = [
     "demo.reading demo.result",
     "demo.run",
     "demo",
-    "cli.console",
+    "cli.console cli.pictures",
     "cli.options",
     "cli.publishing cli.convert cli.areas",
     "cli.extract",
@@ -87,7 +87,7 @@ ROOMS = {
     },
     # Moves between minor versions.
     "zarr.core": {"virtual_flac.virtual_arrays", "zarr_flac.zarr_v3"},
-    "matplotlib": {"virtual_flac.demo", "virtual_flac.preview"},
+    "matplotlib": {"virtual_flac.demo", "virtual_flac.quicklook"},
     "typer": {"virtual_flac.cli"},
     "rich": {"virtual_flac.cli"},
 }

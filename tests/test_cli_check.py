@@ -102,7 +102,7 @@ def test_verify_over_http_and_s3(
     assert report["ok"] is True
 
 
-@pytest.mark.parametrize("command", ["compare", "verify"])
+@pytest.mark.parametrize("command", ["compare", "create-streaming", "preview", "verify"])
 def test_help_has_an_example(command: str) -> None:
     text = " ".join(run(command, "--help").stdout.split())
     assert f"virtual-flac {command} " in text
@@ -243,3 +243,27 @@ def test_shells_complete_commands_and_options() -> None:
     assert done.stdout.split() == ["verify"], done.stderr
     text = run("--help").stdout
     assert "--install-completion" in text
+
+
+def test_preview(flac: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.png"
+    result = run("preview", flac, "-o", out, "--size", 64, "--bands", 2, "--cmap", "terrain")
+    assert result.stderr == ""
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert "--force" in run("preview", flac, "-o", out, code=2).stderr
+    facts = json.loads(run("preview", flac, "-o", out, "-f", "--size", 64, "--json").stdout)
+    assert facts["level"] == 1
+    assert max(facts["width"], facts["height"]) <= 64
+    for words in (
+        [], ["--json"], ["-o", "x.jpg"], ["-o", out, "-f", "--bands", "9"],
+        ["-o", out, "-f", "--stretch", "1"], ["-o", out, "-f", "--cmap", "no"],
+    ):  # fmt: skip
+        run("preview", flac, *words, code=2)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "sign"),
+    [("kitty", "\x1b_G"), ("iterm2", "\x1b]1337"), ("sixel", "\x1bP0;1q"), ("blocks", "▀")],
+)
+def test_preview_in_the_terminal(terminal: str, sign: str, flac: Path) -> None:
+    assert sign in run("preview", flac, "--terminal", terminal, "--size", 32).stdout

@@ -28,6 +28,7 @@ PUBLIC = {
     "write_geotiff",
     # checking
     "compare",
+    "preview",
     "verify",
     # many files, references
     "open_references",

@@ -19,6 +19,7 @@ __all__ = [
     "open_references",
     "extract",
     "query",
+    "preview",
     "read_index",
     "registry_for",
     "spatial_info",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .index import TileIndex
     from .lookup import query, spatial_info
     from .parser import FLACParser
+    from .quicklook import preview
     from .references import open_references, write_icechunk, write_kerchunk
     from .source import read_index
     from .stores import registry_for
@@ -51,6 +53,7 @@ _HOMES = {
     "open_references": "references",
     "extract": "geotiff",
     "query": "lookup",
+    "preview": "quicklook",
     "read_index": "source",
     "registry_for": "stores",
     "spatial_info": "lookup",

@@ -18,6 +18,7 @@ from .create_streaming import create_streaming
 from .demo import demo
 from .extract import extract
 from .flac_raster_names import extract_streaming, extract_tile
+from .preview import preview
 from .query import query
 from .spatial_info import spatial_info
 from .stack import stack
@@ -36,6 +37,7 @@ app.command()(create_streaming)
 app.command()(virtualize)
 app.command()(stack)
 app.command()(compare)
+app.command()(preview)
 app.command()(verify)
 app.command()(spatial_info)
 app.command()(query)
