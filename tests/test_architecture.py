@@ -28,7 +28,7 @@ CODEC_LAYERS = [
 ]
 LAYERS = [
     "errors",
-    "pixel_statistics grid georef ranges stores atomic virtual_arrays",
+    "metering pixel_statistics grid georef ranges stores atomic virtual_arrays",
     "index fetch selection",
     "attributes levels differences tile_table",
     "layouts._json",
@@ -40,7 +40,7 @@ LAYERS = [
     "parser tiles lookup geotiff.session geotiff.describe geotiff.blocks geotiff.vrt",
     "verification raster_source geotiff.overviews geotiff.check geotiff.skeleton",
     "geotiff.to_geotiff geotiff.source lazy_arrays",
-    "geotiff.flac_to_flac rasters",
+    "geotiff.flac_to_flac rasters inspection",
     "geotiff.to_flac comparison quicklook",
     "geotiff.targets",
     "geotiff.cut",

@@ -21,6 +21,7 @@ PUBLIC = {
     "read_index",
     "registry_for",
     "extract",
+    "info",
     "query",
     "spatial_info",
     # writing

@@ -18,6 +18,7 @@ __all__ = [
     "compare",
     "open_references",
     "extract",
+    "info",
     "query",
     "preview",
     "read_index",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .errors import FlacError
     from .geotiff import extract, write_flac, write_geotiff
     from .index import TileIndex
+    from .inspection import info
     from .lookup import query, spatial_info
     from .parser import FLACParser
     from .quicklook import preview
@@ -52,6 +54,7 @@ _HOMES = {
     "compare": "comparison",
     "open_references": "references",
     "extract": "geotiff",
+    "info": "inspection",
     "query": "lookup",
     "preview": "quicklook",
     "read_index": "source",

@@ -18,6 +18,7 @@ from .create_streaming import create_streaming
 from .demo import demo
 from .extract import extract
 from .flac_raster_names import extract_streaming, extract_tile
+from .info import info
 from .preview import preview
 from .query import query
 from .spatial_info import spatial_info
@@ -39,6 +40,7 @@ app.command()(stack)
 app.command()(compare)
 app.command()(preview)
 app.command()(verify)
+app.command()(info)
 app.command()(spatial_info)
 app.command()(query)
 app.command()(extract)

@@ -31,6 +31,7 @@ class GdalSource:
         first = levels[0]
         self._levels = levels
         self.name = first.name
+        self.driver: str = first.driver
         self.info = describe(first, mask="drop")
         self.sizes = tuple((level.width, level.height) for level in levels)
         self.block_shape: tuple[int, int] = first.block_shapes[0]
