@@ -10,11 +10,12 @@ enum { DEEPEST_STEREO = 24 };
 
 vf_group *vf_group_new(const vf_stream *stream, const vf_sink *sink, int64_t *workspace)
 {
+    const vf_kernel *kernel;
     if (stream->scalar || stream->size < 64 || stream->max_block_size < VF_SMALLEST_BLOCK ||
-        !vf_lanes_supported())
+        !(kernel = vf_best_kernel(stream->most_lanes ? stream->most_lanes : VF_MOST_LANES)))
         return NULL;
     size_t size = (sizeof(vf_group) + 63) / 64 * 64;
-    size_t saved = stream->channels == 2 ? (size_t)VF_LANES * stream->max_block_size : 0;
+    size_t saved = stream->channels == 2 ? (size_t)kernel->lanes * stream->max_block_size : 0;
     vf_group *group = aligned_alloc(64, size + (saved * sizeof(int32_t) + 63) / 64 * 64);
     if (!group)
         return NULL;
@@ -23,6 +24,7 @@ vf_group *vf_group_new(const vf_stream *stream, const vf_sink *sink, int64_t *wo
     group->workspace = workspace;
     group->stream = stream;
     group->sink = sink;
+    group->lanes.kernel = kernel;
     group->lanes.data = stream->data;
     group->lanes.size = stream->size;
     return group;
@@ -99,7 +101,7 @@ static void collect(vf_group *group, vf_cursor *cursor, vf_cursor *behind)
             .position = 8 * (uint64_t)(at.byte + header.size),
         };
         vf_advance(&at, header.block_size, 0);
-        if (group->count == VF_LANES || at.position >= stream->total)
+        if (group->count == group->lanes.kernel->lanes || at.position >= stream->total)
             break;
         /* A frame is no shorter than its header, a subframe of two bytes and a CRC. */
         found = find_next(stream, &at, at.byte + header.size + 4u, &header);
@@ -218,7 +220,7 @@ static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows)
 {
     vf_lanes *l = &group->lanes;
     vf_subframe *s = &group->subframes[lane];
-    const unsigned column = VF_COLUMN[lane], order = s->order;
+    const unsigned column = l->kernel->column[lane], order = s->order;
     l->shift[column] = s->shift;
     l->newest[column] = order ? (uint16_t)s->coefficients[0] : 0;
     for (unsigned i = 0; i < order; i++) {
@@ -238,7 +240,7 @@ static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows)
         return false;
     l->position[lane] = bits.position;
     for (uint32_t row = 0; row < rows; row++) {
-        size_t at = (size_t)(VF_HISTORY + row) * VF_LANES + column;
+        size_t at = (size_t)(VF_HISTORY + row) * l->kernel->lanes + column;
         uint16_t before = row ? (uint16_t)samples[row - 1] : 0;
         l->pairs[at] = (uint32_t)(uint16_t)samples[row] << 16 | before;
         l->whole[at] = (int32_t)samples[row];
@@ -252,18 +254,18 @@ static bool read_plainly(vf_group *group, unsigned active, uint32_t row, uint32_
 {
     vf_lanes *l = &group->lanes;
     int32_t residuals[VF_ROWS];
+    uint32_t folded[VF_ROWS];
     memset(l->parameter, 0, sizeof l->parameter);
-    for (unsigned lane = 0; lane < VF_LANES; lane++) {
+    for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
         if (!(active >> lane & 1))
             continue;
         vf_bits bits = {group->stream->data, group->stream->size, l->position[lane]};
         if (vf_residual_read(&group->subframes[lane].residual, &bits, residuals, count))
             return false;
         l->position[lane] = bits.position;
-        for (uint32_t i = 0; i < count; i++) {
-            uint32_t folded = (uint32_t)residuals[i] << 1 ^ (uint32_t)(residuals[i] >> 31);
-            l->codes[(row + i) * VF_LANES + lane] = 1ull << 63 | folded;
-        }
+        for (uint32_t i = 0; i < count; i++)
+            folded[i] = (uint32_t)residuals[i] << 1 ^ (uint32_t)(residuals[i] >> 31);
+        l->kernel->place(l, lane, row, folded, count);
     }
     return true;
 }
@@ -276,23 +278,23 @@ static uint32_t next_step(vf_group *group, unsigned active, uint32_t count, bool
     vf_lanes *l = &group->lanes;
     unsigned model = (unsigned)__builtin_ctz(active);
     *plainly = false;
-    for (unsigned lane = 0; lane < VF_LANES; lane++) {
+    for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
         if (!(active >> lane & 1))
             continue;
         vf_residual *residual = &group->subframes[lane].residual;
         vf_bits bits = {group->stream->data, group->stream->size, l->position[lane]};
         vf_residual_open(residual, &bits);
         l->position[lane] = bits.position;
-        l->parameter[VF_COLUMN[lane]] = residual->parameter;
+        l->parameter[l->kernel->column[lane]] = residual->parameter;
         l->code_bits[lane] = residual->parameter + 1u;
         *plainly |= residual->escape || residual->parameter > VF_LARGEST_PARAMETER;
         count = residual->left < count ? residual->left : count;
     }
-    for (unsigned lane = 0; lane < VF_LANES; lane++)
+    for (unsigned lane = 0; lane < l->kernel->lanes; lane++)
         if (!(active >> lane & 1)) {
             l->position[lane] = l->position[model];
             l->code_bits[lane] = l->code_bits[model];
-            l->parameter[VF_COLUMN[lane]] = l->parameter[VF_COLUMN[model]];
+            l->parameter[l->kernel->column[lane]] = l->parameter[l->kernel->column[model]];
         }
     return count;
 }
@@ -301,7 +303,7 @@ static uint32_t next_step(vf_group *group, unsigned active, uint32_t count, bool
 static bool fits(const vf_group *group, unsigned lane, vf_predictor by)
 {
     const vf_lanes *l = &group->lanes;
-    const unsigned column = VF_COLUMN[lane];
+    const unsigned column = l->kernel->column[lane];
     const double half = (double)(1ull << (group->subframes[lane].depth - 1));
     double least = by == VF_WIDE ? l->least_wide[column] : l->least[column];
     double most = by == VF_WIDE ? l->most_wide[column] : l->most[column];
@@ -315,7 +317,7 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
     unsigned order = 0;
     uint32_t longest = 0;
     vf_predictor by = VF_NARROW;
-    for (unsigned lane = 0; lane < VF_LANES; lane++)
+    for (unsigned lane = 0; lane < l->kernel->lanes; lane++)
         if (active >> lane & 1) {
             const vf_subframe *subframe = &group->subframes[lane];
             uint32_t block_size = group->frames[lane].header.block_size;
@@ -324,12 +326,12 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
             vf_predictor wanted = predictor_of(subframe);
             by = wanted > by ? wanted : by;
         }
-    memset(l->pairs, 0, VF_HISTORY * VF_LANES * sizeof *l->pairs);
-    memset(l->whole, 0, VF_HISTORY * VF_LANES * sizeof *l->whole);
-    memset(l->wide, 0, VF_HISTORY * VF_LANES * sizeof *l->wide);
+    memset(l->pairs, 0, VF_HISTORY * l->kernel->lanes * sizeof *l->pairs);
+    memset(l->whole, 0, VF_HISTORY * l->kernel->lanes * sizeof *l->whole);
+    memset(l->wide, 0, VF_HISTORY * l->kernel->lanes * sizeof *l->wide);
     memset(l->parameter, 0,
            offsetof(vf_lanes, most_wide) + sizeof l->most_wide - offsetof(vf_lanes, parameter));
-    for (unsigned lane = 0; lane < VF_LANES; lane++)
+    for (unsigned lane = 0; lane < l->kernel->lanes; lane++)
         if (active >> lane & 1 && !begin_lane(group, lane, order))
             return false;
 
@@ -342,13 +344,13 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
             if (plainly) {
                 if (!read_plainly(group, running, row, count))
                     return false;
-                vf_lanes_predict(l, row, count, order, by);
+                l->kernel->predict(l, row, count, order, by);
             } else {
                 if (!vf_lanes_run(l, row, count, order, by))
                     return false;
             }
             row += count;
-            for (unsigned lane = 0; lane < VF_LANES; lane++) {
+            for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
                 if (!(running >> lane & 1))
                     continue;
                 if (!plainly)
@@ -359,8 +361,8 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
                 }
             }
         }
-        vf_lanes_turn(l, rows, by);
-        for (unsigned lane = 0; lane < VF_LANES; lane++) {
+        l->kernel->turn(l, rows, by);
+        for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
             uint32_t block_size = group->frames[lane].header.block_size;
             if (!(active >> lane & 1) || block_size <= start)
                 continue;
@@ -370,7 +372,7 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
         }
         vf_lanes_move_on(l, by);
     }
-    for (unsigned lane = 0; lane < VF_LANES; lane++)
+    for (unsigned lane = 0; lane < l->kernel->lanes; lane++)
         if (active >> lane & 1 && !fits(group, lane, by))
             return false;
     return true;

@@ -19,8 +19,8 @@ typedef struct {
 typedef struct {
     vf_lanes lanes;
     unsigned count; /* frames in the group */
-    vf_group_frame frames[VF_LANES];
-    vf_subframe subframes[VF_LANES]; /* of the channel in work */
+    vf_group_frame frames[VF_MOST_LANES];
+    vf_subframe subframes[VF_MOST_LANES]; /* of the channel in work */
     int64_t *workspace;              /* for one frame: VF_FRAME_WORKSPACE */
     int32_t *saved;                  /* the first channels of stereo pairs, max_block_size each */
     const vf_stream *stream;

@@ -1,40 +1,7 @@
 /* The lanes with AVX2: vectors of eight 32-bit columns, and 64-bit bit readers beside them. */
 #include "lanes.h"
 
-#include <string.h>
-
-const uint8_t VF_COLUMN[VF_LANES] = {0, 1, 4, 5, 2, 3, 6, 7};
-
-void vf_lanes_move_on(vf_lanes *lanes, vf_predictor by)
-{
-    enum { FROM = VF_ROWS * VF_LANES, COUNT = VF_HISTORY * VF_LANES };
-    if (by == VF_NARROW)
-        memcpy(lanes->pairs, lanes->pairs + FROM, COUNT * sizeof *lanes->pairs);
-    if (by == VF_MIDDLE)
-        memcpy(lanes->whole, lanes->whole + FROM, COUNT * sizeof *lanes->whole);
-    if (by == VF_WIDE)
-        memcpy(lanes->wide, lanes->wide + FROM, COUNT * sizeof *lanes->wide);
-}
-
-#if !defined(__x86_64__)
-
-/* Never called where vf_lanes_supported() says no. */
-bool vf_lanes_supported(void) { return false; }
-bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
-{
-    return (void)lanes, (void)row, (void)count, (void)order, (void)by, false;
-}
-void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
-                      vf_predictor by)
-{
-    (void)lanes, (void)row, (void)count, (void)order, (void)by;
-}
-void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
-{
-    (void)lanes, (void)count, (void)by;
-}
-
-#else
+#if defined(__x86_64__)
 
 #include <immintrin.h>
 
@@ -46,7 +13,16 @@ void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-bool vf_lanes_supported(void)
+/* A Rice code, half decoded: the zeros in front of the stop bit in the low 32 bits; in the high ones
+   the stop bit, at the top, and what follows it. A row of codes has slot l for lane l. */
+typedef uint64_t vf_code;
+
+enum { LANES = 8 };
+
+/* Where the two halves of a slot end up when a whole row is taken apart. It is its own inverse. */
+static const uint8_t COLUMN[LANES] = {0, 1, 4, 5, 2, 3, 6, 7};
+
+static bool supported(void)
 {
     /* Every CPU with BMI2 has LZCNT, which older compilers cannot ask for. */
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
@@ -54,9 +30,6 @@ bool vf_lanes_supported(void)
 }
 
 /* ---- Reading codes ---------------------------------------------------------------------------- */
-
-/* Bytes that a turn of run() may use of a lane, all its codes together. */
-enum { WINDOW_BYTES = 8 };
 
 /* The next bits at a position, left aligned, at least 56. The last bit loaded is replaced by a 1, the
    *sentinel*. As zeros follow it, its place tells at the end how many bits were used; and when it is
@@ -77,29 +50,15 @@ TEMPLATE void take_code(uint64_t *window, uint64_t code_bits, vf_code *to)
     *(volatile uint32_t *)to = (uint32_t)zeros;
 }
 
-/* Read one lane's codes one by one, however long. Near the end of the data, too. */
-AVX2 static __attribute__((noinline, cold)) bool
-read_slowly(vf_lanes *lanes, unsigned lane, vf_code *to, unsigned count)
+static void place(vf_lanes *lanes, unsigned lane, uint32_t row, const uint32_t *folded,
+                  uint32_t count)
 {
-    vf_bits bits = {lanes->data, lanes->size, lanes->position[lane]};
-    unsigned parameter = lanes->code_bits[lane] - 1;
-    lanes->slow++;
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t zeros;
-        uint32_t low;
-        if (!vf_read_rice(&bits, parameter, &zeros, &low) || vf_overrun(&bits))
-            return false;
-        to[i * VF_LANES] = (uint64_t)(low | 1u << parameter) << (63 - parameter) | zeros;
-    }
-    lanes->position[lane] = bits.position;
-    return true;
-}
-
-/* Whether a lane's next `turns` windows all lie within the data. */
-TEMPLATE bool has_room(const vf_lanes *lanes, unsigned lane, uint32_t turns)
-{
-    uint64_t byte = lanes->position[lane] >> 3;
-    return byte < lanes->size && WINDOW_BYTES * (turns + 1ull) <= lanes->size - byte;
+    const unsigned parameter = lanes->parameter[COLUMN[lane]];
+    vf_code *to = (vf_code *)lanes->codes + row * LANES + lane;
+    for (uint32_t i = 0; i < count; i++)
+        to[i * LANES] = (uint64_t)((folded[i] & ((1u << parameter) - 1)) | 1u << parameter)
+                            << (63 - parameter) |
+                        folded[i] >> parameter;
 }
 
 /* ---- Residuals, and samples of up to 16 bits -------------------------------------------------- */
@@ -132,7 +91,7 @@ typedef struct {
 
 TEMPLATE void narrow_begin(narrow *n, const vf_lanes *lanes, uint32_t row, const unsigned pairs)
 {
-    n->codes = lanes->codes + row * VF_LANES;
+    n->codes = (const vf_code *)lanes->codes + row * LANES;
     n->row = (__m256i *)lanes->pairs + VF_HISTORY + row;
     n->pair = n->row[-1];
     n->pair2 = n->row[-2];
@@ -175,7 +134,7 @@ TEMPLATE void narrow_step(narrow *n, const unsigned pairs)
     _mm256_store_si256(n->row, n->pair);
     n->last = sample;
     n->row++;
-    n->codes += VF_LANES;
+    n->codes += LANES;
 }
 
 /* In each turn, read `codes` codes of each lane, and predict the rows of the turn before at the same
@@ -185,11 +144,11 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
                   const int pairs)
 {
     narrow n;
-    vf_code *to = lanes->codes + row * VF_LANES;
+    vf_code *to = (vf_code *)lanes->codes + row * LANES;
     const uint8_t *const data = lanes->data;
     if (pairs >= 0)
         narrow_begin(&n, lanes, row, (unsigned)pairs);
-    for (uint32_t turn = 0; turn < turns; turn++, to += codes * VF_LANES) {
+    for (uint32_t turn = 0; turn < turns; turn++, to += codes * LANES) {
         UNROLL for (unsigned half = 0; half < 2; half++) {
             const unsigned first = 4 * half;
             uint64_t window[4], bits[4];
@@ -199,7 +158,7 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
             }
             UNROLL for (unsigned j = 0; j < codes; j++) {
                 UNROLL for (unsigned i = 0; i < 4; i++)
-                    take_code(&window[i], bits[i], to + j * VF_LANES + first + i);
+                    take_code(&window[i], bits[i], to + j * LANES + first + i);
                 if (pairs >= 0 && turn && (half * codes + j) & 1)
                     narrow_step(&n, (unsigned)pairs);
             }
@@ -208,8 +167,8 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
                 if (VF_LIKELY(window[i] != 0)) {
                     uint64_t used = (uint64_t)__builtin_ctzll(window[i]);
                     lanes->position[lane] = (lanes->position[lane] & ~7ull) + used;
-                } else if (!read_slowly(lanes, lane, to + lane, codes) ||
-                           !has_room(lanes, lane, turns - turn - 1)) {
+                } else if (!vf_lanes_read_slowly(lanes, lane, row + turn * codes, codes,
+                                                 turns - turn - 1)) {
                     return false;
                 }
             }
@@ -225,8 +184,6 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
 
 /* ---- The special cases that are compiled ------------------------------------------------------ */
 
-typedef bool run_function(vf_lanes *, uint32_t, uint32_t);
-
 #define RUN(CODES, NAME, PAIRS)                                                                    \
     AVX2 static __attribute__((noinline)) bool run_##CODES##_##NAME(vf_lanes *lanes, uint32_t row, \
                                                                     uint32_t turns)                \
@@ -234,80 +191,15 @@ typedef bool run_function(vf_lanes *, uint32_t, uint32_t);
         return run(lanes, row, turns, CODES, PAIRS);                                               \
     }
 #define RUNS(CODES)                                                                                \
-    RUN(CODES, only, -1)                                                                           \
-    RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6) RUN(CODES, 16, 16)
+    RUN(CODES, 0, 0) RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6)           \
+    RUN(CODES, only, -1)
 RUNS(1) RUNS(2) RUNS(3) RUNS(4) RUNS(6)
 
 #define NAMES(CODES)                                                                               \
-    {run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6, run_##CODES##_16,         \
+    {run_##CODES##_0, run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6,          \
      run_##CODES##_only}
-static run_function *const RUN_OF[5][6] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4), NAMES(6)};
-static const uint8_t CODES_OF[5] = {1, 2, 3, 4, 6};
-enum { ONLY = 5 };
-
-/* Which of RUN_OF[..][0 to 4] for an order: pairs hold all taps but the newest. */
-static unsigned pairs_index(unsigned order)
-{
-    return order <= 3 ? 0 : order <= 5 ? 1 : order <= 9 ? 2 : order <= 13 ? 3 : 4;
-}
-
-/* How many codes a window is trusted with, as an index of CODES_OF: by the longest parameter, and by
-   how often that was too many. */
-static int codes_index(const vf_lanes *lanes)
-{
-    uint32_t longest = 0;
-    for (unsigned lane = 0; lane < VF_LANES; lane++)
-        longest = lanes->code_bits[lane] > longest ? lanes->code_bits[lane] : longest;
-    int index = longest <= 5 ? 4 : longest <= 10 ? 3 : longest <= 15 ? 2 : longest <= 23 ? 1 : 0;
-    return index > lanes->caution ? index - lanes->caution : 0;
-}
-
-/* The turns that all lanes surely have room for, and some bytes over for extraordinary codes. */
-static uint32_t turns_with_room(const vf_lanes *lanes)
-{
-    enum { SPARE = 64 };
-    uint64_t farthest = 0;
-    for (unsigned lane = 0; lane < VF_LANES; lane++)
-        farthest = lanes->position[lane] > farthest ? lanes->position[lane] : farthest;
-    uint64_t end = (farthest >> 3) + SPARE + WINDOW_BYTES;
-    return end >= lanes->size             ? 0
-           : (lanes->size - end) / 8 > VF_ROWS ? VF_ROWS
-                                          : (uint32_t)((lanes->size - end) / WINDOW_BYTES);
-}
-
-bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
-{
-    const unsigned kind = by == VF_NARROW ? pairs_index(order) : ONLY;
-    const uint32_t start = row, all = count;
-    int index = codes_index(lanes);
-    lanes->slow = 0;
-    while (count) {
-        uint32_t turns = turns_with_room(lanes);
-        if (turns == 0)
-            break;
-        while (CODES_OF[index] > count)
-            index = index > 1 && count > 1 ? 1 : 0;
-        turns = count / CODES_OF[index] < turns ? count / CODES_OF[index] : turns;
-        if (!RUN_OF[index][kind](lanes, row, turns))
-            return false;
-        row += turns * CODES_OF[index];
-        count -= turns * CODES_OF[index];
-    }
-    if (lanes->slow * 8 > all)
-        lanes->caution += lanes->caution < 2;
-    else if (lanes->slow == 0)
-        lanes->caution -= lanes->caution > 0;
-    if (count) {
-        for (unsigned lane = 0; lane < VF_LANES; lane++)
-            if (!read_slowly(lanes, lane, lanes->codes + row * VF_LANES + lane, count))
-                return false;
-        if (by == VF_NARROW)
-            vf_lanes_predict(lanes, row, count, order, by);
-    }
-    if (by != VF_NARROW)
-        vf_lanes_predict(lanes, start, all, order, by);
-    return true;
-}
+static vf_turns *const TURNS[VF_TRUSTS][VF_TURN_KINDS] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4),
+                                                          NAMES(6)};
 
 #define NARROW(PAIRS)                                                                              \
     AVX2 static __attribute__((noinline)) void narrow_##PAIRS(vf_lanes *lanes, uint32_t row,       \
@@ -325,18 +217,18 @@ NARROW(16)
 
 TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
 {
-    const vf_code *codes = lanes->codes + row * VF_LANES;
+    const vf_code *codes = (const vf_code *)lanes->codes + row * LANES;
     const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
     const __m256i shift = _mm256_load_si256((const __m256i *)lanes->shift);
-    const __m256i *tap = (const __m256i *)lanes->whole_taps;
+    const int32_t (*tap)[VF_MOST_LANES] = (const int32_t (*)[VF_MOST_LANES])lanes->whole_taps;
     __m256i least = _mm256_load_si256((const __m256i *)lanes->least);
     __m256i most = _mm256_load_si256((const __m256i *)lanes->most);
     __m256i *to = (__m256i *)lanes->whole + VF_HISTORY + row, last = to[-1];
-    for (uint32_t i = 0; i < count; i++, to++, codes += VF_LANES) {
-        __m256i old = _mm256_mullo_epi32(to[-2], tap[1]);
+    for (uint32_t i = 0; i < count; i++, to++, codes += LANES) {
+        __m256i old = _mm256_mullo_epi32(to[-2], _mm256_load_si256((const __m256i *)tap[1]));
         UNROLL for (unsigned j = 2; j < taps; j++)
-            old = _mm256_add_epi32(old, _mm256_mullo_epi32(to[-1 - (int)j], tap[j]));
-        __m256i sum = _mm256_add_epi32(old, _mm256_mullo_epi32(last, tap[0]));
+            old = _mm256_add_epi32(old, _mm256_mullo_epi32(to[-1 - (int)j], _mm256_load_si256((const __m256i *)tap[j])));
+        __m256i sum = _mm256_add_epi32(old, _mm256_mullo_epi32(last, _mm256_load_si256((const __m256i *)tap[0])));
         last = _mm256_add_epi32(residuals(codes, parameter), _mm256_srav_epi32(sum, shift));
         least = _mm256_min_epi32(least, last);
         most = _mm256_max_epi32(most, last);
@@ -350,25 +242,25 @@ TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const u
    all depths, and what does not fit is seen by its extremes, without wrapping. */
 TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const unsigned taps)
 {
-    const vf_code *codes = lanes->codes + row * VF_LANES;
+    const vf_code *codes = (const vf_code *)lanes->codes + row * LANES;
     const __m256i parameter = _mm256_load_si256((const __m256i *)lanes->parameter);
-    double *to = lanes->wide + (VF_HISTORY + row) * VF_LANES;
-    __m128i *whole = (__m128i *)(lanes->whole + (VF_HISTORY + row) * VF_LANES);
+    double *to = lanes->wide + (VF_HISTORY + row) * LANES;
+    __m128i *whole = (__m128i *)(lanes->whole + (VF_HISTORY + row) * LANES);
     __m256d least[2], most[2], last[2];
     UNROLL for (unsigned half = 0; half < 2; half++) {
         least[half] = _mm256_load_pd(lanes->least_wide + 4 * half);
         most[half] = _mm256_load_pd(lanes->most_wide + 4 * half);
-        last[half] = _mm256_load_pd(to - VF_LANES + 4 * half);
+        last[half] = _mm256_load_pd(to - LANES + 4 * half);
     }
-    for (uint32_t i = 0; i < count; i++, to += VF_LANES, codes += VF_LANES, whole += 2) {
+    for (uint32_t i = 0; i < count; i++, to += LANES, codes += LANES, whole += 2) {
         __m256i eight = residuals(codes, parameter);
         UNROLL for (unsigned half = 0; half < 2; half++) {
-            const double *column = to + 4 * half, (*tap)[VF_LANES] = lanes->wide_taps;
+            const double *column = to + 4 * half, (*tap)[VF_MOST_LANES] = lanes->wide_taps;
             __m256d residual = _mm256_cvtepi32_pd(half ? _mm256_extracti128_si256(eight, 1)
                                                        : _mm256_castsi256_si128(eight));
             __m256d sum = _mm256_setzero_pd();
             UNROLL for (int j = (int)taps - 1; j >= 1; j--)
-                sum = _mm256_fmadd_pd(_mm256_load_pd(column - (j + 1) * VF_LANES),
+                sum = _mm256_fmadd_pd(_mm256_load_pd(column - (j + 1) * LANES),
                                       _mm256_load_pd(tap[j] + 4 * half), sum);
             sum = _mm256_fmadd_pd(last[half], _mm256_load_pd(tap[0] + 4 * half), sum);
             __m256d sample = _mm256_add_pd(residual, _mm256_floor_pd(sum));
@@ -400,8 +292,7 @@ static rows_function *const ROWS_OF[2][5] = {
     {wide_2, wide_4, wide_8, wide_12, wide_32},
 };
 
-void vf_lanes_predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
-                      vf_predictor by)
+static void predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
 {
     unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 8 ? 2 : order <= 12 ? 3 : 4;
     if (by == VF_NARROW)
@@ -432,7 +323,7 @@ TEMPLATE void turn8(const __m256i in[8], __m256i out[8])
     }
 }
 
-AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+AVX2 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
 {
     __m256i in[8], out[8];
     if (by != VF_NARROW) {
@@ -441,7 +332,7 @@ AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
                 in[j] = _mm256_load_si256((const __m256i *)lanes->whole + VF_HISTORY + row + j);
             turn8(in, out);
             UNROLL for (unsigned c = 0; c < 8; c++)
-                _mm256_store_si256((__m256i *)(lanes->out32[VF_COLUMN[c]] + row), out[c]);
+                _mm256_store_si256((__m256i *)(lanes->out32[COLUMN[c]] + row), out[c]);
         }
         return;
     }
@@ -454,8 +345,21 @@ AVX2 void vf_lanes_turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
             in[j] = _mm256_load_si256(pairs + row + 2 * j + 1);
         turn8(in, out);
         UNROLL for (unsigned c = 0; c < 8; c++)
-            _mm256_store_si256((__m256i *)(lanes->out16[VF_COLUMN[c]] + row), out[c]);
+            _mm256_store_si256((__m256i *)(lanes->out16[COLUMN[c]] + row), out[c]);
     }
 }
 
+extern const vf_kernel VF_AVX2;
+const vf_kernel VF_AVX2 = {
+    .lanes = LANES,
+    .column = COLUMN,
+    .supported = supported,
+    .turns = TURNS,
+    .place = place,
+    .predict = predict,
+    .turn = turn,
+};
+
+#else
+typedef int vf_no_avx2; /* ISO C wants something in every file */
 #endif
