@@ -214,6 +214,19 @@ static vf_predictor predictor_of(const vf_subframe *subframe)
     return subframe->depth > 16 ? VF_MIDDLE : VF_NARROW;
 }
 
+/* Note which partition of its residual a lane is in from sample `at` on, and at which bit. */
+static void begin_partition(vf_group *group, unsigned lane, uint32_t at, uint64_t position)
+{
+    vf_lanes *l = &group->lanes;
+    const vf_residual *residual = &group->subframes[lane].residual;
+    bool plain = residual->escape || residual->parameter > VF_LARGEST_PARAMETER;
+    group->ends[lane] = at + residual->left;
+    group->plain = (group->plain & ~(1u << lane)) | (unsigned)plain << lane;
+    l->position[lane] = position;
+    l->code_bits[lane] = residual->parameter + 1u;
+    l->parameter[l->kernel->column[lane]] = residual->parameter;
+}
+
 /* Fill in a lane's column: its predictor, and its first `rows` samples (as many as the longest predictor
    looks at), predicted one by one. */
 static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows)
@@ -238,7 +251,7 @@ static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows)
     if (vf_residual_read(&s->residual, &bits, residuals, rows - order) ||
         vf_predict(s, residuals, rows - order, samples + order))
         return false;
-    l->position[lane] = bits.position;
+    begin_partition(group, lane, rows, bits.position);
     for (uint32_t row = 0; row < rows; row++) {
         size_t at = (size_t)(VF_HISTORY + row) * l->kernel->lanes + column;
         uint16_t before = row ? (uint16_t)samples[row - 1] : 0;
@@ -249,54 +262,77 @@ static bool begin_lane(vf_group *group, unsigned lane, uint32_t rows)
     return true;
 }
 
-/* Read residuals one by one where one of the lanes has an escape partition or a huge parameter. */
-static bool read_plainly(vf_group *group, unsigned active, uint32_t row, uint32_t count)
+/* Open partitions that begin at sample `at`, of lanes in the set `running`, and let lanes that have
+   nothing to do repeat what the first of these does: what comes of it is dropped. Returns the samples
+   until the next partition ends, at most count. */
+static uint32_t next_step(vf_group *group, unsigned running, uint32_t at, uint32_t count)
+{
+    vf_lanes *l = &group->lanes;
+    const uint8_t *column = l->kernel->column;
+    for (unsigned set = running; set; set &= set - 1) {
+        const unsigned lane = (unsigned)__builtin_ctz(set);
+        if (VF_UNLIKELY(group->ends[lane] == at)) {
+            vf_residual *residual = &group->subframes[lane].residual;
+            vf_bits bits = {group->stream->data, group->stream->size, l->position[lane]};
+            residual->left = 0;
+            vf_residual_open(residual, &bits);
+            begin_partition(group, lane, at, bits.position);
+        }
+        count = group->ends[lane] - at < count ? group->ends[lane] - at : count;
+    }
+    unsigned model = (unsigned)__builtin_ctz(running);
+    unsigned idle = ~running & ((1u << l->kernel->lanes) - 1);
+    for (; idle; idle &= idle - 1) {
+        const unsigned lane = (unsigned)__builtin_ctz(idle);
+        l->position[lane] = l->position[model];
+        l->code_bits[lane] = l->code_bits[model];
+        l->parameter[column[lane]] = l->parameter[column[model]];
+    }
+    return count;
+}
+
+/* Decode rows where one of the lanes has an escape partition or a huge parameter: read residuals lane by
+   lane. */
+static bool step_plainly(vf_group *group, unsigned running, uint32_t at, uint32_t row,
+                         uint32_t count, unsigned order, vf_predictor by)
 {
     vf_lanes *l = &group->lanes;
     int32_t residuals[VF_ROWS];
-    uint32_t folded[VF_ROWS];
+    uint32_t parameter[VF_MOST_LANES];
+    /* As codes of parameter 0 they can be any number. */
+    memcpy(parameter, l->parameter, sizeof parameter);
     memset(l->parameter, 0, sizeof l->parameter);
-    for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
-        if (!(active >> lane & 1))
-            continue;
+    for (; running; running &= running - 1) {
+        const unsigned lane = (unsigned)__builtin_ctz(running);
+        vf_residual *residual = &group->subframes[lane].residual;
         vf_bits bits = {group->stream->data, group->stream->size, l->position[lane]};
-        if (vf_residual_read(&group->subframes[lane].residual, &bits, residuals, count))
+        residual->left = group->ends[lane] - at;
+        if (vf_residual_read(residual, &bits, residuals, count))
             return false;
         l->position[lane] = bits.position;
-        for (uint32_t i = 0; i < count; i++)
-            folded[i] = (uint32_t)residuals[i] << 1 ^ (uint32_t)(residuals[i] >> 31);
-        l->kernel->place(l, lane, row, folded, count);
+        l->kernel->place(l, lane, row, residuals, count);
     }
+    l->kernel->predict(l, row, count, order, by);
+    memcpy(l->parameter, parameter, sizeof parameter);
     return true;
 }
 
-/* Open partitions where one ends, and let lanes that have nothing to do repeat what the first active one
-   does: what comes of it is dropped. Returns the rows until the next partition ends, at most count;
-   *plainly: whether they must be read one by one. */
-static uint32_t next_step(vf_group *group, unsigned active, uint32_t count, bool *plainly)
+/* Take lanes out of the set `running` whose frames end at sample `at`. *next becomes the sample at which
+   the next of those that are left will end. */
+static unsigned drop_done(vf_group *group, unsigned running, uint32_t at, uint32_t *next)
 {
-    vf_lanes *l = &group->lanes;
-    unsigned model = (unsigned)__builtin_ctz(active);
-    *plainly = false;
-    for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
-        if (!(active >> lane & 1))
-            continue;
-        vf_residual *residual = &group->subframes[lane].residual;
-        vf_bits bits = {group->stream->data, group->stream->size, l->position[lane]};
-        vf_residual_open(residual, &bits);
-        l->position[lane] = bits.position;
-        l->parameter[l->kernel->column[lane]] = residual->parameter;
-        l->code_bits[lane] = residual->parameter + 1u;
-        *plainly |= residual->escape || residual->parameter > VF_LARGEST_PARAMETER;
-        count = residual->left < count ? residual->left : count;
-    }
-    for (unsigned lane = 0; lane < l->kernel->lanes; lane++)
-        if (!(active >> lane & 1)) {
-            l->position[lane] = l->position[model];
-            l->code_bits[lane] = l->code_bits[model];
-            l->parameter[l->kernel->column[lane]] = l->parameter[l->kernel->column[model]];
+    *next = UINT32_MAX;
+    for (unsigned set = running; set; set &= set - 1) {
+        const unsigned lane = (unsigned)__builtin_ctz(set);
+        const uint32_t block_size = group->frames[lane].header.block_size;
+        if (block_size == at) {
+            group->frames[lane].position = group->lanes.position[lane];
+            running &= ~(1u << lane);
+        } else if (block_size < *next) {
+            *next = block_size;
         }
-    return count;
+    }
+    return running;
 }
 
 /* Whether all samples of a lane fit its subframe. */
@@ -335,31 +371,21 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
         if (active >> lane & 1 && !begin_lane(group, lane, order))
             return false;
 
-    unsigned running = active;
-    for (uint32_t start = 0, row = order; start < longest; start += VF_ROWS, row = 0) {
-        uint32_t rows = longest - start < VF_ROWS ? longest - start : VF_ROWS;
-        while (row < rows) {
-            bool plainly;
-            uint32_t count = next_step(group, running, rows - row, &plainly);
-            if (plainly) {
-                if (!read_plainly(group, running, row, count))
+    uint32_t at = order, next_end; /* sample in work; where the next frame ends */
+    unsigned running = drop_done(group, active, at, &next_end);
+    for (uint32_t start = 0; start < longest; start += VF_ROWS) {
+        const uint32_t rows = longest - start < VF_ROWS ? longest - start : VF_ROWS;
+        while (at < start + rows) {
+            const uint32_t row = at - start, count = next_step(group, running, at, rows - row);
+            if (VF_UNLIKELY(group->plain & running)) {
+                if (!step_plainly(group, running, at, row, count, order, by))
                     return false;
-                l->kernel->predict(l, row, count, order, by);
-            } else {
-                if (!vf_lanes_run(l, row, count, order, by))
-                    return false;
+            } else if (!vf_lanes_run(l, row, count, order, by)) {
+                return false;
             }
-            row += count;
-            for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
-                if (!(running >> lane & 1))
-                    continue;
-                if (!plainly)
-                    group->subframes[lane].residual.left -= count;
-                if (start + row == group->frames[lane].header.block_size) {
-                    group->frames[lane].position = l->position[lane];
-                    running &= ~(1u << lane);
-                }
-            }
+            at += count;
+            if (at == next_end)
+                running = drop_done(group, running, at, &next_end);
         }
         l->kernel->turn(l, rows, by);
         for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {

@@ -21,6 +21,8 @@ typedef struct {
     unsigned count; /* frames in the group */
     vf_group_frame frames[VF_MOST_LANES];
     vf_subframe subframes[VF_MOST_LANES]; /* of the channel in work */
+    uint32_t ends[VF_MOST_LANES];    /* the sample behind the partition that each lane is in */
+    unsigned plain;                  /* lanes whose partition is no Rice codes, or huge ones: a set */
     int64_t *workspace;              /* for one frame: VF_FRAME_WORKSPACE */
     int32_t *saved;                  /* the first channels of stereo pairs, max_block_size each */
     const vf_stream *stream;

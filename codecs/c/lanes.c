@@ -40,18 +40,13 @@ static __attribute__((noinline, cold)) bool
 read_one_by_one(vf_lanes *lanes, unsigned lane, uint32_t row, uint32_t count)
 {
     vf_bits bits = {lanes->data, lanes->size, lanes->position[lane]};
-    const unsigned parameter = (unsigned)lanes->code_bits[lane] - 1;
-    uint32_t folded[VF_ROWS];
+    int32_t residuals[VF_ROWS];
     lanes->slow++;
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t zeros;
-        uint32_t low;
-        if (!vf_read_rice(&bits, parameter, &zeros, &low) || vf_overrun(&bits))
-            return false;
-        folded[i] = (uint32_t)zeros << parameter | low;
-    }
+    if (vf_read_few_codes(&bits, (unsigned)lanes->code_bits[lane] - 1, residuals, count) ||
+        vf_overrun(&bits))
+        return false;
     lanes->position[lane] = bits.position;
-    lanes->kernel->place(lanes, lane, row, folded, count);
+    lanes->kernel->place(lanes, lane, row, residuals, count);
     return true;
 }
 

@@ -88,9 +88,8 @@ struct vf_kernel {
     const uint8_t *column;
     bool (*supported)(void);
     vf_turns *const (*turns)[VF_TURN_KINDS]; /* [VF_TRUSTS] */
-    /* Put count codes of one lane into the rows from `row` on, as numbers: the zigzag of residuals. Those
-       of a code with a parameter below 31 bits. */
-    void (*place)(vf_lanes *lanes, unsigned lane, uint32_t row, const uint32_t *folded,
+    /* Put count residuals of one lane into the rows of codes from `row` on. */
+    void (*place)(vf_lanes *lanes, unsigned lane, uint32_t row, const int32_t *residuals,
                   uint32_t count);
     /* Predict only: the codes are there. */
     void (*predict)(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,

@@ -50,15 +50,16 @@ TEMPLATE void take_code(uint64_t *window, uint64_t code_bits, vf_code *to)
     *(volatile uint32_t *)to = (uint32_t)zeros;
 }
 
-static void place(vf_lanes *lanes, unsigned lane, uint32_t row, const uint32_t *folded,
+static void place(vf_lanes *lanes, unsigned lane, uint32_t row, const int32_t *residuals,
                   uint32_t count)
 {
     const unsigned parameter = lanes->parameter[COLUMN[lane]];
     vf_code *to = (vf_code *)lanes->codes + row * LANES + lane;
-    for (uint32_t i = 0; i < count; i++)
-        to[i * LANES] = (uint64_t)((folded[i] & ((1u << parameter) - 1)) | 1u << parameter)
-                            << (63 - parameter) |
-                        folded[i] >> parameter;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t folded = (uint32_t)residuals[i] << 1 ^ (uint32_t)(residuals[i] >> 31);
+        uint32_t low = (folded & ((1u << parameter) - 1)) | 1u << parameter;
+        to[i * LANES] = (uint64_t)low << (63 - parameter) | folded >> parameter;
+    }
 }
 
 /* ---- Residuals, and samples of up to 16 bits -------------------------------------------------- */

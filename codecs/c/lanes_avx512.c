@@ -33,12 +33,12 @@ static bool supported(void)
 /* ---- Reading codes ---------------------------------------------------------------------------- */
 
 /* A row of codes is a vector of numbers here, the zigzag of residuals. */
-static void place(vf_lanes *lanes, unsigned lane, uint32_t row, const uint32_t *folded,
+static void place(vf_lanes *lanes, unsigned lane, uint32_t row, const int32_t *residuals,
                   uint32_t count)
 {
     uint32_t *to = (uint32_t *)lanes->codes + row * LANES + COLUMN[lane];
     for (uint32_t i = 0; i < count; i++)
-        to[i * LANES] = folded[i];
+        to[i * LANES] = (uint32_t)residuals[i] << 1 ^ (uint32_t)(residuals[i] >> 31);
 }
 
 /* The next bits of eight lanes, left aligned, at least 56. The last bit loaded is replaced by a 1, the

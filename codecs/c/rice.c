@@ -29,7 +29,9 @@ void vf_residual_open(vf_residual *residual, vf_bits *bits)
     }
 }
 
-bool vf_read_rice(vf_bits *bits, unsigned parameter, uint64_t *zeros, uint32_t *low)
+/* Read one Rice code, however long: zeros in front of the stop bit, then parameter (0 to 31) bits.
+   False when the data ends, or the number is more than a residual may be (RFC 9639 9.2.7.3). */
+static bool read_one(vf_bits *bits, unsigned parameter, uint64_t *zeros, uint32_t *low)
 {
     *zeros = vf_read_unary(bits);
     *low = (uint32_t)vf_read(bits, parameter);
@@ -44,39 +46,114 @@ static inline int32_t unfold(uint32_t folded)
     return (int32_t)(folded >> 1 ^ (0 - (folded & 1)));
 }
 
-/* Read count Rice codes of one partition. One look at the buffer serves several short codes. */
-static vf_status read_codes(vf_bits *bits, unsigned parameter, int32_t *out, uint32_t count)
+/* Read `codes` codes at a time as long as there are so many, and eight bytes to look at; returns how many
+   were read. Stops early at a code that is too long for that. codes is a constant in every call, so that
+   the inner loop is unrolled.
+
+   window holds the next bits, left aligned, `valid` of them for certain. No code is looked at twice:
+   valid sinks below 0 when the codes of a turn were longer than the window, and the turn is dropped. */
+static inline __attribute__((always_inline)) uint32_t
+read_short_codes(vf_bits *bits, const unsigned parameter, int32_t *out, const uint32_t count,
+                 const uint32_t codes)
 {
-    while (count) {
-        uint64_t window = vf_peek(bits);
-        unsigned used = 0;
-        while (count) {
+    const uint8_t *const end = bits->data + bits->size;
+    const uint8_t *at = bits->data + (bits->position >> 3);
+    uint64_t window = 0;
+    int valid = 0;
+    uint32_t done = 0;
+    if (end - at < 16)
+        return 0;
+    window = vf_load64(at) << (bits->position & 7);
+    valid = 56 - (int)(bits->position & 7);
+    at += 7;
+    while (count - done >= codes && end - at >= 8) {
+        /* Fill up to 56 bits or more. Bits of the last byte that is only partly valid come again. */
+        window |= vf_load64(at) >> valid;
+        at += (63 - valid) >> 3;
+        valid |= 56;
+        const int before = valid;
+        for (uint32_t j = 0; j < codes; j++) {
             unsigned zeros = (unsigned)__builtin_clzll(window | 1);
-            unsigned length = zeros + 1 + parameter;
-            if (used + length > VF_WINDOW)
-                break;
+            uint64_t tail = window << zeros;
+            window = tail << parameter << 1;
+            valid -= (int)(zeros + 1 + parameter);
             /* The stop bit and what follows it, less the stop bit: parameter bits. */
-            uint64_t tail = window << zeros >> (63 - parameter);
-            uint64_t folded = ((uint64_t)zeros << parameter) + tail - (1ull << parameter);
-            if (VF_UNLIKELY(folded >= UINT32_MAX))
-                return VF_BAD_RESIDUAL;
-            *out++ = unfold((uint32_t)folded);
-            window <<= length;
-            used += length;
-            count--;
+            uint32_t low = (uint32_t)(tail >> (63 - parameter)) - (1u << parameter);
+            out[done + j] = unfold((zeros << parameter) + low);
         }
-        bits->position += used;
-        if (used == 0) {
-            uint64_t zeros;
-            uint32_t low;
-            if (!vf_read_rice(bits, parameter, &zeros, &low))
-                return vf_overrun(bits) || zeros == UINT64_MAX ? VF_TRUNCATED : VF_BAD_RESIDUAL;
-            *out++ = unfold((uint32_t)zeros << parameter | low);
-            count--;
+        if (VF_UNLIKELY(valid < 0)) {
+            valid = before;
+            break;
         }
+        done += codes;
+    }
+    bits->position = 8 * (uint64_t)(at - bits->data) - (uint64_t)valid;
+    return done;
+}
+
+/* With a larger parameter the number of a code may need more than 32 bits, though it fits a window. */
+enum { LARGEST_PARAMETER = 26 };
+
+vf_status vf_read_few_codes(vf_bits *bits, unsigned parameter, int32_t *out, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t window = vf_peek(bits), zeros = (uint64_t)__builtin_clzll(window | 1);
+        uint32_t low;
+        if (VF_LIKELY(zeros + 1 + parameter <= VF_WINDOW && parameter <= LARGEST_PARAMETER)) {
+            low = (uint32_t)(window << zeros >> (63 - parameter)) - (1u << parameter);
+            bits->position += zeros + 1 + parameter;
+        } else if (!read_one(bits, parameter, &zeros, &low)) {
+            return vf_overrun(bits) || zeros == UINT64_MAX ? VF_TRUNCATED : VF_BAD_RESIDUAL;
+        }
+        out[i] = unfold(((uint32_t)zeros << parameter) + low);
     }
     return VF_OK;
 }
+
+static inline __attribute__((always_inline)) vf_status
+read_codes(vf_bits *bits, unsigned parameter, int32_t *out, uint32_t count)
+{
+    for (;;) {
+        uint32_t codes = 1, done = 0;
+        if (parameter <= 3)
+            done = read_short_codes(bits, parameter, out, count, codes = 6);
+        else if (parameter <= 8)
+            done = read_short_codes(bits, parameter, out, count, codes = 4);
+        else if (parameter <= 16)
+            done = read_short_codes(bits, parameter, out, count, codes = 2);
+        else if (parameter <= LARGEST_PARAMETER)
+            done = read_short_codes(bits, parameter, out, count, codes);
+        out += done;
+        count -= done;
+        if (count == 0)
+            return VF_OK;
+        /* An extraordinary code, or the end of the partition, or of the data. */
+        codes = codes < count ? codes : count;
+        vf_status status = vf_read_few_codes(bits, parameter, out, codes);
+        if (status != VF_OK)
+            return status;
+        out += codes;
+        count -= codes;
+    }
+}
+
+static vf_status read_codes_plainly(vf_bits *bits, unsigned parameter, int32_t *out,
+                                    uint32_t count)
+{
+    return read_codes(bits, parameter, out, count);
+}
+
+#if defined(__x86_64__)
+/* The same, where the compiler may use shifts that leave the flags alone, and count zeros. */
+static __attribute__((target("bmi,bmi2,lzcnt"))) vf_status
+read_codes_bmi2(vf_bits *bits, unsigned parameter, int32_t *out, uint32_t count)
+{
+    return read_codes(bits, parameter, out, count);
+}
+#define BEST_READ_CODES (__builtin_cpu_supports("bmi2") ? read_codes_bmi2 : read_codes_plainly)
+#else
+#define BEST_READ_CODES read_codes_plainly
+#endif
 
 vf_status vf_residual_read(vf_residual *residual, vf_bits *bits, int32_t *out, uint32_t count)
 {
@@ -87,7 +164,7 @@ vf_status vf_residual_read(vf_residual *residual, vf_bits *bits, int32_t *out, u
             for (uint32_t i = 0; i < here; i++)
                 out[i] = (int32_t)vf_read_signed(bits, residual->plain_bits);
         } else {
-            vf_status status = read_codes(bits, residual->parameter, out, here);
+            vf_status status = BEST_READ_CODES(bits, residual->parameter, out, here);
             if (status)
                 return status;
         }

@@ -30,8 +30,9 @@ void vf_residual_open(vf_residual *residual, vf_bits *bits);
    VF_OK, VF_BAD_RESIDUAL, VF_TRUNCATED. */
 vf_status vf_residual_read(vf_residual *residual, vf_bits *bits, int32_t *out, uint32_t count);
 
-/* Read one Rice code, however long: zeros in front of the stop bit, then parameter (0 to 31) bits.
-   False when the data ends, or the number is more than a residual may be (RFC 9639 9.2.7.3). */
-bool vf_read_rice(vf_bits *bits, unsigned parameter, uint64_t *zeros, uint32_t *low);
+/* Read count Rice codes with a parameter of 0 to 31, however long, to out: the way for few and
+   extraordinary ones. May look at bits behind the end, as all of bitreader.h. VF_OK, VF_TRUNCATED,
+   VF_BAD_RESIDUAL: a number that is more than a residual may be (RFC 9639 9.2.7.3). */
+vf_status vf_read_few_codes(vf_bits *bits, unsigned parameter, int32_t *out, uint32_t count);
 
 #endif

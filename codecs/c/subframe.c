@@ -36,6 +36,7 @@ vf_status vf_subframe_open(vf_subframe *subframe, vf_bits *bits, uint32_t block_
         return VF_BAD_SUBFRAME;
     subframe->kind = VF_PREDICTED;
     subframe->order = (uint8_t)order;
+    subframe->fixed = fixed;
     for (unsigned i = 0; i < order; i++)
         subframe->first[i] = vf_read_signed(bits, depth);
     if (fixed) {
@@ -54,56 +55,88 @@ vf_status vf_subframe_open(vf_subframe *subframe, vf_bits *bits, uint32_t block_
     return vf_overrun(bits) ? VF_TRUNCATED : status;
 }
 
-/* The order is a constant in every call, so that the inner loop is unrolled.
+/* In both predictors the order is a constant in every call, so that the inner loop is unrolled.
 
    Sums are computed modulo 2**64. As long as all samples fit they are exact, and the first sample
-   that does not fit is exact too: it leaves bits in the result whatever nonsense may follow.
+   that does not fit is exact too: it leaves bits in the result whatever nonsense may follow. */
+#define TEMPLATE static inline __attribute__((always_inline))
+
+/* Fixed predictors without a multiplication: the residual is the difference of order `order` between
+   samples, so it is summed up as many times. sums[k] is the last difference of order k. */
+TEMPLATE void sum_up(const int32_t *residuals, uint32_t count, int64_t *out, const unsigned order)
+{
+    uint64_t sums[5] = {0};
+    for (unsigned k = 0; k < order; k++)
+        for (unsigned j = 0; j <= k; j++) /* row k of Pascal's triangle, signs in turn */
+            sums[k] += (j ? (uint64_t)(int64_t)-FIXED[k][j - 1] : 1) * (uint64_t)out[-1 - (int)j];
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t sum = (uint64_t)residuals[i];
+        for (unsigned k = order; k-- > 0;)
+            sum = sums[k] += sum;
+        out[i] = (int64_t)sum;
+    }
+}
+
+/* The newest sample is kept in a register and added last: it is the one that the step before has only
+   just made.
 
    Samples of 32 bits are taken modulo 2**32 instead: libFLAC's encoder lets residuals wrap that do
    not fit 32 bits, as between a nodata of -2**31 and its neighbours, and its decoder wraps back. */
-static inline __attribute__((always_inline)) uint64_t
-predict(const vf_subframe *subframe, const int32_t *residuals, uint32_t count, int64_t *out,
-        const unsigned order)
+TEMPLATE void predict(const vf_subframe *subframe, const int32_t *residuals, uint32_t count,
+                      int64_t *out, const bool wraps, const unsigned order)
 {
-    const unsigned shift = subframe->shift, depth = subframe->depth;
-    const uint64_t half = 1ull << (depth - 1);
-    const bool wraps = depth == 32;
+    const unsigned shift = subframe->shift;
+    uint64_t newest = order ? (uint64_t)out[-1] : 0;
     int64_t coefficients[VF_MAX_ORDER];
-    uint64_t misfits = 0;
     for (unsigned j = 0; j < order; j++)
         coefficients[j] = subframe->coefficients[j];
     for (uint32_t i = 0; i < count; i++) {
         uint64_t sum = 0;
-        for (unsigned j = 0; j < order; j++)
+        for (unsigned j = order; j-- > 1;)
             sum += (uint64_t)coefficients[j] * (uint64_t)out[(int64_t)i - 1 - j];
-        uint64_t sample = (uint64_t)residuals[i] + (uint64_t)((int64_t)sum >> shift);
+        if (order)
+            sum += (uint64_t)coefficients[0] * newest;
+        newest = (uint64_t)residuals[i] + (uint64_t)((int64_t)sum >> shift);
         if (wraps)
-            sample = (uint64_t)(int64_t)(int32_t)(uint32_t)sample;
-        out[i] = (int64_t)sample;
-        misfits |= (sample + half) >> depth;
+            newest = (uint64_t)(int64_t)(int32_t)(uint32_t)newest;
+        out[i] = (int64_t)newest;
     }
-    return misfits;
+}
+
+TEMPLATE void predict_any(const vf_subframe *subframe, const int32_t *residuals, uint32_t count,
+                          int64_t *out, const bool wraps)
+{
+    switch (subframe->order) {
+#define ORDER(N) case N: predict(subframe, residuals, count, out, wraps, N); break;
+    ORDER(0) ORDER(1) ORDER(2) ORDER(3) ORDER(4) ORDER(5) ORDER(6)
+    ORDER(7) ORDER(8) ORDER(9) ORDER(10) ORDER(11) ORDER(12)
+#undef ORDER
+    default: predict(subframe, residuals, count, out, wraps, subframe->order);
+    }
 }
 
 uint64_t vf_predict(const vf_subframe *subframe, const int32_t *residuals, uint32_t count,
                     int64_t *out)
 {
-    switch (subframe->order) {
-    case 0: return predict(subframe, residuals, count, out, 0);
-    case 1: return predict(subframe, residuals, count, out, 1);
-    case 2: return predict(subframe, residuals, count, out, 2);
-    case 3: return predict(subframe, residuals, count, out, 3);
-    case 4: return predict(subframe, residuals, count, out, 4);
-    case 5: return predict(subframe, residuals, count, out, 5);
-    case 6: return predict(subframe, residuals, count, out, 6);
-    case 7: return predict(subframe, residuals, count, out, 7);
-    case 8: return predict(subframe, residuals, count, out, 8);
-    case 9: return predict(subframe, residuals, count, out, 9);
-    case 10: return predict(subframe, residuals, count, out, 10);
-    case 11: return predict(subframe, residuals, count, out, 11);
-    case 12: return predict(subframe, residuals, count, out, 12);
-    default: return predict(subframe, residuals, count, out, subframe->order);
-    }
+    const unsigned depth = subframe->depth;
+    if (depth == 32)
+        predict_any(subframe, residuals, count, out, true);
+    else if (!subframe->fixed)
+        predict_any(subframe, residuals, count, out, false);
+    else
+        switch (subframe->order) {
+        case 0: sum_up(residuals, count, out, 0); break;
+        case 1: sum_up(residuals, count, out, 1); break;
+        case 2: sum_up(residuals, count, out, 2); break;
+        case 3: sum_up(residuals, count, out, 3); break;
+        default: sum_up(residuals, count, out, 4);
+        }
+    /* In a loop of its own, which compilers make vectors of. */
+    const uint64_t half = 1ull << (depth - 1);
+    uint64_t misfits = 0;
+    for (uint32_t i = 0; i < count; i++)
+        misfits |= ((uint64_t)out[i] + half) >> depth;
+    return misfits;
 }
 
 vf_status vf_subframe_finish(vf_subframe *subframe, vf_bits *bits, uint32_t block_size,

@@ -16,6 +16,7 @@ typedef struct {
     uint8_t wasted; /* low bits that are 0 in all samples, and not coded */
     uint8_t depth;  /* bits of a coded sample: without the wasted ones, 1 to 33 */
     uint8_t order;  /* samples that a prediction looks at; a fixed predictor has coefficients too */
+    bool fixed;     /* the coefficients are those of a fixed predictor */
     uint8_t shift;  /* by which the sum is divided */
     int16_t coefficients[VF_MAX_ORDER]; /* that of the newest sample first */
     int64_t first[VF_MAX_ORDER];        /* VF_CONSTANT: the one sample; VF_PREDICTED: warm-up */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crc.h"
+#include "lanes.h"
 #include "scan.h"
 
 #ifdef ANY_CRC /* see crc_any.c */
@@ -60,7 +61,8 @@ typedef struct {
     uint8_t *pixels;
 } outcome;
 
-static outcome decode(vf_stream stream, unsigned layout, bool scalar)
+/* lanes: how many frames at once, at most. */
+static outcome decode(vf_stream stream, unsigned layout, unsigned lanes)
 {
     outcome result = {0};
     vf_sink sink = {.width = stream.total, .item_size = 1u << layout % 3};
@@ -78,7 +80,8 @@ static outcome decode(vf_stream stream, unsigned layout, bool scalar)
     for (unsigned channel = 0; channel < stream.channels; channel++)
         if (!(layout & 32) || channel % 2 == 0) /* or leave every other channel out */
             sink.planes[channel] = result.pixels + channel * plane;
-    stream.scalar = scalar;
+    stream.scalar = lanes == 1;
+    stream.most_lanes = lanes;
     result.status = vf_decode_stream(&stream, &sink, &result.cursor);
     /* What lies between the rows is the caller's. */
     for (unsigned channel = 0; stride > row && channel < stream.channels; channel++)
@@ -90,6 +93,25 @@ static outcome decode(vf_stream stream, unsigned layout, bool scalar)
     must(result.cursor.byte <= stream.size, "cursor behind the data");
     must(result.cursor.position <= stream.total, "more samples than wanted");
     return result;
+}
+
+/* Decode several frames at once, which must come to the same as scalar code. */
+static void compare(vf_stream stream, unsigned layout, const outcome *plain, unsigned lanes)
+{
+    outcome fast = decode(stream, layout, lanes);
+    must(plain->status == fast.status, "scalar and lanes judge differently");
+    must(plain->cursor.position == fast.cursor.position && plain->cursor.byte == fast.cursor.byte &&
+             plain->cursor.frame == fast.cursor.frame,
+         "scalar and lanes end in different places");
+    if (plain->status == VF_OK) {
+        uint64_t width = layout & 4 ? 1 + layout * 7 % 61 : stream.total;
+        uint64_t rows = (stream.total + width - 1) / width, item = 1u << layout % 3;
+        uint64_t stride = width * item + (layout & 8 ? 3 : 0);
+        size_t plane = (rows - 1) * stride + (stream.total - (rows - 1) * width) * item;
+        must(!memcmp(plain->pixels, fast.pixels, plane * stream.channels),
+             "scalar and lanes give different samples");
+    }
+    free(fast.pixels);
 }
 
 typedef struct {
@@ -172,26 +194,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         stream.total = whole.position;
 
     if (stream.total && stream.total * stream.channels * 8 <= MOST_BYTES_OUT) {
-        outcome plain = decode(stream, layout, true);
-        outcome fast = decode(stream, layout, false);
-        must(plain.status == fast.status, "scalar and lanes judge differently");
-        must(plain.cursor.position == fast.cursor.position && plain.cursor.byte == fast.cursor.byte &&
-                 plain.cursor.frame == fast.cursor.frame,
-             "scalar and lanes end in different places");
+        outcome plain = decode(stream, layout, 1);
+        for (const vf_kernel *const *kernel = VF_KERNELS; *kernel; kernel++)
+            if ((*kernel)->supported())
+                compare(stream, layout, &plain, (*kernel)->lanes);
 #ifndef ANY_CRC
         if (plain.status == VF_OK && all.total == stream.total)
             must(listed == VF_OK && whole.byte == plain.cursor.byte, "frames not found");
 #endif
-        if (plain.status == VF_OK) {
-            uint64_t width = layout & 4 ? 1 + layout * 7 % 61 : stream.total;
-            uint64_t rows = (stream.total + width - 1) / width, item = 1u << layout % 3;
-            uint64_t stride = width * item + (layout & 8 ? 3 : 0);
-            size_t plane = (rows - 1) * stride + (stream.total - (rows - 1) * width) * item;
-            must(!memcmp(plain.pixels, fast.pixels, plane * stream.channels),
-                 "scalar and lanes give different samples");
-        }
         free(plain.pixels);
-        free(fast.pixels);
     }
     must(vf_crc16_tables(data, size) == TRUE_CRC16(data, size), "the two CRC-16 differ");
     free(data);
