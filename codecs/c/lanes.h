@@ -16,7 +16,7 @@
 
 enum {
     VF_MOST_LANES = 16,
-    VF_ROWS = 128,          /* rows in work at a time: all of it stays in the first-level cache */
+    VF_ROWS = 256,          /* rows in work at a time: all of it stays in the first-level cache */
     VF_HISTORY = 32,        /* rows kept in front of them for the predictors */
     VF_CODES_ROW = 64,      /* bytes of a row of codes */
     VF_FEWEST_LANES = 3,    /* with fewer the scalar way is as fast */

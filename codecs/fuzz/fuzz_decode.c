@@ -1,4 +1,4 @@
-/* A libFuzzer target: any bytes as a FLAC stream, decoded three ways that must agree.
+/* A libFuzzer target: any bytes as a FLAC stream, decoded in all ways, which must agree.
 
    STREAMINFO is read leniently (what is impossible is bent into range), since the C core trusts what
    Python has checked; from the first frame on every byte is the decoder's own business. Input and

@@ -77,6 +77,11 @@ def seeds():
     yield "lanes_24_bits", stream("smooth", [EIGHT], bits=24, **lanes)
     yield "lanes_stereo", stream("smooth", [SLOPE], channels=2, stereo=MID_SIDE, **lanes)
     yield "lanes_three", stream("small", [Coding(order=3)], frames=3, size=256)
+    # A kernel may have sixteen lanes.
+    many = {"frames": 19, "size": 64}
+    yield "many_lanes_fixed", stream("runs", [Coding(order=1, partition_order=3)], **many)
+    yield "many_lanes_lpc", stream("smooth", [EIGHT], **many)
+    yield "many_lanes_24_bits", stream("smooth", [EIGHT], bits=24, **many)
     flat = stream("small", [Coding(order=1)], **lanes)
     ways = [Coding("constant"), Coding("verbatim"), Coding(order=4), EIGHT]
     yield (
