@@ -256,7 +256,8 @@ TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const uns
     for (uint32_t i = 0; i < count; i++, to += LANES, codes += LANES, whole += 2) {
         __m256i eight = residuals(codes, parameter);
         UNROLL for (unsigned half = 0; half < 2; half++) {
-            const double *column = to + 4 * half, (*tap)[VF_MOST_LANES] = lanes->wide_taps;
+            const double *column = to + 4 * half;
+            double (*tap)[VF_MOST_LANES] = lanes->wide_taps;
             __m256d residual = _mm256_cvtepi32_pd(half ? _mm256_extracti128_si256(eight, 1)
                                                        : _mm256_castsi256_si128(eight));
             __m256d sum = _mm256_setzero_pd();

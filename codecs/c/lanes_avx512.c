@@ -270,7 +270,8 @@ TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const uns
     for (uint32_t i = 0; i < count; i++, to += LANES, whole += 2) {
         __m512i all = unfold(codes[i]);
         UNROLL for (unsigned half = 0; half < 2; half++) {
-            const double *column = to + 8 * half, (*tap)[VF_MOST_LANES] = lanes->wide_taps;
+            const double *column = to + 8 * half;
+            double (*tap)[VF_MOST_LANES] = lanes->wide_taps;
             __m512d residual = _mm512_cvtepi32_pd(half ? _mm512_extracti64x4_epi64(all, 1)
                                                        : _mm512_castsi512_si256(all));
             __m512d sum = _mm512_setzero_pd();
