@@ -6,6 +6,7 @@ The only module that builds manifests. Knows Zarr metadata; knows nothing of lay
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
 
 from .attributes import GRID_MAPPING, coordinate_variables, data_attributes
+from .fetch import FileVersion
 from .index import TileIndex
 from .levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
+from .provenance import record_sources
 from .virtual_arrays import (
     BYTES_CODEC,
     attribute_holder,
@@ -35,6 +38,9 @@ class FlacManifestStore(ManifestStore):
     sibling of its overviews, named ``full``.
     """
 
+    #: What the store said of the file, by URL.
+    versions: Mapping[str, FileVersion] = MappingProxyType({})
+
     def to_virtual_dataset(
         self,
         group: str = "",
@@ -43,7 +49,10 @@ class FlacManifestStore(ManifestStore):
     ) -> xr.Dataset:
         """The full resolution, or the one level that the store was made for."""
         dataset = super().to_virtual_dataset(group, loadable_variables, decode_times)
-        return without_fill_values(dataset)
+        result = without_fill_values(dataset)
+        if self.versions:
+            record_sources(result, self.versions)
+        return result
 
     def to_virtual_datatree(
         self,
@@ -120,9 +129,13 @@ def build_store(
         )
 
     if level is not None:
-        return FlacManifestStore(group(level), registry=registry)
-    children = {overview_name(n): group(n) for n in range(1, len(index.levels))}
-    return FlacManifestStore(group(0, children), registry=registry)
+        store = FlacManifestStore(group(level), registry=registry)
+    else:
+        children = {overview_name(n): group(n) for n in range(1, len(index.levels))}
+        store = FlacManifestStore(group(0, children), registry=registry)
+    if index.etag is not None or index.last_modified is not None:
+        store.versions = {url: FileVersion(index.file_size, index.etag, index.last_modified)}
+    return store
 
 
 def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -> ManifestArray:

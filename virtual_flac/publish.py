@@ -19,6 +19,7 @@ from .cube import Skipped, stack
 from .errors import SelectionError, SourceNotFoundError, TargetExistsError
 from .levels import FULL_RESOLUTION
 from .parser import FLACParser
+from .provenance import record_sources, recorded_sources
 from .references import (
     check_sources,
     count_references,
@@ -202,7 +203,7 @@ def publish(
         store = parser(one, registry_for(one, **options))
         dataset = store.to_virtual_dataset()
         if path.suffix == ".icechunk":
-            groups = _overviews(store)
+            groups = _overviews(store, dataset)
     else:
         # Options of the stores are those of STAC items' JSON, too.
         dataset = stack(
@@ -266,13 +267,16 @@ def _moved(
     return rebase(dataset, base_url), moved
 
 
-def _overviews(store: ManifestStore) -> dict[str, xr.Dataset]:
+def _overviews(store: ManifestStore, root: xr.Dataset) -> dict[str, xr.Dataset]:
     tree = store.to_virtual_datatree()
-    return {
+    groups = {
         name: without_fill_values(node.to_dataset(inherit=False))
         for name, node in tree.children.items()
         if name != FULL_RESOLUTION
     }
+    for group in groups.values():
+        record_sources(group, recorded_sources(root))
+    return groups
 
 
 def _write(

@@ -38,13 +38,18 @@ def check_appendable(vds: xr.Dataset, store: Any, dim: str, target: str) -> npt.
             )
     _compare(target, "variables", sorted(map(str, old.variables)), sorted(map(str, vds.variables)))
     root = zarr.open_group(store, mode="r", zarr_format=3)
+    arrays: dict[Any, Any] = {name: v._data for name, v in vds.variables.items()}
+    virtual = [name for name, data in arrays.items() if isinstance(data, ManifestArray)]
+    for name in virtual:
+        # First, because a misfit of the pixels is told better by them than by coordinates.
+        if dim in vds.variables[name].dims:
+            _compare_arrays(target, str(name), root[str(name)], vds.variables[name], dim)
     for name, variable in vds.variables.items():
-        data = variable._data
-        if isinstance(data, ManifestArray) and dim in variable.dims:
-            _compare_arrays(target, str(name), root[str(name)], variable, dim)
-        elif isinstance(data, ManifestArray):
+        if dim in variable.dims:
+            continue
+        if name in virtual:
             _compare_attributes(target, str(name), old[name].attrs, variable.attrs)
-        elif name != dim:
+        else:
             _compare(target, str(name), old[name].to_numpy(), variable.to_numpy())
     before = old[dim].to_numpy()
     _check_order(before, vds[dim].to_numpy(), dim, target)
@@ -95,10 +100,10 @@ def _compare_arrays(target: str, name: str, old: Any, variable: xr.Variable, dim
             [codec.to_dict() for codec in new.codecs],
         ),
     }
-    for what, (there, here) in pairs.items():
+    meaning = {key: (old.attrs.get(key), variable.attrs.get(key)) for key in _MEANING}
+    codecs = pairs.pop("codecs")
+    for what, (there, here) in {**pairs, **meaning, "codecs": codecs}.items():
         _compare(target, f"{what} of {name}", there, here)
-    for key in _MEANING:
-        _compare(target, f"{key} of {name}", old.attrs.get(key), variable.attrs.get(key))
 
 
 def _compare_attributes(target: str, name: str, old: Any, new: Any) -> None:
@@ -121,6 +126,12 @@ def _check_order(before: npt.NDArray[Any], after: npt.NDArray[Any], dim: str, ta
         raise MismatchError(
             f"{target}: {dim} {twice[0]} is there already ({len(twice)} of the {len(after)} new "
             "values are). Leave them out."
+        )
+    if before.dtype.kind == after.dtype.kind == "U" and after.dtype > before.dtype:
+        letters = before.dtype.itemsize // 4
+        raise MismatchError(
+            f"{target}: {dim} is stored as words of at most {letters} letters; "
+            f"{max(after.tolist(), key=len)!r} is longer. Write a new repository with all of them."
         )
     ordered = before.dtype.kind in "iufM" and after.dtype.kind in "iufM" and before.size
     if ordered and after.min() < before.max():

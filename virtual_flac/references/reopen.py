@@ -121,12 +121,12 @@ def _icechunk(text: str, given: dict[str, Any]) -> Any:
 
     if "://" not in text and not Path(text).is_dir():
         raise SelectionError(f"{text}: is neither .json nor .parquet nor a repository's folder")
-    where = storage(text, given)
-    if not icechunk.Repository.exists(where):
-        raise SelectionError(f"{text}: holds no Icechunk repository")
-    config = icechunk.Repository.fetch_config(where)
-    prefixes = list((config.virtual_chunk_containers if config else None) or {})
-    repository = icechunk.Repository.open(
-        where, authorize_virtual_chunk_access=access(prefixes, given)
-    )
-    return repository.readonly_session("main").store
+    try:
+        repository = icechunk.Repository.open(storage(text, given))
+    except icechunk.IcechunkError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise SelectionError(f"{text}: holds no Icechunk repository: {reason}") from error
+    # The repository itself says what it refers to; to ask for its settings first costs requests.
+    prefixes = list(repository.config.virtual_chunk_containers or {})
+    allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
+    return allowed.readonly_session("main").store
