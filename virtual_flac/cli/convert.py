@@ -17,6 +17,7 @@ from .console import (
     progress_bar,
     size_text,
 )
+from .options import Anonymous, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..index import TileIndex
@@ -127,6 +128,8 @@ def convert(
             rich_help_panel=_TO_FLAC,
         ),
     ] = False,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say what is done, on standard error.")
@@ -171,6 +174,7 @@ def convert(
         from ..geotiff import write_flac, write_geotiff
 
         write = write_flac if forward else write_geotiff
+        options["registry"] = registry_of(source, store_option, anonymous)
         index = write(source, output, overwrite=force, progress=progress, **options)
     seconds = time.perf_counter() - start
     result = _result(index, source, output, seconds, forward=forward)

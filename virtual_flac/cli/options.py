@@ -45,14 +45,18 @@ def registry_of(
     SourceError
         When a store does not know an option.
     """
-    options = parse_store_options(store_options or [])
-    if anonymous:
-        options["skip_signature"] = True
+    options = options_of(store_options, anonymous)
     if not options:
         return None
     from ..stores import registry_for
 
     return registry_for(sources, **options)
+
+
+def options_of(store_options: Sequence[str] | None, anonymous: bool) -> dict[str, Any]:
+    """Arguments of `virtual_flac.registry_for`."""
+    options = parse_store_options(store_options or [])
+    return {**options, "skip_signature": True} if anonymous else options
 
 
 def parse_store_options(words: Sequence[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from .console import clear_errors, parse_numbers, print_json, print_table, progress_bar, size_text
+from .options import options_of
 
 if TYPE_CHECKING:
     from ..publish import Published
@@ -92,6 +93,7 @@ def publish_and_tell(
     append: bool,
     base_url: str | None,
     check_base_url: bool,
+    stores: tuple[list[str] | None, bool],
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -108,7 +110,7 @@ def publish_and_tell(
 
         result = publish(
             urls, output, cube=cube, overwrite=force, append=append, base_url=base_url,
-            check_base_url=check_base_url, progress=progress,
+            check_base_url=check_base_url, progress=progress, store_options=options_of(*stores),
             parser=FLACParser(bands=chosen, overview=overview, group=group),
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .options import Anonymous, StoreOptions
 from .publishing import (
     AsJson,
     Bands,
@@ -82,6 +83,8 @@ def stack(
     bands: Bands = None,
     overview: Overview = None,
     force: Force = False,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -102,5 +105,5 @@ def stack(
     publish_and_tell(
         urls, output, cube=cube, bands=bands, overview=overview, group=None, force=force,
         append=append, base_url=base_url, check_base_url=check_base_url, as_json=as_json,
-        quiet=quiet,
+        quiet=quiet, stores=(store_option, anonymous),
     )  # fmt: skip

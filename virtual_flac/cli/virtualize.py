@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .options import Anonymous, StoreOptions
 from .publishing import (
     AsJson,
     Bands,
@@ -39,6 +40,8 @@ def virtualize(
     pattern: Pattern = None,
     base_url: BaseUrl = None,
     check_base_url: CheckBaseUrl = False,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -55,5 +58,5 @@ def virtualize(
     publish_and_tell(
         urls, output, cube=cube, bands=bands, overview=overview, group=group, force=force,
         append=False, base_url=base_url, check_base_url=check_base_url, as_json=as_json,
-        quiet=quiet,
+        quiet=quiet, stores=(store_option, anonymous),
     )  # fmt: skip
