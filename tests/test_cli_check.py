@@ -87,11 +87,11 @@ def test_verify_of_what_is_no_raster(tmp_path: Path) -> None:
     run("verify", tmp_path / "x.flac", "--workers", "0", code=2)
 
 
-def test_verify_over_http_and_s3(
-    flac: Path, range_server: Any, s3_server: Any, monkeypatch: Any
+def test_verify_and_compare_over_http_and_s3(
+    flac: Path, tif: Path, range_server: Any, s3_server: Any, monkeypatch: Any
 ) -> None:
     assert run("verify", servers.url_of(range_server(flac.parent), flac.name)).stderr == ""
-    s3_server.upload("verify-cli", {"x.flac": flac})
+    s3_server.upload("verify-cli", {"x.flac": flac, "x.tif": tif})
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_access_key)
@@ -100,6 +100,7 @@ def test_verify_over_http_and_s3(
     monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "false")
     report = json.loads(run("verify", "s3://verify-cli/x.flac", "--json").stdout)
     assert report["ok"] is True
+    run("compare", "s3://verify-cli/x.flac", "s3://verify-cli/x.tif")
 
 
 @pytest.mark.parametrize("command", ["compare", "create-streaming", "preview", "verify"])
@@ -212,7 +213,7 @@ def test_every_example_of_flac_rasters_readme(
     assert seen == {"convert", "create-streaming", "info", "compare"}
 
 
-def test_create_streaming(tif: Path, flac_raster: Any, tmp_path: Path) -> None:
+def test_create_streaming(tif: Path, tmp_path: Path) -> None:
     run("create-streaming", tif, "--tile-size=64", "-c", 8, "-v")
     out = tmp_path / "overviews_streaming.flac"
     index = read_index(out)
