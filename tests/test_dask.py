@@ -1,0 +1,153 @@
+"""Cubes as dask arrays: a dask chunk is a tile, and other processes compute what numpy computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import distributed
+import icechunk
+import numpy as np
+import pytest
+import rasterio
+import servers
+import xarray as xr
+from rasters import NORTH_UP
+
+import virtual_flac
+
+TILE = 64
+SHAPE = (100, 170)
+#: Tiles of 64 pixels over 100 x 170, the last ones cut.
+CHUNKS = {"band": (1,), "y": (64, 36), "x": (64, 64, 42)}
+DATES = [f"2026-{month:02d}-{day:02d}" for month in range(1, 13) for day in (5, 20)]
+READERS = ("flac", "kerchunk", "parquet", "icechunk")
+
+
+@dataclass
+class Files:
+    """24 rasters on a server, in three kinds of references, and what their GeoTIFFs hold."""
+
+    server: servers.RangeServer
+    urls: list[str]
+    folder: Path
+    pixels: Any
+    """(time, band, y, x)"""
+
+    def open(self, reader: str, stack: ExitStack, **options: Any) -> xr.Dataset:
+        if reader == "flac":
+            times = xr.Variable("time", np.array(DATES, "datetime64[ns]"))
+            parts = [
+                stack.enter_context(
+                    xr.open_dataset(url, engine="flac", mask_and_scale=False, **options)
+                )
+                for url in self.urls
+            ]
+            return xr.concat(parts, times, join="exact", combine_attrs="override")
+        if reader == "icechunk":
+            path = self.folder / "cube.icechunk"
+            access = icechunk.containers_credentials(
+                {f"{self.server.url}/": icechunk.Credentials.HttpAccess()}
+            )
+            repository = icechunk.Repository.open(
+                icechunk.local_filesystem_storage(str(path)), authorize_virtual_chunk_access=access
+            )
+            session = repository.readonly_session("main")
+            return stack.enter_context(
+                xr.open_zarr(session.store, consolidated=False, **{"chunks": None, **options})
+            )
+        path = self.folder / f"cube.{reader.replace('kerchunk', 'json')}"
+        return stack.enter_context(xr.open_dataset(str(path), engine="kerchunk", **options))
+
+
+@pytest.fixture(scope="module")
+def files(
+    tmp_path_factory: pytest.TempPathFactory,
+    range_server: Callable[..., servers.RangeServer],
+) -> Files:
+    folder = tmp_path_factory.mktemp("cube")
+    rng = np.random.default_rng(24)
+    pixels = rng.integers(0, 4000, (len(DATES), 1, *SHAPE)).astype(np.uint16)
+    for date, values in zip(DATES, pixels, strict=True):
+        with rasterio.open(
+            folder / f"{date}.tif", "w", driver="GTiff", dtype="uint16", count=1, crs="EPSG:32633",
+            height=SHAPE[0], width=SHAPE[1], transform=NORTH_UP,
+        ) as target:  # fmt: skip
+            target.write(values)
+        virtual_flac.write_flac(folder / f"{date}.tif", folder / f"{date}.flac", tile_size=TILE)
+    server = range_server(folder)
+    urls = [f"{server.url}/{date}.flac" for date in DATES]
+    references = tmp_path_factory.mktemp("references")
+    cube = virtual_flac.stack(urls)
+    for suffix in ("json", "parquet"):
+        virtual_flac.write_kerchunk(cube, references / f"cube.{suffix}")
+    virtual_flac.write_icechunk(cube, references / "cube.icechunk")
+    stacked = []
+    for date in DATES:  # the judge is what rasterio reads
+        with rasterio.open(folder / f"{date}.tif") as source:
+            stacked.append(source.read())
+    return Files(server, urls, references, np.stack(stacked))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_dask_chunks_are_tiles(reader: str, files: Files) -> None:
+    with ExitStack() as stack:
+        cube = files.open(reader, stack, chunks={})["band_data"]
+        assert dict(cube.chunksizes) == {"time": (1,) * len(DATES), **CHUNKS}
+        files.server.reset()
+        one = cube.isel(time=3, band=0).data.blocks[1, 2].compute(scheduler="synchronous")
+        log = files.server.log()
+        assert {(asked.method, asked.path) for asked in log} == {("GET", f"/{DATES[3]}.flac")}
+        tile = virtual_flac.read_index(files.urls[3]).levels[0].lengths[0, 1, 2]
+        assert sum(asked.bytes_sent for asked in log) == tile
+        assert reader == "icechunk" or len(log) == 1
+        np.testing.assert_array_equal(one, files.pixels[3, 0, 64:, 128:])
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_chunk_of_dask_may_be_many_tiles(reader: str, files: Files) -> None:
+    with ExitStack() as stack:
+        cube = files.open(reader, stack, chunks={"y": 128, "x": 128})["band_data"]
+        assert cube.chunksizes["y"] == (100,)
+        assert cube.chunksizes["x"] == (128, 42)
+        np.testing.assert_array_equal(cube.isel(time=[0, 23]), files.pixels[[0, 23]])
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            host="127.0.0.1", worker_dashboard_address=None,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        client.wait_for_workers(2, timeout=60)
+        yield client
+
+
+# Not parquet: every task of a worker would read the whole table of references anew.
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", ["flac", "kerchunk", "icechunk"])
+def test_two_processes_compute_the_median_of_a_cube(
+    reader: str, files: Files, cluster: Any
+) -> None:
+    processes = set(cluster.run(os.getpid).values())
+    assert len(processes - {os.getpid()}) == 2
+    with ExitStack() as stack:
+        cube = files.open(reader, stack, chunks={})["band_data"]
+        files.server.reset()
+        median = cluster.persist(cube.chunk(time=-1).median("time"))
+        computed = median.compute()
+        held = cluster.has_what()
+        assert len([worker for worker, keys in held.items() if keys]) == 2
+        log = files.server.log()
+    np.testing.assert_array_equal(computed, np.median(files.pixels, axis=0))
+    # Every tile once, whichever worker asks; nothing is opened again.
+    tiles = sum(int(virtual_flac.read_index(url).levels[0].lengths.sum()) for url in files.urls)
+    assert sum(request.bytes_sent for request in log) == tiles
+    assert reader == "icechunk" or len(log) == len(DATES) * 6
