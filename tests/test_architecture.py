@@ -22,8 +22,8 @@ CODEC_LAYERS = [
     "_native streaminfo samples fill",
     "blocks frames spec flac_raster_map libflac",
     "backend",
-    "tile lenient",
-    "stream",
+    "lenient cut",
+    "tile stream",
     "zarr_v2 zarr_v3",
 ]
 LAYERS = [

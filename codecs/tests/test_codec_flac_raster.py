@@ -11,17 +11,18 @@ from zarr_flac import (
     UnsupportedFlacError,
     decode_tile,
     encode_tile,
+    flac_raster_loss,
     read_tile_info,
 )
-from zarr_flac.flac_raster_map import from_flac_raster
+from zarr_flac.flac_raster_map import from_flac_raster, from_flac_raster_spatial
 
 
 def image(values, low, high, scale=32767):
-    """flac-raster's expression, written down once more for values of any size."""
+    """flac-raster's expression, written down once more."""
     kind = values.dtype.type
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         stretched = 2.0 * (values - kind(low)) / (kind(high) - kind(low)) - 1.0
-    return (stretched * scale).astype(np.int64).astype(np.int32)
+        return (stretched * scale).astype(np.int16 if scale == 32767 else np.int32)
 
 
 def undo(samples, low, high, dtype):
@@ -86,21 +87,140 @@ def test_integers_on_24_bits(dtype, low, high):
         np.testing.assert_array_equal(image(found, low, high, 8388607), samples)
 
 
-def test_floats_are_not_stretched():
-    samples = np.array([-8388607, -1, 0, 1, 8388607])
-    for dtype in ("float32", "float64"):
-        expected = (samples / 8388607).astype(dtype)
-        np.testing.assert_array_equal(undo(samples, -3, 3, dtype), expected)
+def image_of_floats(values):
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (values * 8388607).astype(np.int32)
 
 
-def test_wrapped_arithmetic_does_not_crash():
-    for low, high in ((-32768, 1000), (-32768, 32767), (-20000, 20000), (-1, 32767)):
-        values = np.arange(low, high + 1).astype("int16")
-        samples = image(values, low, high).astype("int16")
-        found = undo(samples, low, high, "int16")
-        np.testing.assert_array_equal(image(found, low, high).astype("int16"), samples)
-    values = np.array([-(2**31), -5, 0, 77, 2**30], "int32")
-    assert undo(image(values, -(2**31), 2**30, 8388607), -(2**31), 2**30, "int32").size == 5
+@pytest.mark.parametrize("most", [1e-6, 0.01, 1.0, 3.0, 29.8, 255.9])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_come_back_within_the_loss_that_is_stated(dtype, most):
+    rng = np.random.default_rng(3)
+    values = np.append(rng.uniform(-most, most, 20000), [most, -most, 0, 1e-9]).astype(dtype)
+    values = values[np.abs(values) <= most]
+    samples = image_of_floats(values)
+    found = undo(samples, values.min(), values.max(), dtype)
+    np.testing.assert_array_equal(image_of_floats(found), samples)  # nothing better can be known
+    loss = flac_raster_loss(values.min(), values.max(), dtype)
+    assert not loss.one_to_one
+    error = np.abs(found.astype("f8") - values.astype("f8"))
+    assert error.max() <= loss.largest_error <= max(most * 1.2e-7, 1.2e-7)
+    if dtype == "float32":  # products of 24 bits are whole from 1 on: no other float has that one
+        shared = np.unique(samples, return_inverse=True, return_counts=True)
+        large = np.abs(values) >= 1
+        assert (error[large] == 0).mean() > 0.999 if large.any() else most <= 1
+        assert shared[2].max() >= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_that_flac_raster_lost_are_nan(dtype):
+    values = np.array([np.nan, np.inf, -np.inf, 257, -9999, -3.4e38, 0.5, -200], dtype)
+    found = undo(image_of_floats(values), np.nan, np.nan, dtype)
+    assert np.isnan(found[:6]).all()
+    np.testing.assert_allclose(found[6:], [0.5, -200], rtol=1e-7)
+    for low, high in ((np.nan, np.nan), (-9999, 3), (0, 256.5), (0, np.inf)):
+        assert flac_raster_loss(low, high, dtype).largest_error == np.inf
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-32768, 0), (-32768, 1000), (-32768, 32767), (-20000, 20000), (-1, 32767)]
+)
+def test_wrapped_ranges_of_16_bits_are_undone_where_they_can_be(low, high):
+    values = np.arange(low, high + 1).astype("int16")
+    samples = image(values, low, high)
+    found = undo(samples, low, high, "int16")
+    np.testing.assert_array_equal(image(found, low, high), samples)
+    _, where, count = np.unique(samples, return_inverse=True, return_counts=True)
+    alone = count[where] == 1
+    np.testing.assert_array_equal(found[alone], values[alone])
+    assert found[0] == low  # the extremes do occur
+    assert found[-1] == high
+    loss = flac_raster_loss(low, high, "int16")
+    assert loss.one_to_one is bool(alone.all())
+    assert loss.largest_error == np.abs(found.astype(int) - values.astype(int)).max()
+
+
+def test_a_surface_above_a_far_off_nodata_comes_back():
+    """The usual damage: elevations and -32768. What shares a sample lies among the gap."""
+    for top in (300, 2500, 8848):
+        values = np.append(np.arange(0, top + 1), -32768).astype("int16")
+        found = undo(image(values, -32768, top), -32768, top, "int16")
+        # The value next to the largest has the sample of nodata, which surely occurs.
+        assert found[-3] == -32768
+        np.testing.assert_array_equal(np.delete(found, -3), np.delete(values, -3))
+        assert not flac_raster_loss(-32768, top, "int16").one_to_one
+
+
+@pytest.mark.parametrize(("low", "high"), [(-100, 28), (-128, 127), (-128, 0), (-1, 127)])
+def test_wrapped_ranges_of_8_bits(low, high):
+    values = np.arange(low, high + 1).astype("int8")
+    samples = image(values, low, high, 8388607)
+    found = undo(samples, low, high, "int8")
+    np.testing.assert_array_equal(image(found, low, high, 8388607), samples)
+    loss = flac_raster_loss(low, high, "int8")
+    assert loss.largest_error == np.abs(found.astype(int) - values).max()
+    assert loss.one_to_one is (len(np.unique(samples)) == len(values))
+    with pytest.raises(CorruptFlacError):
+        undo([samples.max() + 1], low, high, "int8")
+
+
+def test_wrapped_ranges_of_32_bits():
+    rng = np.random.default_rng(4)
+    for low, high in ((-(2**31), 5), (-(2**30), 2**31 - 1), (-(2**31), 2**31 - 2**26)):
+        values = np.append(rng.integers(low, high, 5000), [low, high]).astype("int32")
+        samples = image(values, low, high, 8388607)
+        found = undo(samples, low, high, "int32")
+        np.testing.assert_array_equal(image(found, low, high, 8388607), samples)
+        loss = flac_raster_loss(low, high, "int32")
+        assert np.abs(found.astype("i8") - values).max() <= loss.largest_error < 200
+    assert flac_raster_loss(-(2**31), 2**31 - 1, "int32").largest_error == np.inf
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "one_to_one"),
+    [
+        ("uint8", 0, 255, True),
+        ("uint16", 9, 9, True),
+        ("uint16", 0, 32766, True),
+        ("uint16", 0, 32767, False),
+        ("uint16", 0, 65535, False),
+        ("int16", -16383, 16383, True),
+        ("uint32", 0, 8_388_606, True),
+        ("uint32", 0, 8_388_609, False),
+        ("int32", -9_000_000, 9_000_000, False),
+        ("uint64", 2**40, 2**40 + 1000, True),
+    ],
+)
+def test_the_loss_that_is_stated_is_the_loss_there_is(dtype, low, high, one_to_one):
+    loss = flac_raster_loss(low, high, dtype)
+    middle = (low + high) // 2  # where they meet first
+    near = np.arange(max(low, middle - 40_000), min(high, middle + 40_000) + 1)
+    values = np.unique(np.append(near, [low, high])).astype(np.int64)
+    samples = image(values.astype(dtype), low, high, 32767 if dtype[-1] in "86" else 8388607)
+    assert loss.one_to_one is one_to_one is (len(np.unique(samples)) == len(values) or low == high)
+    found = undo(samples, low, high, dtype).astype("i8")
+    error = int(np.abs(found - values).max())
+    assert error <= loss.largest_error
+    assert (loss.largest_error == 0) is one_to_one
+
+
+def test_what_spatial_files_leave_is_the_middle_and_the_ends():
+    for dtype, ends in {
+        "uint8": [0, 128, 255], "uint16": [0, 32768, 65535], "int16": [-32767, 0, 32767],
+        "int32": [-(2**31) + 1, 0, 2**31 - 1], "float32": [-1, 0, 1],
+    }.items():  # fmt: skip
+        out = np.empty((1, 3), dtype)
+        from_flac_raster_spatial(np.array([[-1, 0, 1]], np.int32), out)
+        assert out.tolist() == [ends]
+    with pytest.raises(CorruptFlacError, match="-1, 0 and 1"):
+        from_flac_raster_spatial(np.array([[2]], np.int32), np.empty((1, 1), "uint8"))
+    with pytest.raises(CorruptFlacError):
+        from_flac_raster_spatial(np.array([[-(2**31)]], np.int32), np.empty((1, 1), "uint8"))
+    with pytest.raises(UnsupportedFlacError):
+        from_flac_raster_spatial(np.array([[1]], np.int32), np.empty((1, 1), "uint32"))
+    nan = np.empty((1, 1), "float32")
+    from_flac_raster_spatial(np.array([[-(2**31)]], np.int32), nan)
+    assert np.isnan(nan).all()
 
 
 def test_a_flat_tile():

@@ -16,12 +16,14 @@ NAMES = [
     "FlacCodec",
     "FlacError",
     "FlacInfo",
+    "FlacRasterLoss",
     "Frame",
     "FrameScanner",
     "Head",
     "LossyTileError",
     "SampleRangeError",
     "SeekPoint",
+    "StreamFacts",
     "StreamInfo",
     "TileSpec",
     "UnsupportedDtypeError",
@@ -31,6 +33,7 @@ NAMES = [
     "decode",
     "decode_tile",
     "encode_tile",
+    "flac_raster_loss",
     "iter_frames",
     "read_info",
     "read_tile_info",
@@ -38,7 +41,7 @@ NAMES = [
 
 LAYERS = [
     "errors", "_native streaminfo samples fill", "blocks spec flac_raster_map libflac", "backend",
-    "lenient", "tile stream", "zarr_v2 zarr_v3", "__init__",
+    "lenient cut", "tile stream", "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         UnsupportedDtypeError,
         UnsupportedFlacError,
     )
-    from .spec import TileSpec
+    from .flac_raster_map import FlacRasterLoss, flac_raster_loss
+    from .spec import StreamFacts, TileSpec
     from .stream import FlacInfo, Frame, FrameScanner, decode, iter_frames, read_info
     from .streaminfo import StreamInfo
     from .tile import count_ambiguous, decode_tile, encode_tile, read_tile_info
@@ -36,12 +37,14 @@ __all__ = [
     "FlacCodec",
     "FlacError",
     "FlacInfo",
+    "FlacRasterLoss",
     "Frame",
     "FrameScanner",
     "Head",
     "LossyTileError",
     "SampleRangeError",
     "SeekPoint",
+    "StreamFacts",
     "StreamInfo",
     "TileSpec",
     "UnsupportedDtypeError",
@@ -51,6 +54,7 @@ __all__ = [
     "decode",
     "decode_tile",
     "encode_tile",
+    "flac_raster_loss",
     "iter_frames",
     "read_info",
     "read_tile_info",
@@ -69,7 +73,8 @@ _HOMES = {
     ),
     "stream": ("FlacInfo", "Frame", "FrameScanner", "decode", "iter_frames", "read_info"),
     "streaminfo": ("StreamInfo",),
-    "spec": ("TileSpec",),
+    "flac_raster_map": ("FlacRasterLoss", "flac_raster_loss"),
+    "spec": ("StreamFacts", "TileSpec"),
     "tile": ("count_ambiguous", "decode_tile", "encode_tile", "read_tile_info"),
     "zarr_v2": ("Flac",),
     "zarr_v3": ("FlacCodec",),

@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -114,6 +114,34 @@ def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32], first_number:
     if depth_stands_in_streaminfo_only(buffer, head):
         check_md5(head, out)
     return end
+
+
+class FrameHeader(NamedTuple):
+    """What the header of a frame says of its place in the stream."""
+
+    number: int
+    """Of the frame, or of its first sample where block sizes vary."""
+    block_size: int
+    """Samples per channel."""
+    variable: bool
+    """Whether block sizes may vary."""
+
+
+def first_header(buffer: Buffer) -> FrameHeader:
+    """Parse the header of the frame at the start of a buffer.
+
+    Raises
+    ------
+    CorruptFlacError
+        No frame begins there.
+    """
+    status, name, number, block_size, variable = _native.first_header(buffer)
+    if status:
+        raise CorruptFlacError(
+            f"No FLAC frame begins here: {name}. The bytes are damaged, or the index gives the "
+            "chunk a wrong place."
+        )
+    return FrameHeader(number, block_size, bool(variable))
 
 
 def goes_on(buffer: Buffer, at: int) -> bool:

@@ -6,10 +6,11 @@ flac-raster 0.1.2 stretches every raster it encodes over the range of its sample
 
 with ``lo`` and ``hi`` the extremes of the raster, ``v - lo`` and ``hi - lo`` computed in the
 raster's own dtype (where they may wrap), the rest in float64; ``scale`` is 32,767 for uint8,
-uint16 and int16, else 8,388,607. Floats are not stretched: ``a = trunc(v * 8388607)``.
-Here the integer is looked for whose image is ``a``, by evaluating that very expression. That
-gives back every pixel wherever the map is one to one. Where several integers share an image
-(ranges beyond 32,767) it gives the one nearest to the middle: no decoder can tell them apart.
+uint16 and int16, whose samples have 16 bits, else 8,388,607. Floats are not stretched:
+``a = trunc(v * 8388607)``, the product in their own precision.
+Here the pixel is looked for whose image is ``a``, by evaluating that very expression. That
+gives back every pixel wherever the map is one to one. Where several pixels share an image no
+decoder can tell them apart: `flac_raster_loss` says whether and how far that goes.
 
 Knows numpy arrays and the two extremes. Must not know FLAC, comments or tiles.
 """
@@ -17,6 +18,7 @@ Knows numpy arrays and the two extremes. Must not know FLAC, comments or tiles.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -29,55 +31,65 @@ from .samples import Int32Array
 
 _SCALE_16 = 32767
 _SCALE_24 = 8388607
+_ON_16_BITS = ("uint8", "uint16", "int16")
 _EXACT_IN_FLOAT64 = 2**53
 _IMAGELESS = np.int32(-(2**31))
+_LOST = (-(2**31), 2**31 - 1)
+"""Samples of pixels that the 32 bits had no room for: NaN, infinities, floats beyond 256."""
+_PIECE = 1 << 20
 
 Int64Array = npt.NDArray[np.int64]
 
 
-def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDArray[Any]) -> None:
-    """Map samples of a flac-raster tile back to pixels, straight into `out`.
+@dataclass(frozen=True, slots=True)
+class FlacRasterLoss:
+    """What flac-raster's map keeps of the pixels from one value to another."""
+
+    one_to_one: bool
+    """Whether every pixel has a sample of its own, and so is given back exactly."""
+    largest_error: float
+    """How far a decoded pixel can be from the one that was encoded; inf where pixels are lost."""
+
+
+def flac_raster_loss(low: float, high: float, dtype: npt.DTypeLike) -> FlacRasterLoss:
+    """Tell what flac-raster's map keeps of a raster, or of one of its tiles.
 
     Parameters
     ----------
-    samples
-        int32, C-contiguous, shape (channel, sample).
     low, high
-        The extremes that flac-raster recorded (GEOSPATIAL_DATA_MIN and _MAX).
-    out
-        Receives the pixels: any shape and strides with as many elements, the raster's dtype.
+        The least and the largest pixel, as GEOSPATIAL_DATA_MIN and _MAX say it; NaN when unknown.
+    dtype
+        Of the pixels.
 
     Raises
     ------
     CorruptFlacError
-        The extremes are no values of the dtype, or a sample is the image of no value.
+        The extremes are no values of the dtype.
     UnsupportedFlacError
         A dtype that flac-raster did not write recoverably.
     """
-    dtype = out.dtype
-    shaped = samples.reshape(out.shape)
-    if dtype.kind == "f" and dtype.itemsize >= 4:
-        np.copyto(out, shaped / np.float64(_SCALE_24), casting="unsafe")
-        return
-    if dtype.kind not in "iu":
-        raise UnsupportedFlacError(
-            f"flac-raster's map of {dtype.name} is not known; it is known for integers, float32 "
-            "and float64. Check the dtype of the tile."
-        )
-    lo, hi = _extremes(low, high, dtype)
+    kind: np.dtype[Any] = np.dtype(dtype)
+    if kind.kind == "f" and kind.itemsize >= 4:
+        most = max(abs(low), abs(high))
+        if not most * _SCALE_24 < 2**31 - 1:
+            return FlacRasterLoss(False, math.inf)
+        return FlacRasterLoss(False, max(1 / _SCALE_24, float(np.spacing(np.array(most, kind)))))
+    _check_kind(kind)
+    lo, hi = _extremes(low, high, kind)
     if lo == hi:
-        if samples.any():
-            raise _no_image(samples[samples != 0][0], lo, hi, dtype)
-        out[...] = lo
-    elif dtype.name in ("uint8", "uint16", "int16"):
-        found = out if out.flags.c_contiguous else np.empty(out.shape, dtype)
-        count = _native.lookup(samples, _inverse_table(lo, hi, dtype), found)
-        if count < samples.size:
-            raise _no_image(samples.flat[count], lo, hi, dtype)
-        if found is not out:
-            out[...] = found
-    else:
-        np.copyto(out, _search(shaped, lo, hi, dtype), casting="unsafe")
+        return FlacRasterLoss(True, 0.0)
+    if kind.itemsize <= 2:
+        images, best = _table(lo, hi, kind)
+        values = np.arange(lo, hi + 1, dtype=np.int64)
+        found = best[np.searchsorted(images, _stored_images(values, lo, hi, kind))]
+        return FlacRasterLoss(len(images) == len(values), float(np.abs(found - values).max()))
+    step = abs(_span(lo, hi, kind)) / (2.0 * _SCALE_24)
+    if _wraps(lo, hi, kind):
+        saturates = (2.0**31 / step + 2 * _SCALE_24) >= 2.0**31
+        return FlacRasterLoss(False, math.inf if saturates else math.floor(step) + 1.0)
+    if hi - lo < _SCALE_24 or (hi - lo <= 2 * _SCALE_24 and _is_one_to_one(lo, hi, kind)):
+        return FlacRasterLoss(True, 0.0)
+    return FlacRasterLoss(False, math.floor(step) + 1.0)
 
 
 def count_ambiguous(pixels: npt.NDArray[Any], low: float, high: float) -> int:
@@ -99,26 +111,121 @@ def count_ambiguous(pixels: npt.NDArray[Any], low: float, high: float) -> int:
     """
     dtype = pixels.dtype
     if dtype.kind == "f":
-        # Samples have 24 bits; every one stands for an interval.
-        return int(pixels.size)
+        return int(pixels.size)  # every sample stands for an interval
     lo, hi = _extremes(low, high, dtype)
     if lo == hi:
         return 0
-    if dtype.name in ("uint8", "uint16", "int16"):
-        values = np.arange(lo, hi + 1, dtype=np.int64)
-        samples = _images(values.astype(dtype), lo, hi, _SCALE_16).astype(np.uint16)
+    if dtype.itemsize <= 2:
+        samples = _stored_images(np.arange(lo, hi + 1, dtype=np.int64), lo, hi, dtype)
         _, which, counts = np.unique(samples, return_inverse=True, return_counts=True)
         shared = counts[which] > 1
         return int(np.count_nonzero(shared[pixels.astype(np.int64) - lo]))
-    with np.errstate(over="ignore"):
-        if float(dtype.type(hi) - dtype.type(lo)) != hi - lo:
-            return int(pixels.size)  # the range wrapped: values lie in two branches of the map
-    images = _images(pixels, lo, hi, _SCALE_24)
+    if _wraps(lo, hi, dtype):
+        return int(pixels.size)
+    values = pixels.astype(np.int64)
+    images = _stored_images(values, lo, hi, dtype)
     shared = np.zeros(pixels.shape, bool)
     for step in (-1, 1):  # the map is monotone
-        near = np.clip(pixels.astype(np.int64) + step, lo, hi)
-        shared |= (near != pixels) & (_images(near.astype(dtype), lo, hi, _SCALE_24) == images)
+        near = np.clip(values + step, lo, hi)
+        shared |= (near != values) & (_stored_images(near, lo, hi, dtype) == images)
     return int(np.count_nonzero(shared))
+
+
+def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDArray[Any]) -> None:
+    """Map samples of a flac-raster tile back to pixels, straight into `out`.
+
+    Parameters
+    ----------
+    samples
+        int32, C-contiguous, shape (channel, sample).
+    low, high
+        The extremes that flac-raster recorded (GEOSPATIAL_DATA_MIN and _MAX); not used for floats.
+    out
+        Receives the pixels: any shape and strides with as many elements, the raster's dtype.
+
+    Raises
+    ------
+    CorruptFlacError
+        The extremes are no values of the dtype, or a sample is the image of no value.
+    UnsupportedFlacError
+        A dtype that flac-raster did not write recoverably.
+    """
+    dtype = out.dtype
+    shaped = samples.reshape(out.shape)
+    if dtype.kind == "f" and dtype.itemsize >= 4:
+        out[...] = _floats(shaped, dtype)
+        return
+    _check_kind(dtype)
+    lo, hi = _extremes(low, high, dtype)
+    if lo == hi:
+        if samples.any():
+            raise _no_image(samples[samples != 0][0], lo, hi, dtype)
+        out[...] = lo
+    elif dtype.name in _ON_16_BITS:
+        found = out if out.flags.c_contiguous else np.empty(out.shape, dtype)
+        count = _native.lookup(samples, _inverse_of_16_bits(lo, hi, dtype), found)
+        if count < samples.size:
+            raise _no_image(samples.flat[count], lo, hi, dtype)
+        if found is not out:
+            out[...] = found
+    elif dtype.itemsize == 1:
+        images, values = _table(lo, hi, dtype)
+        place = np.minimum(np.searchsorted(images, shaped), len(images) - 1)
+        if (images[place] != shaped).any():
+            raise _no_image(shaped[images[place] != shaped][0], lo, hi, dtype)
+        np.copyto(out, values[place], casting="unsafe")
+    else:
+        np.copyto(out, _search(shaped, lo, hi, dtype), casting="unsafe")
+
+
+def from_flac_raster_spatial(samples: Int32Array, out: npt.NDArray[Any]) -> None:
+    """Make pixels of what ``flac-raster convert --spatial`` leaves: -1, 0 and 1.
+
+    It scaled the raster to floats from -1 to 1 and then cut off what stands behind the point. What
+    is left of an integer is its dtype's end (-1, 1), or nothing (0): the middle stands for that.
+
+    Parameters
+    ----------
+    samples, out
+        As for `from_flac_raster`.
+
+    Raises
+    ------
+    CorruptFlacError
+        There are other samples.
+    UnsupportedFlacError
+        A dtype that flac-raster did not write in this way.
+    """
+    dtype = out.dtype
+    shaped = samples.reshape(out.shape)
+    lost = shaped == _LOST[0]  # NaN
+    wrong = (np.abs(shaped.astype(np.int64)) > 1) & ~(lost & (dtype.kind == "f"))
+    if wrong.any():
+        raise CorruptFlacError(
+            f"Found the sample {shaped[wrong][0]}; flac-raster's spatial files hold -1, 0 and 1 "
+            "only. The tile is damaged, or another program wrote it."
+        )
+    if dtype.name == "float32":
+        out[...] = np.where(lost, np.nan, shaped)
+    elif dtype.name in ("uint8", "uint16", "int16", "int32"):
+        top = int(np.iinfo(dtype).max)
+        ends = (0, top // 2 + 1, top) if dtype.kind == "u" else (-top, 0, top)
+        out[...] = np.array(ends, dtype)[shaped + 1]
+    else:
+        raise UnsupportedFlacError(
+            f"flac-raster's spatial files hold no {dtype.name}. Check the dtype of the tile."
+        )
+
+
+# Integers ----------------------------------------------------------------------------------------
+
+
+def _check_kind(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "iu":
+        raise UnsupportedFlacError(
+            f"flac-raster's map of {dtype.name} is not known; it is known for integers, float32 "
+            "and float64. Check the dtype of the tile."
+        )
 
 
 def _extremes(low: float, high: float, dtype: np.dtype[Any]) -> tuple[int, int]:
@@ -143,54 +250,96 @@ def _extremes(low: float, high: float, dtype: np.dtype[Any]) -> tuple[int, int]:
     return lo, hi
 
 
-def _images(values: npt.NDArray[Any], lo: int, hi: int, scale: int) -> Int64Array:
-    """flac-raster's own expression, in its own arithmetic (converter.py, _normalize_to_audio)."""
-    kind = values.dtype.type
+def _wraps(lo: int, hi: int, dtype: np.dtype[Any]) -> bool:
+    """Whether flac-raster's ``hi - lo`` left the dtype."""
+    return hi - lo > int(np.iinfo(dtype).max)
+
+
+def _span(lo: int, hi: int, dtype: np.dtype[Any]) -> float:
+    with np.errstate(over="ignore"):
+        return float(dtype.type(hi) - dtype.type(lo))
+
+
+def _stored_images(values: Int64Array, lo: int, hi: int, dtype: np.dtype[Any]) -> Int64Array:
+    """The samples that flac-raster writes: its own expression, in its own arithmetic."""
+    narrow = dtype.name in _ON_16_BITS
+    kind = dtype.type
     with np.errstate(over="ignore"):
         data_min, data_max = kind(lo), kind(hi)
-        stretched = 2.0 * (values - data_min) / (data_max - data_min) - 1.0
-    images: Int64Array = (stretched * scale).astype(np.int64)
-    return images
+        stretched = 2.0 * (values.astype(dtype) - data_min) / (data_max - data_min) - 1.0
+    images: Int64Array = (stretched * (_SCALE_16 if narrow else _SCALE_24)).astype(np.int64)
+    if narrow:
+        return images.astype(np.int16).astype(np.int64)  # wraps, as its own cast does
+    # What 32 bits cannot hold becomes the least of them (x86).
+    held: Int64Array = np.where(np.abs(images) < 2**31, images, _LOST[0])
+    return held
 
 
 @lru_cache(maxsize=8)
-def _inverse_table(lo: int, hi: int, dtype: np.dtype[Any]) -> npt.NDArray[np.int32]:
-    """For each 16-bit sample, by its two's complement, the pixel; `_IMAGELESS` where none."""
+def _table(lo: int, hi: int, dtype: np.dtype[Any]) -> tuple[Int64Array, Int64Array]:
+    """All images in rising order, and the pixel that each stands for; for 8 and 16 bits."""
     values = np.arange(lo, hi + 1, dtype=np.int64)
-    images = _images(values.astype(dtype), lo, hi, _SCALE_16).astype(np.uint16)
-    # Truncation goes toward zero: the middle of what ends up at a lies half a step outward.
-    signed = images.view(np.int16).astype(np.float64)
-    middle = ((signed + 0.5 * np.sign(signed)) / _SCALE_16 + 1.0) / 2.0 * (hi - lo) + lo
-    order = np.lexsort((np.abs(values - middle), images))
+    images = _stored_images(values, lo, hi, dtype)
+    if _wraps(lo, hi, dtype):
+        # Far-off values share an image. The extremes do occur; else the least value is hardly
+        # ever one of the surface, but nodata, and the surface lies at the other end.
+        rank = -values.astype(np.float64)
+        rank[[0, -1]] = -np.inf
+    else:
+        # Truncation goes toward zero: the middle of what ends up at a lies half a step outward.
+        scale = _SCALE_16 if dtype.name in _ON_16_BITS else _SCALE_24
+        outward = images + 0.5 * np.sign(images)
+        rank = np.abs(values - ((outward / scale + 1.0) / 2.0 * (hi - lo) + lo))
+    order = np.lexsort((rank, images))
     image, first = np.unique(images[order], return_index=True)
+    return image, values[order][first]
+
+
+@lru_cache(maxsize=8)
+def _inverse_of_16_bits(lo: int, hi: int, dtype: np.dtype[Any]) -> npt.NDArray[np.int32]:
+    """For each 16-bit sample, by its two's complement, the pixel; `_IMAGELESS` where none."""
+    images, values = _table(lo, hi, dtype)
     table = np.full(1 << 16, _IMAGELESS, np.int32)
-    table[image] = values[order][first]
+    table[images.astype(np.uint16)] = values
     table.flags.writeable = False  # remembered: not for one caller to change
     return table
 
 
 def _search(samples: npt.NDArray[np.int32], lo: int, hi: int, dtype: np.dtype[Any]) -> Int64Array:
     """The integer whose image each sample is, among the neighbours of the linear estimate."""
-    limits = np.iinfo(dtype)
-    with np.errstate(over="ignore"):
-        span = float(dtype.type(hi) - dtype.type(lo))  # wraps where flac-raster's did
-    wrapped = span != hi - lo
-    middle = ((samples + 0.5 * np.sign(samples)) / _SCALE_24 + 1.0) / 2.0 * span
-    if wrapped:
+    wrapped = _wraps(lo, hi, dtype)
+    middle = (samples + 0.5 * np.sign(samples)) / _SCALE_24 + 1.0
+    middle = middle / 2.0 * _span(lo, hi, dtype)
+    least: Any = lo
+    most: Any = hi
+    if wrapped:  # v - lo is negative from `turn` on, where samples are positive
         middle = np.mod(middle, 2.0 ** (8 * dtype.itemsize))
-    estimate = np.clip(np.rint(middle) + lo, max(lo, limits.min), min(hi, limits.max))
-    best: Int64Array = estimate.astype(np.int64)
-    settled = _images(best.astype(dtype), lo, hi, _SCALE_24) == samples
+        turn = lo + int(np.iinfo(dtype).max) + 1
+        least, most = np.where(samples > 0, turn, lo), np.where(samples > 0, hi, turn - 1)
+    estimate = np.clip(np.rint(middle) + lo, least, most).astype(np.int64)
+    best: Int64Array = estimate.copy()
+    settled = _stored_images(best, lo, hi, dtype) == samples
     for step in (-1, 1, -2, 2):
         if settled.all():
             break
-        near = np.clip(estimate.astype(np.int64) + step, lo, hi)
-        hit = ~settled & (_images(near.astype(dtype), lo, hi, _SCALE_24) == samples)
+        near = np.clip(estimate + step, lo, hi)
+        hit = ~settled & (_stored_images(near, lo, hi, dtype) == samples)
         best[hit] = near[hit]
         settled |= hit
-    if not wrapped and not settled.all():
+    if wrapped:
+        settled |= samples == _LOST[0]  # could be most anything
+    if not settled.all():
         raise _no_image(samples[~settled][0], lo, hi, dtype)
     return best
+
+
+def _is_one_to_one(lo: int, hi: int, dtype: np.dtype[Any]) -> bool:
+    """Whether no two neighbours share an image; the images rise."""
+    for start in range(lo, hi, _PIECE):
+        values = np.arange(start, min(start + _PIECE, hi) + 1, dtype=np.int64)
+        if (np.diff(_stored_images(values, lo, hi, dtype)) == 0).any():
+            return False
+    return True
 
 
 def _no_image(sample: Any, lo: int, hi: int, dtype: np.dtype[Any]) -> CorruptFlacError:
@@ -198,3 +347,28 @@ def _no_image(sample: Any, lo: int, hi: int, dtype: np.dtype[Any]) -> CorruptFla
         f"The sample {sample} is the image of no {dtype.name} from {lo} to {hi} under "
         "flac-raster's map. The tile or its comments are damaged, or another program wrote it."
     )
+
+
+# Floats ------------------------------------------------------------------------------------------
+
+
+def _floats(samples: npt.NDArray[np.int32], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The middle of the floats that share each sample, NaN for those that were lost.
+
+    Products of float32 are whole from 2**23 on (pixels from 1 on): nothing was cut off there.
+    """
+    exact = samples.astype(np.float64)
+    cut_off = 0.5 * np.sign(exact)
+    if dtype.itemsize == 4:
+        cut_off[np.abs(exact) > _SCALE_24] = 0.0
+    best = ((exact + cut_off) / _SCALE_24).astype(dtype)
+    if dtype.itemsize == 4:
+        for towards in (0.0, np.inf):
+            wrong = np.trunc(best * dtype.type(_SCALE_24)) != exact
+            if not wrong.any():
+                break
+            near = np.nextafter(best[wrong], np.copysign(dtype.type(towards), best[wrong]))
+            hit = np.trunc(near * dtype.type(_SCALE_24)) == exact[wrong]
+            best[wrong] = np.where(hit, near, best[wrong])
+    best[(samples == _LOST[0]) | (samples == _LOST[1])] = np.nan
+    return best

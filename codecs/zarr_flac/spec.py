@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -16,15 +16,22 @@ import numpy as np
 from .errors import ConfigurationError, UnsupportedFlacError
 from .fill import FillValue, normalise_fill_value
 from .samples import channels_per_plane, check_dtype, default_bits_per_sample
-from .streaminfo import MAX_BITS_PER_SAMPLE, MAX_CHANNELS, MIN_BITS_PER_SAMPLE
+from .streaminfo import (
+    MAX_BITS_PER_SAMPLE,
+    MAX_CHANNELS,
+    MAX_TOTAL_SAMPLES,
+    MIN_BITS_PER_SAMPLE,
+    StreamInfo,
+)
 
 EXACT = "exact"
 FLAC_RASTER = "flac-raster"
-MAPPINGS = (EXACT, FLAC_RASTER)
+FLAC_RASTER_SPATIAL = "flac-raster-spatial"
+MAPPINGS = (EXACT, FLAC_RASTER, FLAC_RASTER_SPATIAL)
 
 _KEYS = (
     "chunk_shape", "dtype", "channels", "select", "mapping", "fill_value",
-    "level", "block_size", "bits_per_sample",
+    "stream", "edge_shape", "level", "block_size", "bits_per_sample",
 )  # fmt: skip
 _ENCODER_KEYS = ("level", "block_size", "bits_per_sample")
 _ENCODER_LIMITS = {
@@ -32,6 +39,77 @@ _ENCODER_LIMITS = {
     "block_size": (16, 65535),
     "bits_per_sample": (MIN_BITS_PER_SAMPLE, MAX_BITS_PER_SAMPLE),
 }
+_STREAM_LIMITS = {
+    "total_samples": (1, MAX_TOTAL_SAMPLES),
+    "bits_per_sample": (MIN_BITS_PER_SAMPLE, MAX_BITS_PER_SAMPLE),
+    "min_block_size": (16, 65535),
+    "max_block_size": (16, 65535),
+    "data_min": (-(2**63), 2**64 - 1),
+    "data_max": (-(2**63), 2**64 - 1),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamFacts:
+    """One long stream whose frames are cut into chunks: what stands only in its head.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is out of range, or does not fit the others.
+    """
+
+    total_samples: int
+    """Samples per channel in the whole stream; never unknown."""
+    bits_per_sample: int
+    """Depth of a sample, 4 to 32."""
+    min_block_size: int
+    """Samples per channel in the smallest frame; as `max_block_size` where frames are counted."""
+    max_block_size: int
+    """Samples per channel in the largest frame."""
+    data_min: int | None = None
+    """For the mapping `flac-raster`: the least pixel of the raster; None for floats."""
+    data_max: int | None = None
+    """Its largest pixel."""
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _STREAM_LIMITS.items():
+            value = getattr(self, name)
+            if value is not None or not name.startswith("data"):
+                object.__setattr__(self, name, _whole(f"stream.{name}", value, low, high))
+        if self.min_block_size > self.max_block_size:
+            raise ConfigurationError(
+                f"stream.min_block_size = {self.min_block_size} is more than "
+                f"stream.max_block_size = {self.max_block_size}."
+            )
+        if (self.data_min is None) is not (self.data_max is None):
+            raise ConfigurationError("stream has one of data_min and data_max; give both.")
+
+    @classmethod
+    def from_config(cls, config: Any) -> StreamFacts:
+        """Make the facts of their JSON object."""
+        known = {field.name for field in fields(cls)}
+        needed = {name for name in known if not name.startswith("data")}
+        if not isinstance(config, Mapping) or not needed <= set(config) <= known:
+            raise ConfigurationError(
+                f"stream = {config!r}; expected an object with {sorted(needed)}, and data_min and "
+                "data_max where the mapping needs them."
+            )
+        return cls(**config)
+
+    def to_config(self) -> dict[str, int]:
+        """Write the facts as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def streaminfo(self, channels: int, total_samples: int = 0) -> StreamInfo:
+        """STREAMINFO of a piece of the stream, as far as a decoder needs it."""
+        return StreamInfo(
+            min_block_size=self.min_block_size,
+            max_block_size=self.max_block_size,
+            channels=channels,
+            bits_per_sample=self.bits_per_sample,
+            total_samples=total_samples,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +135,13 @@ class TileSpec:
     select: tuple[int, ...] | None = None
     """Decoding only: the planes to show, counted from 0, in this order; None: all."""
     mapping: str = EXACT
-    """How samples stand for pixels: `exact`, or `flac-raster` (decoding only)."""
+    """How samples stand for pixels: `exact`; decoding only, `flac-raster(-spatial)`."""
     fill_value: FillValue = 0
     """What pads an edge tile up to the chunk shape. A NaN with payload is a string, 0x..."""
+    stream: StreamFacts | None = None
+    """Decoding only: chunks are bare frames of this stream, cut where it suits the bytes."""
+    edge_shape: tuple[int, int] | None = None
+    """Decoding only: lengths of the last two axes in the last tiles, which do not say it."""
     level: int | None = None
     """Encoder: libFLAC's compression level, 0 to 8; None means 5."""
     block_size: int | None = None
@@ -93,6 +175,17 @@ class TileSpec:
                 put(name, _whole(name, getattr(self, name), low, high))
         if self.select is not None:
             put("select", _selection(self.select, self.channels, self.chunk_shape))
+        if self.stream is not None and not isinstance(self.stream, StreamFacts):
+            put("stream", StreamFacts.from_config(self.stream))
+        if self.stream is not None:
+            _check_bare_frames(self)
+        if self.edge_shape is not None and self.mapping != FLAC_RASTER_SPATIAL:
+            raise ConfigurationError(
+                f"edge_shape goes with mapping = {FLAC_RASTER_SPATIAL!r} only; other tiles say "
+                "their size."
+            )
+        if self.edge_shape is not None:
+            put("edge_shape", _edge(self.edge_shape, self.chunk_shape))
         if self.channels > 1 and self.chunk_shape and self.chunk_shape[0] != self.planes:
             raise ConfigurationError(
                 f"channels = {self.channels}, select = {self.select}, chunk_shape = "
@@ -153,6 +246,10 @@ class TileSpec:
             config["select"] = list(self.select)
         config["mapping"] = self.mapping
         config["fill_value"] = _json_number(self.fill_value)
+        if self.stream is not None:
+            config["stream"] = self.stream.to_config()
+        if self.edge_shape is not None:
+            config["edge_shape"] = list(self.edge_shape)
         for name in _ENCODER_KEYS:
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)
@@ -194,6 +291,39 @@ def _selection(select: Any, channels: int, chunk_shape: tuple[int, ...] | None) 
     if len(set(chosen)) != len(chosen):
         raise ConfigurationError(f"select = {select!r} names a plane twice.")
     return chosen
+
+
+def _check_bare_frames(spec: TileSpec) -> None:
+    shape, stream = spec.chunk_shape, spec.stream
+    assert stream is not None
+    if shape is None or spec.dtype is None or len(shape) < 2:
+        raise ConfigurationError(
+            "Bare frames say neither their shape nor their dtype: give dtype, and a chunk_shape of "
+            "two axes or more."
+        )
+    if math.prod(shape[:-2]) != spec.planes or spec.mapping == FLAC_RASTER_SPATIAL:
+        raise ConfigurationError(
+            f"stream with chunk_shape = {shape}, channels = {spec.channels}, mapping = "
+            f"{spec.mapping!r}; chunks of bare frames are rows of one image with these planes."
+        )
+    if spec.mapping == FLAC_RASTER and spec.dtype.kind in "iu" and stream.data_min is None:
+        raise ConfigurationError(
+            f"mapping = {FLAC_RASTER!r} of {spec.dtype.name} needs stream.data_min and data_max."
+        )
+
+
+def _edge(edge: Any, chunk_shape: tuple[int, ...] | None) -> tuple[int, int]:
+    fits = isinstance(edge, list | tuple) and len(edge) == 2 and chunk_shape is not None
+    if not fits or chunk_shape is None or len(chunk_shape) < 2:
+        raise ConfigurationError(
+            f"edge_shape = {edge!r}, chunk_shape = {chunk_shape}; expected two numbers, and the "
+            "shape of a chunk of two axes or more."
+        )
+    height, width = (
+        _whole("an entry of edge_shape", length, 1, most)
+        for length, most in zip(edge, chunk_shape[-2:], strict=True)
+    )
+    return height, width
 
 
 def _is_whole(value: object) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import backend
+from . import backend, cut
 from .blocks import Head, pack_head, parse_head
 from .errors import (
     ConfigurationError,
@@ -27,7 +27,7 @@ from .errors import (
 )
 from .fill import fill_scalar
 from .flac_raster_map import count_ambiguous as _count_ambiguous
-from .flac_raster_map import from_flac_raster
+from .flac_raster_map import from_flac_raster, from_flac_raster_spatial
 from .samples import (
     DTYPES,
     check_dtype,
@@ -36,7 +36,7 @@ from .samples import (
     sample_offset,
     to_samples,
 )
-from .spec import EXACT, FLAC_RASTER, TileSpec, flac_channels
+from .spec import EXACT, FLAC_RASTER, FLAC_RASTER_SPATIAL, TileSpec, flac_channels
 
 VENDOR = "zarr-flac"
 """Vendor string of every tile we encode."""
@@ -99,10 +99,10 @@ def encode_tile(
     LossyTileError
         `verify` found a difference.
     """
-    if spec.mapping != EXACT or spec.select is not None:
+    if spec.mapping != EXACT or spec.select is not None or spec.stream is not None:
         raise UnsupportedFlacError(
-            f"mapping = {spec.mapping!r}, select = {spec.select}: only decoded. Encode with "
-            f"mapping = {EXACT!r} and all planes."
+            f"mapping = {spec.mapping!r}, select = {spec.select}, stream = {spec.stream}: only "
+            f"decoded. Encode with mapping = {EXACT!r}, all planes and no stream."
         )
     array = np.asarray(array)
     dtype = _agreed_dtype(spec, array.dtype, "the array")
@@ -134,12 +134,12 @@ def encode_tile(
 def decode_tile(
     data: _Buffer, spec: TileSpec, out: npt.NDArray[Any] | None = None
 ) -> npt.NDArray[Any]:
-    """Decode one complete FLAC stream to an array.
+    """Decode one complete FLAC stream to an array, or the bare frames of a chunk.
 
     Parameters
     ----------
     data
-        The stream; any contiguous buffer. It is not copied.
+        The stream, or with `spec.stream` the frames; any contiguous buffer. It is not copied.
     spec
         What the tiles of the product have in common. What it leaves open is taken from the
         tile's own comments.
@@ -161,16 +161,12 @@ def decode_tile(
     UnsupportedDtypeError, ConfigurationError, SampleRangeError
         The tile holds another dtype or shape than the spec says.
     """
+    if spec.stream is not None or spec.mapping == FLAC_RASTER_SPATIAL:
+        return _decode_cut(data, spec, out)
     head = parse_head(data)
     plan = _plan_of(head, spec)
     backend.check_sizes(memoryview(data).nbytes, head, plan.channels, plan.total)
-    if out is None:
-        out = np.empty(plan.chunk_shape, plan.dtype)
-    elif out.shape != plan.chunk_shape or out.dtype != plan.dtype:
-        raise ConfigurationError(
-            f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
-            f"{plan.dtype.name} of shape {plan.chunk_shape}."
-        )
+    out = _room(out, plan.chunk_shape, plan.dtype)
     places = plan.places
     if (
         places is None
@@ -242,18 +238,72 @@ def _decode_samples(
     data: _Buffer, head: Head, spec: TileSpec, plan: _Plan, out: npt.NDArray[Any]
 ) -> None:
     """Decode by way of samples: where they are no pixels yet, or `out` is not contiguous."""
-    region = _true_part(out, plan.tile_shape)
-    planes = region if spec.channels > 1 else region[np.newaxis]
+    planes = _planes(_true_part(out, plan.tile_shape), spec)
     samples = np.empty((plan.channels, plan.total), np.int32)
     backend.decode(data, head, samples)
-    if spec.select is not None:
-        per_plane = plan.channels // spec.channels
-        samples = samples.reshape(spec.channels, per_plane, plan.total)[list(spec.select)]
-        samples = samples.reshape(-1, plan.total)
+    samples = _selected(samples, spec)
     if spec.mapping == FLAC_RASTER:
         from_flac_raster(samples, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX), planes)
     else:
         from_samples(samples, head.streaminfo.bits_per_sample, planes)
+
+
+def _decode_cut(data: _Buffer, spec: TileSpec, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """Decode a chunk whose bytes say neither shape nor dtype: the spec alone does."""
+    shape, dtype = spec.chunk_shape, spec.dtype
+    if shape is None or dtype is None:
+        raise ConfigurationError(
+            f"Tiles with mapping = {spec.mapping!r} say neither their shape nor their dtype. Give "
+            "chunk_shape and dtype."
+        )
+    channels = flac_channels(spec.channels, dtype, spec.mapping)
+    out = _room(out, shape, dtype)
+    if spec.stream is not None:
+        samples, rows = cut.decode_frames(data, spec, channels)
+        columns = shape[-1]
+    else:
+        samples, rows, columns = cut.decode_unsized(data, spec, channels)
+    samples = _selected(samples, spec)
+    planes = _planes(out[..., :rows, :columns], spec)
+    if spec.mapping == FLAC_RASTER_SPATIAL:
+        from_flac_raster_spatial(samples, planes)
+    elif spec.stream is not None and spec.mapping == FLAC_RASTER:
+        low, high = spec.stream.data_min, spec.stream.data_max
+        from_flac_raster(
+            samples, math.nan if low is None else low, math.nan if high is None else high, planes
+        )
+    elif spec.stream is not None:
+        from_samples(samples, spec.stream.bits_per_sample, planes)
+    if (rows, columns) != shape[-2:]:
+        _pad(out, (rows, columns), fill_scalar(spec.fill_value, dtype))
+    return out
+
+
+def _room(
+    out: npt.NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """The array to decode into: the caller's when it fits, or a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype:
+        raise ConfigurationError(
+            f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
+            f"{dtype.name} of shape {shape}."
+        )
+    return out
+
+
+def _planes(region: npt.NDArray[Any], spec: TileSpec) -> npt.NDArray[Any]:
+    return region if spec.channels > 1 else region[np.newaxis]
+
+
+def _selected(samples: npt.NDArray[np.int32], spec: TileSpec) -> npt.NDArray[np.int32]:
+    """The channels of those planes that the spec selects."""
+    if spec.select is None:
+        return samples
+    channels, total = samples.shape
+    grouped = samples.reshape(spec.channels, channels // spec.channels, total)
+    return grouped[list(spec.select)].reshape(-1, total)
 
 
 def read_tile_info(data: _Buffer) -> Head:

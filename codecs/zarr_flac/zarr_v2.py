@@ -6,6 +6,7 @@ Translates between numcodecs' interface and `tile`; must not know how decoding w
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray, ndarray_copy
 
 from .errors import ConfigurationError
-from .spec import TileSpec
+from .spec import StreamFacts, TileSpec
 from .tile import decode_tile, encode_tile
 
 
@@ -27,7 +28,8 @@ class Flac(Codec):  # type: ignore[misc]
 
     Parameters
     ----------
-    chunk_shape, dtype, channels, select, mapping, fill_value, level, block_size, bits_per_sample
+    chunk_shape, dtype, channels, select, mapping, fill_value, stream, edge_shape
+    level, block_size, bits_per_sample
         The fields of `TileSpec`, all of them optional.
     """
 
@@ -41,6 +43,8 @@ class Flac(Codec):  # type: ignore[misc]
         select: tuple[int, ...] | list[int] | None = None,
         mapping: str = "exact",
         fill_value: float | str | None = 0,
+        stream: StreamFacts | Mapping[str, int] | None = None,
+        edge_shape: tuple[int, int] | list[int] | None = None,
         level: int | None = None,
         block_size: int | None = None,
         bits_per_sample: int | None = None,
@@ -53,6 +57,8 @@ class Flac(Codec):  # type: ignore[misc]
                 "select": select,
                 "mapping": mapping,
                 "fill_value": fill_value,
+                "stream": stream,
+                "edge_shape": edge_shape,
                 "level": level,
                 "block_size": block_size,
                 "bits_per_sample": bits_per_sample,

@@ -7,6 +7,7 @@ only module that imports zarr, whose ``zarr.core`` moves between minor versions.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ from zarr.core.common import JSON, parse_named_configuration
 
 from .errors import ConfigurationError
 from .samples import check_dtype
-from .spec import TileSpec
+from .spec import StreamFacts, TileSpec
 from .tile import decode_tile, encode_tile
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class FlacCodec(BytesBytesCodec):
 
     Parameters
     ----------
-    chunk_shape, dtype, channels, select, mapping, fill_value, level, block_size, bits_per_sample
+    chunk_shape, dtype, channels, select, mapping, fill_value, stream, edge_shape
+    level, block_size, bits_per_sample
         The fields of `TileSpec`, all of them optional.
     """
 
@@ -54,6 +56,8 @@ class FlacCodec(BytesBytesCodec):
         select: tuple[int, ...] | list[int] | None = None,
         mapping: str = "exact",
         fill_value: float | str | None = 0,
+        stream: StreamFacts | Mapping[str, int] | None = None,
+        edge_shape: tuple[int, int] | list[int] | None = None,
         level: int | None = None,
         block_size: int | None = None,
         bits_per_sample: int | None = None,
@@ -65,6 +69,8 @@ class FlacCodec(BytesBytesCodec):
             "select": select,
             "mapping": mapping,
             "fill_value": fill_value,
+            "stream": stream,
+            "edge_shape": edge_shape,
             "level": level,
             "block_size": block_size,
             "bits_per_sample": bits_per_sample,

@@ -1,0 +1,131 @@
+"""Samples of chunks that do not tell their own size, cut out of files that were not made for it.
+
+Two kinds, both written by flac-raster: frames of one long stream, without any head; and complete
+streams without comments. Knows the spec and `backend`. Must not know pixels or comments.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from . import backend
+from .backend import Buffer
+from .blocks import MARKER, Head, parse_head
+from .errors import ConfigurationError, CorruptFlacError
+from .samples import Int32Array
+from .spec import StreamFacts, TileSpec
+
+
+def decode_frames(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Array, int]:
+    """Decode a chunk of bare frames: the samples of its pixels, and no others.
+
+    A chunk has N samples, begins at a multiple of N in the stream, and comes with all frames that
+    hold any of them, the first of which begins less than N samples before it. So the first multiple
+    of N that is not before the first frame is the place of the chunk.
+
+    Returns
+    -------
+    int32 of shape (channel, sample), and the rows they fill: fewer than the chunk's at the end of
+    the stream
+
+    Raises
+    ------
+    CorruptFlacError
+        A frame is damaged or missing, or is none of this stream.
+    """
+    stream, shape = spec.stream, spec.chunk_shape
+    assert stream is not None
+    assert shape is not None
+    size = math.prod(shape) // spec.planes
+    header = backend.first_header(data)
+    if not header.variable and stream.min_block_size != stream.max_block_size:
+        raise ConfigurationError(
+            f"The frames are counted, so all are of one size; stream.min_block_size = "
+            f"{stream.min_block_size} differs from stream.max_block_size = "
+            f"{stream.max_block_size}."
+        )
+    first = header.number if header.variable else header.number * stream.max_block_size
+    start = -(-first // size) * size
+    end = min(start + size, stream.total_samples)
+    if start >= end:
+        raise CorruptFlacError(
+            f"The first frame begins at sample {first}; no chunk of {size} samples begins behind "
+            f"it in a stream of {stream.total_samples}. These bytes belong to another chunk."
+        )
+    rows, rest = divmod(end - start, shape[-1])
+    if rest:
+        raise ConfigurationError(
+            f"stream.total_samples = {stream.total_samples} is no whole number of rows of "
+            f"{shape[-1]} pixels."
+        )
+    wanted = end - first
+    if header.variable:
+        total = _samples_of_frames(data, stream, channels, header.number, wanted)
+    else:
+        whole = -(-wanted // stream.max_block_size) * stream.max_block_size
+        total = min(whole, stream.total_samples - first)
+    head = Head(stream.streaminfo(channels, total))
+    backend.check_sizes(memoryview(data).nbytes, head, channels, total)
+    samples = np.empty((channels, total), np.int32)
+    backend.decode(data, head, samples, header.number)
+    return np.ascontiguousarray(samples[:, start - first : end - first]), rows
+
+
+def _samples_of_frames(
+    data: Buffer, stream: StreamFacts, channels: int, number: int, wanted: int
+) -> int:
+    """Samples in as many frames as hold those that are wanted; for frames of any sizes."""
+    scan = backend.Scan(stream.streaminfo(channels), 0, number)
+    ends = np.cumsum(scan.next(data, last=True)["block_size"])
+    enough = ends[ends >= wanted]
+    if not enough.size:
+        raise CorruptFlacError(
+            f"The frames hold {ends[-1] if ends.size else 0} samples; {wanted} are needed. Frames "
+            "are missing at the end: fetch the chunk again."
+        )
+    return int(enough[0])
+
+
+def decode_unsized(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Array, int, int]:
+    """Decode a tile that says nothing of its size: its number of samples tells.
+
+    A tile of the last row may have as many samples as one of the last column. Where tiles of the
+    last row are shorter, each but the last is therefore followed by the mark of the next stream.
+
+    Returns
+    -------
+    int32 of shape (channel, sample), rows, columns
+
+    Raises
+    ------
+    CorruptFlacError
+        A frame is damaged or missing, or no tile of the raster has so many samples.
+    """
+    if spec.chunk_shape is None or len(spec.chunk_shape) < 2:
+        raise ConfigurationError("These tiles do not say their size: give chunk_shape.")
+    height, width = spec.chunk_shape[-2:]
+    edge_height, edge_width = spec.edge_shape or (height, width)
+    head = parse_head(data)
+    scan = backend.Scan(replace(head.streaminfo, total_samples=0), head.frames_offset)
+    view = memoryview(data).cast("B")
+    frames = scan.next(view[head.frames_offset :], last=True)
+    total = int(frames["block_size"].sum())
+    end = int(frames["offset"][-1] + frames["length"][-1]) if len(frames) else len(view)
+    marked = bytes(view[end : end + len(MARKER)]) == MARKER
+    sizes = [(edge_height, width)] if marked else []
+    sizes += [(height, width), (height, edge_width), (edge_height, edge_width)]
+    if edge_width == width:
+        sizes.append((edge_height, width))
+    size = next((size for size in sizes if math.prod(size) == total), None)
+    if size is None:
+        raise CorruptFlacError(
+            f"The tile has {total} samples per channel; expected as many as one of the sizes "
+            f"{sizes} has pixels. Its last frames are missing, or the index is wrong."
+        )
+    backend.check_sizes(len(view), head, channels, total)
+    samples = np.empty((channels, total), np.int32)
+    backend.decode(data, head, samples)
+    return samples, *size
