@@ -122,6 +122,8 @@ def _variable(
         attributes.setdefault("scale_factor", 1.0)
     if "offsets" not in attributes:
         attributes.setdefault("add_offset", 0.0)
+    if index.loss_note is not None:
+        attributes["flac_raster_loss"] = index.loss_note
     chunks = index.tile_spec(level, bands).chunk_shape
     assert chunks is not None
     dims = ("band", "y", "x")

@@ -34,6 +34,7 @@ from zarr_flac import (
 
 __all__ = [
     "CorruptFlacError",
+    "DestroyedPixelsWarning",
     "FlacError",
     "LayoutError",
     "LayoutVersionError",
@@ -96,6 +97,10 @@ class MismatchError(FlacError, ValueError):
 
 class TargetExistsError(FlacError, FileExistsError):
     """The target exists and overwriting was not asked for."""
+
+
+class DestroyedPixelsWarning(UserWarning):
+    """The program that wrote the file had destroyed the pixels; nothing can bring them back."""
 
 
 class NeedBytes(Exception):

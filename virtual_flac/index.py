@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from zarr_flac import TileSpec
+from zarr_flac import FlacRasterLoss, StreamFacts, TileSpec, flac_raster_loss
 
 from .errors import LayoutError
 from .georef import GeoReference
@@ -128,19 +128,23 @@ class TileIndex:
     Parameters
     ----------
     layout : str
-        ``"virtual-flac"`` or ``"flac-raster streaming"``.
+        ``"virtual-flac"``, ``"flac-raster streaming"``, ``"flac-raster plain"`` or
+        ``"flac-raster spatial"``.
     raster : RasterInfo
     tile_shape : tuple of int
         Height and width of the tiles in pixels, the same for all levels.
     interleave : {"band", "tile", "pixel"}
         As in GDAL: a stream per band and tile, ordered by band or by tile, or one stream per tile
         with the bands as channels.
-    mapping : {"exact", "flac-raster"}
+    mapping : {"exact", "flac-raster", "flac-raster-spatial"}
         How samples become pixels (``zarr_flac.TileSpec.mapping``).
     levels : tuple of Level
         Full resolution first, then the overviews from large to small.
     source_overviews : bool
         Whether the overviews are those of the raster that was converted, not built on the way.
+    stream : StreamFacts or None
+        Of the one FLAC stream whose frames the tiles are made of; neighbours may share a frame.
+        None where every tile is a stream of its own.
     file_size, etag, last_modified
         What the store said of the file, None where it said nothing.
     extra : Mapping
@@ -151,9 +155,10 @@ class TileIndex:
     raster: RasterInfo
     tile_shape: tuple[int, int]
     interleave: Interleave = "band"
-    mapping: Literal["exact", "flac-raster"] = "exact"
+    mapping: Literal["exact", "flac-raster", "flac-raster-spatial"] = "exact"
     levels: tuple[Level, ...]
     source_overviews: bool = False
+    stream: StreamFacts | None = None
     file_size: int | None = None
     etag: str | None = None
     last_modified: Any = None
@@ -207,6 +212,60 @@ class TileIndex:
             select=select,
             mapping=self.mapping,
             fill_value=0 if fill is None else fill,
+            stream=self.stream,
+            edge_shape=self._edge_shape(level) if self.mapping == "flac-raster-spatial" else None,
+        )
+
+    def _edge_shape(self, level: int) -> tuple[int, int]:
+        grid = self.grid(level)
+        last = grid.window(grid.rows - 1, grid.cols - 1)
+        return last.height, last.width
+
+    @property
+    def loss(self) -> FlacRasterLoss | None:
+        """What flac-raster's map kept of the pixels.
+
+        None where it lost nothing: the samples are the pixels. For streaming files, whose tiles
+        have extremes of their own, the most that a tile can have lost.
+        """
+        dtype = self.raster.dtype
+        if self.mapping == "exact":
+            return None
+        if self.mapping == "flac-raster-spatial":
+            return FlacRasterLoss(False, float("inf"))
+        if self.stream is not None and self.stream.data_min is not None:
+            assert self.stream.data_max is not None
+            return flac_raster_loss(self.stream.data_min, self.stream.data_max, dtype)
+        if dtype.kind == "f" or dtype.itemsize == 8:
+            return FlacRasterLoss(False, float("inf"))
+        limits = np.iinfo(dtype)
+        return flac_raster_loss(limits.min, limits.max, dtype)
+
+    @property
+    def loss_note(self) -> str | None:
+        """What users should know of the pixels; None where they are what was written."""
+        loss, dtype = self.loss, self.raster.dtype
+        if loss is None or loss.one_to_one:
+            return None
+        if self.mapping == "flac-raster-spatial":
+            return (
+                "flac-raster destroyed the pixels when it wrote this file: all that is left of "
+                "them is -1, 0 or 1, shown as the ends and the middle of the dtype"
+            )
+        if dtype.kind == "f":
+            return (
+                "flac-raster kept floats to 1.2e-7, or to 24 bits, and lost those beyond 256 and "
+                "NaN, which are shown as NaN"
+            )
+        if self.stream is not None:
+            return (
+                "flac-raster gave several pixels the same sample; they are within "
+                f"{loss.largest_error:g} of what was written"
+            )
+        most = 2**15 - 1 if dtype.itemsize <= 2 else 2**23 - 1
+        return (
+            f"in tiles whose values range over {most} or more, flac-raster gave several pixels the "
+            "same sample; they are the nearest of those"
         )
 
     def tile_name(self, level: int, plane: int, row: int, col: int) -> str:
@@ -247,7 +306,8 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) ->
     Raises
     ------
     LayoutError
-        When tiles lie outside the file, overlap each other, or are too short for their pixels.
+        When tiles lie outside the file, overlap each other (other than by the frames of one
+        stream that they share), or are too short for their pixels.
     """
     offsets = np.concatenate([level.offsets.ravel() for level in index.levels])
     lengths = np.concatenate([level.lengths.ravel() for level in index.levels])
@@ -265,7 +325,7 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) ->
         )
     order = np.argsort(offsets, kind="stable")
     overlap = np.flatnonzero(ends[order][:-1] > offsets[order][1:])
-    if overlap.size:
+    if overlap.size and index.stream is None:
         first, second = order[overlap[0]], order[overlap[0] + 1]
         raise LayoutError(
             f"tiles {first} (bytes {offsets[first]} to {ends[first]}) and {second} (bytes "

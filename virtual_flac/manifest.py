@@ -18,7 +18,7 @@ from xarray.backends.zarr import FillValueCoder
 
 from .attributes import GRID_MAPPING, coordinate_variables, data_attributes
 from .fetch import FileVersion
-from .index import TileIndex
+from .index import TileIndex, U64Array
 from .levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
 from .provenance import record_sources
 from .virtual_arrays import (
@@ -148,6 +148,8 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
     attributes["grid_mapping"] = GRID_MAPPING
     if fill is not None:
         attributes["_FillValue"] = FillValueCoder.encode(raster.dtype.type(fill), raster.dtype)
+    if index.loss_note is not None:
+        attributes["flac_raster_loss"] = index.loss_note
     fields: dict[str, Any] = {
         "shape": (len(bands), level.height, level.width),
         "data_type": raster.dtype,
@@ -168,10 +170,23 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
         ChunkManifest.from_arrays(
             paths=np.full(offsets.shape, url, dtype=np.dtypes.StringDType()),
             offsets=offsets,
-            lengths=np.ascontiguousarray(level.lengths[planes]),
+            lengths=np.ascontiguousarray(_chunk_lengths(index, number)[planes]),
             validate_paths=False,
         ),
     )
+
+
+def _chunk_lengths(index: TileIndex, number: int) -> U64Array:
+    """Bytes of each tile, and of the mark by which the codec knows tiles of the last row.
+
+    Tiles of flac-raster's spatial files do not say their size; see ``edge_shape`` in the codec's
+    specification. The mark is that of the stream that follows.
+    """
+    lengths = index.levels[number].lengths
+    if index.mapping == "flac-raster-spatial":
+        lengths = lengths.copy()
+        lengths.reshape(-1, *lengths.shape[1:])[:, -1, :-1] += np.uint64(len(b"fLaC"))
+    return lengths
 
 
 def _coordinate_arrays(

@@ -7,6 +7,7 @@ Knows nothing of what the header contains, nor how a store is asked.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 from obspec_utils.registry import ObjectStoreRegistry
 
 from . import layouts
-from .errors import FlacError, LayoutError, NeedBytes
+from .errors import DestroyedPixelsWarning, FlacError, LayoutError, NeedBytes, SourceError
 from .fetch import SMALL_FILE_BYTES, FileReader, FileVersion, resolve, translate
+from .frames import Progress, find_tiles
 from .index import TileIndex
 from .stores import registry_for, to_url
 
@@ -24,7 +26,10 @@ PREFIX_BYTES = SMALL_FILE_BYTES
 
 
 def read_index(
-    url: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
+    url: str | os.PathLike[str],
+    registry: ObjectStoreRegistry[Any] | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> TileIndex:
     """Read the header of a FLAC raster.
 
@@ -34,6 +39,9 @@ def read_index(
         Local path or URL.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given.
+    progress : callable, optional
+        Called with the bytes read and the bytes in all while a file that does not say where its
+        frames stand is looked through.
 
     Returns
     -------
@@ -48,7 +56,9 @@ def read_index(
 
     Notes
     -----
-    Costs one ranged GET for an index of up to 64 KiB, two for a larger one.
+    Costs one ranged GET for an index of up to 64 KiB, two for a larger one. flac-raster's plain
+    files are read once as a whole, unless they have a seek table. Its spatial files come with a
+    `DestroyedPixelsWarning`.
     """
     address = to_url(url)
     if registry is None:
@@ -59,7 +69,12 @@ def read_index(
     assert size is not None
     while True:
         try:
-            index = layouts.parse(head, size)
+            parsed = layouts.parse(head, size)
+            index = (
+                parsed
+                if isinstance(parsed, TileIndex)
+                else find_tiles(parsed, FileReader(address, registry, version), head, progress)
+            )
         except NeedBytes as need:
             if need.end <= len(head) or need.end > size:
                 raise LayoutError(
@@ -68,9 +83,13 @@ def read_index(
                 ) from None
             what = f"bytes {len(head)} to {need.end} of the header"
             head += FileReader(address, registry, version).get(len(head), need.end, what)
+        except SourceError:
+            raise  # says where it is
         except FlacError as error:
             raise type(error)(f"{address}: {error}") from error
         else:
+            if index.mapping == "flac-raster-spatial":
+                warnings.warn(f"{address}: {index.loss_note}", DestroyedPixelsWarning, stacklevel=2)
             return replace(index, etag=version.etag, last_modified=version.last_modified)
 
 

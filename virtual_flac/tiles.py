@@ -182,6 +182,48 @@ class _Tile:
     """Along the first axis of the result."""
 
 
+def decode_at(
+    data: Any, spec: TileSpec, place: Window, out: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Decode a tile whose place is known, at its true size.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The tile.
+    spec : TileSpec
+        Of its level.
+    place : Window
+        Pixels of the level that the tile covers.
+    out : ndarray, optional
+        Receives the pixels: shape (band, `place.height`, `place.width`).
+
+    Raises
+    ------
+    CorruptFlacError
+        When the tile is damaged, or not the one that belongs there.
+    """
+    assert spec.chunk_shape is not None
+    shape = (spec.chunk_shape[0], place.height, place.width)
+    if spec.stream is not None:  # a chunk's size tells the codec where it lies in the stream
+        if spec.chunk_shape == shape:
+            return decode_tile(data, spec, out)
+        pixels = decode_tile(data, spec)[:, : place.height, : place.width]
+        if out is None:
+            return pixels
+        out[...] = pixels
+        return out
+    spec = replace(spec, chunk_shape=shape, edge_shape=None)
+    if spec.mapping != "flac-raster-spatial":  # there, comments are those of the raster
+        head = read_tile_info(data)
+        size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
+        if size not in ([None, None], [str(place.width), str(place.height)]):
+            raise CorruptFlacError(
+                f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
+            )
+    return decode_tile(data, spec, out)
+
+
 def _decode(
     data: memoryview,
     spec: TileSpec,
@@ -193,22 +235,15 @@ def _decode(
     """Decode the tile that lies at `place`, and put the pixels that are wanted into `out`."""
     assert spec.chunk_shape is not None
     shape = (spec.chunk_shape[0], place.height, place.width)
-    spec = replace(spec, chunk_shape=shape)
-    head = read_tile_info(data)
-    size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
-    if size not in ([None, None], [str(place.width), str(place.height)]):
-        raise CorruptFlacError(
-            f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
-        )
     y, x, bands = wanted.y, wanted.x, wanted.bands
     target: npt.NDArray[Any] | None = None
     if isinstance(y.out, slice) and isinstance(x.out, slice):
         target = out[bands.start : bands.stop, y.out, x.out]
     whole = isinstance(y.inside, slice) and isinstance(x.inside, slice)
     if target is not None and convert is None and whole and target.shape == shape:
-        decode_tile(data, spec, target)
+        decode_at(data, spec, place, target)
         return
-    pixels = decode_tile(data, spec)[:, y.inside][:, :, x.inside]
+    pixels = decode_at(data, spec, place)[:, y.inside][:, :, x.inside]
     part = np.empty(pixels.shape, out.dtype) if target is None else target
     if convert is None:
         part[...] = pixels

@@ -151,8 +151,10 @@ class FlacBackendEntrypoint(BackendEntrypoint):
         try:
             if "://" not in text:
                 with Path(text).open("rb") as file:
-                    return layouts.looks_like_ours(file.read(64))
-            return text.endswith(".flac") and layouts.looks_like_ours(read_start(text, 64))
+                    return layouts.looks_like_ours(file.read(layouts.GUESS_BYTES))
+            return text.endswith(".flac") and layouts.looks_like_ours(
+                read_start(text, layouts.GUESS_BYTES)
+            )
         except (OSError, FlacError):
             return False
 

@@ -18,6 +18,7 @@ NAMES = [
     "FlacInfo",
     "FlacRasterLoss",
     "Frame",
+    "FrameHeader",
     "FrameScanner",
     "Head",
     "LossyTileError",
@@ -35,6 +36,7 @@ NAMES = [
     "encode_tile",
     "flac_raster_loss",
     "iter_frames",
+    "read_frame_header",
     "read_info",
     "read_tile_info",
 ]

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backend import FrameHeader
     from .blocks import Head, SeekPoint
     from .errors import (
         ConfigurationError,
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     )
     from .flac_raster_map import FlacRasterLoss, flac_raster_loss
     from .spec import StreamFacts, TileSpec
-    from .stream import FlacInfo, Frame, FrameScanner, decode, iter_frames, read_info
+    from .stream import (
+        FlacInfo,
+        Frame,
+        FrameScanner,
+        decode,
+        iter_frames,
+        read_frame_header,
+        read_info,
+    )
     from .streaminfo import StreamInfo
     from .tile import count_ambiguous, decode_tile, encode_tile, read_tile_info
     from .zarr_v2 import Flac
@@ -39,6 +48,7 @@ __all__ = [
     "FlacInfo",
     "FlacRasterLoss",
     "Frame",
+    "FrameHeader",
     "FrameScanner",
     "Head",
     "LossyTileError",
@@ -56,11 +66,13 @@ __all__ = [
     "encode_tile",
     "flac_raster_loss",
     "iter_frames",
+    "read_frame_header",
     "read_info",
     "read_tile_info",
 ]
 
 _HOMES = {
+    "backend": ("FrameHeader",),
     "blocks": ("Head", "SeekPoint"),
     "errors": (
         "ConfigurationError",
@@ -71,7 +83,15 @@ _HOMES = {
         "UnsupportedDtypeError",
         "UnsupportedFlacError",
     ),
-    "stream": ("FlacInfo", "Frame", "FrameScanner", "decode", "iter_frames", "read_info"),
+    "stream": (
+        "FlacInfo",
+        "Frame",
+        "FrameScanner",
+        "decode",
+        "iter_frames",
+        "read_frame_header",
+        "read_info",
+    ),
     "streaminfo": ("StreamInfo",),
     "flac_raster_map": ("FlacRasterLoss", "flac_raster_loss"),
     "spec": ("StreamFacts", "TileSpec"),

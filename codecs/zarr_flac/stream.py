@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import backend, lenient
-from .backend import Buffer
+from .backend import Buffer, FrameHeader
 from .blocks import Head, SeekPoint, parse_head, parse_seek_table
 from .errors import ConfigurationError, CorruptFlacError, UnsupportedFlacError
 from .streaminfo import StreamInfo
@@ -60,6 +60,17 @@ def read_info(buffer: Buffer) -> FlacInfo:
     head = parse_head(buffer)
     seek_table = parse_seek_table(buffer)
     return FlacInfo(head.streaminfo, head.comments, head.vendor, seek_table, head.frames_offset)
+
+
+def read_frame_header(buffer: Buffer) -> FrameHeader:
+    """Read the header of the frame at the start of a buffer; 16 bytes are enough.
+
+    Raises
+    ------
+    CorruptFlacError
+        No frame begins there, as far as the header's own CRC tells.
+    """
+    return backend.first_header(buffer)
 
 
 def decode(

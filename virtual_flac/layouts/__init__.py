@@ -1,7 +1,8 @@
 """The layouts of FLAC raster files: `parse` picks one by the first bytes. No I/O.
 
-A layout is a module with `recognises` and `parse` (see `Layout`). A new one goes into `LAYOUTS`,
-the most specific first.
+A streaming layout, with a JSON index in front, is a module with `recognises` and `parse` (see
+`Layout`). A new one goes into `LAYOUTS`, the most specific first. Files that begin as a FLAC stream
+are `spatial` or `plain`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Any, Protocol
 
 from ..errors import UnknownLayoutError
 from ..index import TileIndex
-from . import flac_raster, tiled
+from . import flac_raster, plain, spatial, tiled
 from ._json import SIZE_BYTES, read_head
+from ._stream import begins_stream, read_stream_head
+from .plain import PlainStream
 
 
 class Layout(Protocol):
@@ -30,7 +33,7 @@ class Layout(Protocol):
 LAYOUTS: tuple[Layout, ...] = (tiled, flac_raster)
 
 
-def parse(head: bytes, file_size: int | None = None) -> TileIndex:
+def parse(head: bytes, file_size: int | None = None) -> TileIndex | PlainStream:
     """Parse the first bytes of a FLAC raster file.
 
     Parameters
@@ -42,7 +45,8 @@ def parse(head: bytes, file_size: int | None = None) -> TileIndex:
 
     Returns
     -------
-    TileIndex
+    TileIndex or PlainStream
+        The latter where the tiles can be told only by the frames in the whole file.
 
     Raises
     ------
@@ -53,6 +57,11 @@ def parse(head: bytes, file_size: int | None = None) -> TileIndex:
     LayoutError
         When the header is damaged, contradicts itself or does not fit the file.
     """
+    if begins_stream(head):
+        info = read_stream_head(head, file_size)
+        if spatial.recognises(info.comments):
+            return spatial.parse(info, head, file_size)
+        return plain.parse(info, head, file_size)
     index, data_offset = read_head(head, file_size)
     for layout in LAYOUTS:
         if layout.recognises(index):
@@ -64,10 +73,17 @@ def parse(head: bytes, file_size: int | None = None) -> TileIndex:
     )
 
 
-def looks_like_ours(head: bytes) -> bool:
-    """Whether the first bytes (a few dozen suffice) can be those of a streaming FLAC file.
+#: What `looks_like_ours` looks into: comments stand in front of pictures and padding.
+GUESS_BYTES = 4096
 
-    Both layouts begin with the size of the index, a brace and one of a few keys.
+
+def looks_like_ours(head: bytes) -> bool:
+    """Whether the first `GUESS_BYTES` bytes can be those of a FLAC raster.
+
+    Both streaming layouts begin with the size of the index, a brace and one of a few keys; the
+    others are FLAC streams with comments that music does not have.
     """
+    if begins_stream(head):
+        return b"GEOSPATIAL_" in head
     start = bytes(head[SIZE_BYTES : SIZE_BYTES + 64])
     return start.startswith((b'{"layout":"virtual-flac"', b'{"crs":'))

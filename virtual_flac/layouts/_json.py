@@ -19,8 +19,6 @@ SIZE_BYTES = 4
 MAX_INDEX_BYTES = 1 << 28
 
 _KNOWN_SIGNATURES = {
-    b"fLaC": "one ordinary FLAC stream, not a tiled streaming file",
-    b"ID3": "an ID3 tag, as in front of an audio file",
     b"II*\0": "a TIFF; turn it into FLAC with `virtual-flac convert`",
     b"MM\0*": "a TIFF; turn it into FLAC with `virtual-flac convert`",
     b"II+\0": "a BigTIFF; turn it into FLAC with `virtual-flac convert`",
@@ -86,10 +84,11 @@ def read_head(head: bytes, file_size: int | None) -> tuple[dict[str, Any], int]:
         )
     if len(head) < end:
         raise NeedBytes(end)
-    return _parse_object(head[SIZE_BYTES:end]), end
+    return parse_object(head[SIZE_BYTES:end]), end
 
 
-def _parse_object(text: bytes) -> dict[str, Any]:
+def parse_object(text: bytes) -> dict[str, Any]:
+    """A strict JSON object: UTF-8, no bare NaN, no key twice."""
     try:
         value = json.loads(
             text.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique_keys

@@ -6,25 +6,22 @@ every tile, so the head of the first tile is read too. Knows bytes; no stores, n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from zarr_flac import CorruptFlacError, UnsupportedFlacError, read_tile_info
 
-from ..errors import LayoutError, NeedBytes, UnknownLayoutError, UnsupportedDtypeError
+from ..errors import LayoutError, NeedBytes, UnknownLayoutError
 from ..georef import GeoReference
 from ..index import Band, Level, RasterInfo, TileIndex, check_tiles
-from . import _common
+from . import _comments, _common
 from ._json import require
 from .flac_raster_pack import ENCODER
 
 LAYOUT = "flac-raster streaming"
 #: flac-raster's tiles carry some kilobytes of comments and padding in front of their frames.
 TILE_HEAD_BYTES = 16 * 1024
-#: What its encoder accepts without failing.
-DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 _KEYS = frozenset({"crs", "transform", "width", "height", "tile_size", "frames"})
 
@@ -64,14 +61,15 @@ def parse(
         transform=_common.parse_transform(require(index, "transform", "the index")),
     )
     comments = _first_comments(head, data_offset + int(offsets[0, 0, 0]), int(lengths[0, 0, 0]))
+    dtype = _dtype(comments)
     result = TileIndex(
         layout=LAYOUT,
         raster=RasterInfo(
             width=grid.width,
             height=grid.height,
-            dtype=_dtype(comments),
+            dtype=dtype,
             georef=georef,
-            nodata=_nodata(comments.get("GEOSPATIAL_NODATA")),
+            nodata=_comments.parse_nodata(comments.get("GEOSPATIAL_NODATA"), dtype),
             bands=(Band(),),
         ),
         tile_shape=(grid.tile_height, grid.tile_width),
@@ -115,28 +113,10 @@ def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:
 
 
 def _dtype(comments: Mapping[str, str]) -> np.dtype[Any]:
-    name = require(comments, "GEOSPATIAL_DTYPE", "the first tile's comments")
-    if name not in DTYPES:
-        raise UnsupportedDtypeError(f"the first tile says dtype {name!r}, expected one of {DTYPES}")
     count = comments.get("GEOSPATIAL_COUNT", "1")
     if count != "1":
         raise LayoutError(f"the first tile says {count} bands; streaming files have one")
-    return np.dtype(str(name))
-
-
-def _nodata(text: str | None) -> int | float | None:
-    if text in (None, "", "None"):
-        return None
-    assert text is not None
-    try:
-        number = json.loads(text)
-        return number if isinstance(number, int) else float(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError as error:
-        raise LayoutError(f"the first tile says nodata {text!r}, expected a number") from error
+    return _comments.parse_dtype(comments, "the first tile's comments")
 
 
 def refuse_published_form(index: Mapping[str, Any]) -> None:
