@@ -277,6 +277,6 @@ def _describe_sound(info: FlacInfo) -> str:
     return (
         f"the file is an audio FLAC{f' ({title[:60]!r})' if title else ''}: {channels} of "
         f"{stream.bits_per_sample} bits at {stream.sample_rate} Hz, {length}. It lacks the "
-        "comments GEOSPATIAL_WIDTH, _HEIGHT and _DTYPE that make it a raster. If it was one, convert "
-        "its GeoTIFF with `virtual-flac convert`; sound is read by `zarr_flac.decode`."
+        "comments GEOSPATIAL_WIDTH, _HEIGHT and _DTYPE that make it a raster. If it was one, "
+        "convert its GeoTIFF with `virtual-flac convert`; sound is read by `zarr_flac.decode`."
     )
