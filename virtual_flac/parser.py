@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
@@ -37,6 +37,8 @@ class FLACParser:
         ``spatial_ref`` still says where the raster lies.
     skip_variables : iterable of str
         Variables to leave out, for example ``["spatial_ref"]``.
+    progress : callable, optional
+        As for `read_index`: called with bytes while the frames of a plain file are looked for.
 
     Examples
     --------
@@ -48,7 +50,8 @@ class FLACParser:
 
     Notes
     -----
-    Costs one ranged GET for an index of up to 64 KiB, two for a larger one.
+    Costs one ranged GET for an index of up to 64 KiB, two for a larger one; the whole of a plain
+    file of flac-raster without seek table.
     """
 
     variable: str = "band_data"
@@ -57,6 +60,7 @@ class FLACParser:
     group: str | None = None
     coordinates: bool = True
     skip_variables: Iterable[str] = ()
+    progress: Callable[[int, int], Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_request(self.bands, self.overview, self.group)
@@ -86,7 +90,7 @@ class FLACParser:
             When it has no such band or overview.
         """
         address = to_url(url)
-        index = read_index(address, registry)
+        index = read_index(address, registry, progress=self.progress)
         return build_store(
             index,
             address,

@@ -10,12 +10,12 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
-from zarr_flac import Head, count_ambiguous, decode, decode_tile, iter_frames, read_tile_info
+from zarr_flac import Head, count_ambiguous, decode, iter_frames, read_tile_info
 
 from .errors import CorruptFlacError, FlacError
 from .fetch import FileReader, FileVersion
@@ -23,6 +23,7 @@ from .index import TileIndex
 from .ranges import MergedRange, merge_ranges
 from .source import read_index
 from .stores import registry_for, to_url
+from .tiles import decode_at
 from .writer import available_cores
 
 Progress = Callable[[int, int], object]
@@ -261,8 +262,6 @@ def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
     try:
         window = index.grid(place.level).window(place.row, place.col)
         spec = index.tile_spec(place.level)
-        assert spec.chunk_shape is not None
-        shape = (spec.chunk_shape[0], window.height, window.width)
         if bytes(data[:4]) == b"fLaC":
             head = read_tile_info(data)
             has_md5 = head.streaminfo.md5 != bytes(16)
@@ -270,9 +269,9 @@ def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
             if has_md5:
                 decode(data, verify_md5=True)
             _check_frame_sizes(data, head)
-        pixels = decode_tile(data, replace(spec, chunk_shape=shape))
-        if index.mapping == "flac-raster":
-            ambiguous = count_ambiguous(data, pixels)
+        pixels = decode_at(data, spec, window)
+        if index.mapping != "exact":
+            ambiguous = count_ambiguous(data, pixels, spec)
     except FlacError as error:
         damage.append(str(error))
     return TileCheck(damage=tuple(damage), ambiguous=ambiguous, has_md5=has_md5)

@@ -317,7 +317,7 @@ def read_tile_info(data: _Buffer) -> Head:
     return parse_head(data)
 
 
-def count_ambiguous(data: _Buffer, pixels: npt.NDArray[Any]) -> int:
+def count_ambiguous(data: _Buffer, pixels: npt.NDArray[Any], spec: TileSpec | None = None) -> int:
     """How many pixels of a tile of flac-raster are only one of several possible values.
 
     Parameters
@@ -325,13 +325,22 @@ def count_ambiguous(data: _Buffer, pixels: npt.NDArray[Any]) -> int:
     data
         The tile, or its first bytes.
     pixels
-        What `decode_tile` gave with `mapping = "flac-raster"`.
+        What `decode_tile` gave, without what pads an edge.
+    spec
+        How it was decoded; `TileSpec(mapping="flac-raster")` by default.
 
     Raises
     ------
     CorruptFlacError
         The tile's comments do not say the extremes that the map needs.
     """
+    if spec is not None and spec.mapping == FLAC_RASTER_SPATIAL:
+        return int(pixels.size)
+    if spec is not None and spec.stream is not None:
+        low, high = spec.stream.data_min, spec.stream.data_max
+        return _count_ambiguous(
+            pixels, math.nan if low is None else low, math.nan if high is None else high
+        )
     head = parse_head(data)
     return _count_ambiguous(pixels, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX))
 
