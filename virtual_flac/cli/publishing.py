@@ -111,7 +111,10 @@ def publish_and_tell(
         result = publish(
             urls, output, cube=cube, overwrite=force, append=append, base_url=base_url,
             check_base_url=check_base_url, progress=progress, store_options=options_of(*stores),
-            parser=FLACParser(bands=chosen, overview=overview, group=group),
+            parser=FLACParser(
+                bands=chosen, overview=overview, group=group,
+                progress=progress if len(urls) == 1 else None,
+            ),
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)
     if as_json:
