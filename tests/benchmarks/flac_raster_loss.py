@@ -93,6 +93,8 @@ def words(tif: Path, other: Path) -> str:
     share = 100 * band.share
     exact = f"{share:.2g}" if share < 10 else f"{min(share, 99.9 if band.share < 1 else 100):.3g}"
     error = float(band.max_error or 0)
+    if not error:
+        return f"{exact} %, lost: NaN"  # no number to compare with
     return (
         f"{exact} %, by up to {error:,.0f}" if error >= 100 else f"{exact} %, by up to {error:.3g}"
     )
