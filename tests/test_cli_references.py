@@ -193,6 +193,49 @@ def test_the_pattern_finds_dates(folder: Path, tmp_path: Path) -> None:
     assert "no date in the name" in done.stderr
 
 
+def test_what_was_skipped_is_told(folder: Path, tmp_path: Path) -> None:
+    given = ["stack", *dated(folder), folder / "song_2026-01-09.flac", "--on-error", "skip"]
+    result = told(*given, "-o", tmp_path / "a.json")
+    assert result["sizes"]["time"] == 3
+    [skipped] = result["skipped"]
+    assert "song_2026-01-09.flac: no such file" in skipped["reason"]
+    done = run(*given, "-o", tmp_path / "b.json", "--quiet")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "Skipped: " in done.stderr
+
+
+def test_bands_times_and_variables_by_name(folder: Path, tmp_path: Path) -> None:
+    given = ["stack", *dated(folder), "--bands", "1"]
+    values = ["--values", "time=2026-07-14,2026-03-01,2026-07-14", "--values", "band=red,red,nir"]
+    failed = run(*given, *values, "-o", tmp_path / "a.json")
+    assert failed.exit_code == 1
+    assert "no raster for time 2026-03-01" in failed.stderr
+    values = ["--values", "band=red,nir,blue", "--as-variables"]
+    result = told(*given, *values, "-o", tmp_path / "b.json")
+    assert result["variables"] == ["red", "nir", "blue"]
+    [seen] = open_elsewhere([result["recipe"]], tmp_path)
+    for name, tif in zip(result["variables"], dated(folder, "tif"), strict=True):
+        np.testing.assert_array_equal(seen[name], pixels(tif)[0])
+    failed = run(*given, "--values", "1,2,3", "--values", "2,3,4", "-o", tmp_path / "c.json")
+    assert failed.exit_code == 2
+
+
+def test_options_of_stores(folder: Path, tmp_path: Path, s3_server: Any) -> None:
+    options = s3_server.upload("command-line", {"red.flac": folder / "red.flac"})
+    words = [
+        f"--store-option={key}={options[key]}"
+        for key in ("endpoint", "access_key_id", "secret_access_key", "region")
+    ]
+    words += ["--store-option=virtual_hosted_style_request=false"]
+    words += ["--store-option=client_options.allow_http=true"]
+    for suffix in ("json", "icechunk"):
+        target = tmp_path / f"refs.{suffix}"
+        result = told("virtualize", "s3://command-line/red.flac", "-o", target, *words)
+        assert options["secret_access_key"] not in json.dumps(result)
+        seen = virtual_flac.open_references(target, store_options=options)
+        np.testing.assert_array_equal(seen.band_data, pixels(folder / "red.tif"))
+
+
 def test_one_raster_is_stacked_when_a_dimension_is_named(folder: Path, tmp_path: Path) -> None:
     result = told("virtualize", dated(folder)[0], "-o", tmp_path / "a.json", "--dim", "time")
     assert result["sizes"]["time"] == 1

@@ -177,8 +177,8 @@ class _Kept:
     number: int
     url: str
     variable: Any
-    offsets: U64Array
-    lengths: U64Array
+    tiles: U64Array
+    """Offsets and lengths, copied: views would keep the whole header's."""
     footprint: Footprint | None
     version: FileVersion
 
@@ -232,7 +232,7 @@ class _Collected:
             footprint = Footprint(part.url, part.georef.transform, raster.width, raster.height)
         version = FileVersion(part.file_size, part.etag, part.last_modified)
         self.kept.append(
-            _Kept(number, part.url, key, part.offsets, part.lengths, footprint, version)
+            _Kept(number, part.url, key, np.stack([part.offsets, part.lengths]), footprint, version)
         )
 
     def _check_alone(self, part: Part) -> None:
@@ -401,7 +401,7 @@ def _array(
             continue
         band = axes.band_positions[row] if collected.along_band and axes.band_positions else None
         corner = extent.corners[row] if extent else (0, 0)
-        table.add(Tiles(part.url, part.offsets, part.lengths, axes.at(row), band, corner))
+        table.add(Tiles(part.url, *part.tiles, axes.at(row), band, corner))
     hole = table.missing()
     if hole is not None:
         _check_hole(hole, group, axes, collected, name, allow_missing=allow_missing)
