@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -139,7 +139,10 @@ def compare(
         return Comparison(
             a=os.fspath(a),
             b=os.fspath(b),
-            metadata=tuple(metadata_differences(one.info, other.info, one.sizes, other.sizes)),
+            metadata=(
+                *metadata_differences(one.info, other.info, one.sizes, other.sizes),
+                *both.masks(),
+            ),
             bands=both.bands(),
             overviews=both.overviews(),
         )
@@ -172,6 +175,21 @@ class _Pair:
                 found[band - 1].add(one, other)
         return tuple(each.result(band) for band, each in enumerate(found, 1))
 
+    def masks(self) -> Iterator[Difference]:
+        """How masks differ that are neither nodata nor an alpha band; those of overviews do not
+        count.
+        """
+        ours, theirs = tuple(self._a.masked_bands), tuple(self._b.masked_bands)
+        if ours != theirs:
+            yield Difference("mask", _masked(ours), _masked(theirs))
+        elif ours and self._levels:
+            differing = sum(
+                int(np.count_nonzero(self._a.read_mask(window) != self._b.read_mask(window)))
+                for window in _windows(self._a, self._b, 0, self._a.info.count)
+            )
+            if differing:
+                yield Difference("mask", _masked(ours), f"another in {differing} pixels")
+
     def overviews(self) -> tuple[OverviewComparison, ...]:
         return tuple(self._overview(level) for level in self._levels if level)
 
@@ -200,6 +218,10 @@ class _Pair:
                 self._done += ours.size
                 if self._progress:
                     self._progress(self._done, self._total)
+
+
+def _masked(bands: Sequence[int]) -> str:
+    return f"of bands {', '.join(map(str, bands))}" if bands else "none"
 
 
 def _windows(a: RasterSource, b: RasterSource, level: int, bands: int) -> Iterator[Window]:

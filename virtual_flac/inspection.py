@@ -47,6 +47,9 @@ class FileReport:
     tile_shape : tuple of int or None
         Height and width.
     interleave : {"band", "tile", "pixel"} or None
+    masked_bands : tuple of int
+        1-based bands with a mask that is neither nodata nor an alpha band; only GDAL's formats
+        have such.
     tile_count, tile_bytes : int or None
         Of all levels; None where only the rest of the file would tell.
     stream : FlacInfo or None
@@ -62,6 +65,7 @@ class FileReport:
     sizes: tuple[tuple[int, int], ...] = ()
     tile_shape: tuple[int, int] | None = None
     interleave: str | None = None
+    masked_bands: tuple[int, ...] = ()
     tile_count: int | None = None
     tile_bytes: int | None = None
     stream: FlacInfo | None = None
@@ -94,6 +98,7 @@ class FileReport:
             "levels": [list(size) for size in self.sizes],
             "tile_shape": None if self.tile_shape is None else list(self.tile_shape),
             "interleave": self.interleave,
+            "masked_bands": list(self.masked_bands),
             "tile_count": self.tile_count,
             "tile_bytes": self.tile_bytes,
             "stream": None if self.stream is None else _stream_json(self.stream),
@@ -231,6 +236,7 @@ def _gdal_report(source: str | os.PathLike[str]) -> FileReport:
             sizes=tuple(raster.sizes),
             tile_shape=raster.block_shape,
             interleave="pixel" if raster.by_pixel else "band",
+            masked_bands=raster.masked_bands,
             tile_count=sum(grid.rows * grid.cols for grid in grids) * planes,
             file_bytes=_size_of(name),
         )

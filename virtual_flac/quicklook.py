@@ -78,8 +78,8 @@ def preview(
     """A picture of a raster, FLAC or whatever GDAL reads.
 
     Made of the smallest overview that is large enough, and of nothing else; without one, of the
-    full resolution, averaged on the way so that memory stays bounded. NaN and nodata become
-    transparent.
+    full resolution, averaged on the way so that memory stays bounded. NaN, nodata and what a mask
+    leaves out become transparent.
 
     Parameters
     ----------
@@ -205,10 +205,10 @@ def _averages(
     shape = (len(bands), -(-height // factor), -(-width // factor))
     sums = np.zeros(shape)
     counts = np.zeros(shape)
-    mask = BandStatistics(raster.info.nodata)
+    statistics = BandStatistics(raster.info.nodata)
     for window in _pieces(raster, level, len(bands), progress):
         pixels = raster.read(window, level=level, bands=bands)
-        valid = mask.valid(pixels)
+        valid = statistics.valid(pixels) & raster.read_mask(window, level=level, bands=bands)
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels)
         rows, where_rows = _groups(window.row_off, window.height, factor)
@@ -236,13 +236,17 @@ def _nearest(
     width, height = raster.sizes[level]
     shape = (len(bands), -(-height // factor), -(-width // factor))
     values = np.zeros(shape)
+    valid = np.zeros(shape, np.bool_)
     for window in _pieces(raster, level, len(bands), progress):
         pixels = raster.read(window, level=level, bands=bands)
         top, left = -window.row_off % factor, -window.col_off % factor
         part = pixels[:, top::factor, left::factor]
         row, col = -(-window.row_off // factor), -(-window.col_off // factor)
-        values[:, row : row + part.shape[1], col : col + part.shape[2]] = part
-    return values, BandStatistics(raster.info.nodata).valid(values)
+        where = slice(row, row + part.shape[1]), slice(col, col + part.shape[2])
+        values[:, *where] = part
+        mask = raster.read_mask(window, level=level, bands=bands)
+        valid[:, *where] = mask[:, top::factor, left::factor]
+    return values, valid & BandStatistics(raster.info.nodata).valid(values)
 
 
 def _range(values: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
@@ -62,10 +63,19 @@ class RasterSource(Protocol):
     def by_pixel(self) -> bool:
         """Whether all bands of a pixel are stored together."""
 
+    @property
+    def masked_bands(self) -> Sequence[int]:
+        """1-based bands with a mask of their own, which is neither nodata nor an alpha band."""
+
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
     ) -> npt.NDArray[Any]:
         """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
+
+    def read_mask(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Where masks of the bands' own let pixels be valid, shape (band, y, x)."""
 
 
 class FlacSource:
@@ -93,6 +103,7 @@ class FlacSource:
         self.sizes = tuple((level.width, level.height) for level in index.levels)
         self.block_shape = index.tile_shape
         self.by_pixel = index.interleave == "pixel"
+        self.masked_bands = ()
         self._reader = TileReader(url, index, registry, pool)
 
     def read(
@@ -100,6 +111,13 @@ class FlacSource:
     ) -> npt.NDArray[Any]:
         """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
         return self._reader.read(window, level=level, bands=bands)
+
+    def read_mask(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """All valid: FLAC rasters have no masks."""
+        count = len(bands or self.info.bands)
+        return np.ones((count, window.height, window.width), np.bool_)
 
 
 @contextlib.contextmanager

@@ -110,7 +110,9 @@ def convert(
     drop_mask: Annotated[
         bool,
         typer.Option(
-            "--drop-mask", help="Leave out a mask, which FLAC lacks.", rich_help_panel=_TO_FLAC
+            "--drop-mask",
+            help="Leave out a mask, which FLAC rasters do not hold.",
+            rich_help_panel=_TO_FLAC,
         ),
     ] = False,
     compress: Annotated[

@@ -52,6 +52,9 @@ def extract(
     compress: Annotated[
         str, typer.Option(help="Of the GeoTIFF: deflate, zstd, lzw, lzma, none ...")
     ] = "deflate",
+    drop_mask: Annotated[
+        bool, typer.Option("--drop-mask", help="Leave out a mask, which is not extracted.")
+    ] = False,
     force: Force = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; one per core by default.")
@@ -71,7 +74,8 @@ def extract(
     """
     run_extract(
         source, output, force=force, as_json=as_json, quiet=quiet, level=overview,
-        bands=bands_of(bands), compress=compress, workers=workers, stores=(store_option, anonymous),
+        bands=bands_of(bands), compress=compress, workers=workers,
+        mask="drop" if drop_mask else "refuse", stores=(store_option, anonymous),
         **selection_of(bbox, bbox_crs, window, tile, tile_id, center, last),
     )  # fmt: skip
 

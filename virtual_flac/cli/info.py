@@ -45,6 +45,8 @@ def _show(report: FileReport, tags: bool) -> None:
     rows = {"layout": report.layout}
     if report.raster is not None:
         rows |= _raster_rows(report.raster)
+    if report.masked_bands:
+        rows["mask"] = f"of bands {', '.join(map(str, report.masked_bands))}"
     if report.tile_shape is not None:
         count = "" if report.tile_count is None else f"{report.tile_count} of "
         height, width = report.tile_shape

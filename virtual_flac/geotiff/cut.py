@@ -28,6 +28,7 @@ from ..writer import Progress, available_cores
 from . import session
 from .blocks import window_pieces
 from .check import ReadBack
+from .describe import Mask, check_mask
 from .skeleton import write_domains
 from .targets import check_png, driver_of, finish, write_stage
 
@@ -95,6 +96,7 @@ def extract(
     level: int = 0,
     bands: Sequence[int] | None = None,
     compress: str = "deflate",
+    mask: Mask = "refuse",
     overwrite: bool = False,
     registry: ObjectStoreRegistry[Any] | None = None,
     workers: int | None = None,
@@ -131,6 +133,8 @@ def extract(
         1-based, in this order; all by default.
     compress : str
         The COG driver's name of a lossless compression, ``"none"`` included.
+    mask : {"refuse", "drop"}
+        What to do with a mask that is neither nodata nor an alpha band.
     overwrite : bool
         Replace `target` when it exists; it stays until the new file is complete.
     registry : ObjectStoreRegistry, optional
@@ -152,7 +156,7 @@ def extract(
         When the selection is none or lies outside, there is no such level or band, or the format
         cannot hold the pixels.
     SourceError, LayoutError, RasterError
-        When the source cannot be read or is no raster.
+        When the source cannot be read, is no raster, or has a mask.
     CorruptFlacError
         When a tile is damaged.
     LossyTileError, OSError
@@ -174,6 +178,7 @@ def extract(
         raster = stack.enter_context(open_raster(source, registry, workers))
         with naming(name):
             chosen = tuple(check_bands(raster.info.count, bands))
+            check_mask(name, raster.masked_bands, chosen, mask)
             pixels, georef = _place(raster, selection, level)
             part = _part(raster, level, chosen, pixels, georef)
         if driver == "PNG":

@@ -64,10 +64,7 @@ def describe(
         When there is no such band.
     """
     indexes = check_bands(dataset, bands)
-    if mask not in ("refuse", "drop"):
-        raise SelectionError(f"mask is {mask!r}, expected 'refuse' or 'drop'")
-    if mask == "refuse":
-        _refuse_mask(dataset, indexes)
+    check_mask(dataset.name, masked_bands(dataset), indexes, mask)
     dtype = _common_dtype(dataset, indexes)
     return RasterInfo(
         width=dataset.width,
@@ -101,15 +98,35 @@ def check_bands(dataset: DatasetReader, bands: Sequence[int] | None) -> list[int
     return chosen
 
 
-def _refuse_mask(dataset: DatasetReader, indexes: Sequence[int]) -> None:
+def masked_bands(dataset: DatasetReader) -> tuple[int, ...]:
+    """1-based numbers of the bands with a mask that is neither nodata nor an alpha band."""
     harmless = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
-    for index in indexes:
-        if not harmless & set(dataset.mask_flag_enums[index - 1]):
-            raise RasterError(
-                f"{dataset.name}: band {index} has a mask of its own (internal or .msk), which "
-                "FLAC rasters do not hold. Turn it into nodata or an alpha band, or leave it out "
-                "with --drop-mask (mask='drop')."
-            )
+    return tuple(
+        index
+        for index, flags in zip(dataset.indexes, dataset.mask_flag_enums, strict=True)
+        if not harmless & set(flags)
+    )
+
+
+def check_mask(name: str, masked: Sequence[int], bands: Sequence[int], mask: Mask) -> None:
+    """Refuse masks of the bands that are wanted, unless they may be dropped.
+
+    Raises
+    ------
+    RasterError
+        When one of `bands` is among the `masked`.
+    SelectionError
+        When `mask` is neither word.
+    """
+    if mask not in ("refuse", "drop"):
+        raise SelectionError(f"mask is {mask!r}, expected 'refuse' or 'drop'")
+    lost = [band for band in bands if band in masked]
+    if lost and mask == "refuse":
+        raise RasterError(
+            f"{name}: band {lost[0]} has a mask of its own (internal or .msk), which would be "
+            "lost. Turn it into nodata or an alpha band, or leave it out with --drop-mask "
+            "(mask='drop')."
+        )
 
 
 def _common_dtype(dataset: DatasetReader, indexes: Sequence[int]) -> np.dtype[Any]:

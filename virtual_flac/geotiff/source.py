@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import numpy.typing as npt
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from ..grid import Window
-from .describe import describe
+from .describe import describe, masked_bands
 from .overviews import overview_count
 from .session import gdal_session, naming, open_level
 
@@ -32,7 +33,9 @@ class GdalSource:
         self._levels = levels
         self.name = first.name
         self.driver: str = first.driver
+        # A mask is not part of the description; who would lose it asks for it.
         self.info = describe(first, mask="drop")
+        self.masked_bands = masked_bands(first)
         self.sizes = tuple((level.width, level.height) for level in levels)
         self.block_shape: tuple[int, int] = first.block_shapes[0]
         interleave = first.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE")
@@ -48,6 +51,28 @@ class GdalSource:
                 list(bands or dataset.indexes), window=RasterioWindow(*window)
             )
         return pixels
+
+    def read_mask(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Where masks of the bands' own let pixels be valid, shape (band, y, x)."""
+        # Overviews may lack a mask that the full resolution has, and GDAL calls them valid then.
+        dataset = self._levels[0]
+        across, down = (
+            full / part for full, part in zip(self.sizes[0], self.sizes[level], strict=True)
+        )
+        place = RasterioWindow(
+            window.col_off * across, window.row_off * down, window.width * across,
+            window.height * down,
+        )  # fmt: skip
+        shape = window.height, window.width
+        chosen = list(bands or dataset.indexes)
+        valid = np.ones((len(chosen), *shape), np.bool_)
+        with naming(self.name):
+            for at, band in enumerate(chosen):
+                if band in self.masked_bands:
+                    valid[at] = dataset.read_masks(band, window=place, out_shape=shape) > 0
+        return valid
 
 
 @contextlib.contextmanager
