@@ -100,7 +100,7 @@ class FileReader:
         self.url = url
         self._store, self._path = resolve(registry, url)
         self._expected = expected
-        self._max_gap = max_gap
+        self.max_gap = max_gap
 
     def read(
         self,
@@ -142,7 +142,7 @@ class FileReader:
         SourceChangedError
             When the file is not the expected one.
         """
-        merged = merge_ranges(offsets, lengths, max_gap=self._max_gap, max_bytes=MAX_REQUEST_BYTES)
+        merged = merge_ranges(offsets, lengths, max_gap=self.max_gap, max_bytes=MAX_REQUEST_BYTES)
 
         def work(part: MergedRange) -> None:
             what = describe(part.members) if describe else f"bytes {part.start} to {part.end}"

@@ -6,13 +6,13 @@ The only module that builds manifests. Knows Zarr metadata; knows nothing of lay
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
-from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup, ManifestStore
+from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
 
@@ -20,6 +20,7 @@ from .attributes import GRID_MAPPING, coordinate_variables, data_attributes
 from .fetch import FileVersion
 from .index import TileIndex, U64Array
 from .levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
+from .merging import ChunkSource, MergingManifestStore
 from .provenance import record_sources
 from .virtual_arrays import (
     BYTES_CODEC,
@@ -30,16 +31,13 @@ from .virtual_arrays import (
 )
 
 
-class FlacManifestStore(ManifestStore):
+class FlacManifestStore(MergingManifestStore):
     """The virtual Zarr of a FLAC raster: full resolution in the root, overviews in child groups.
 
     An xarray tree cannot be shaped like that: its children inherit the coordinates of their
     parent, and those of an overview are others. In trees the full resolution is therefore a
     sibling of its overviews, named ``full``.
     """
-
-    #: What the store said of the file, by URL.
-    versions: Mapping[str, FileVersion] = MappingProxyType({})
 
     def to_virtual_dataset(
         self,
@@ -50,8 +48,8 @@ class FlacManifestStore(ManifestStore):
         """The full resolution, or the one level that the store was made for."""
         dataset = super().to_virtual_dataset(group, loadable_variables, decode_times)
         result = without_fill_values(dataset)
-        if self.versions:
-            record_sources(result, self.versions)
+        if self.version.etag is not None or self.version.last_modified is not None:
+            record_sources(result, {self.url: self.version})
         return result
 
     def to_virtual_datatree(
@@ -65,7 +63,18 @@ class FlacManifestStore(ManifestStore):
         root = self._group
         full = ManifestGroup(arrays=root.arrays, attributes=root.metadata.attributes)
         siblings = ManifestGroup(groups={FULL_RESOLUTION: full, **root.groups})
-        return ManifestStore(siblings, registry=self._registry).to_virtual_datatree(
+        paths = {
+            path: path if "/" in path else f"{FULL_RESOLUTION}/{path}" for path in self.sources
+        }
+        store = MergingManifestStore(
+            siblings,
+            registry=self._registry,
+            url=self.url,
+            version=self.version,
+            sources={paths[path]: source for path, source in self.sources.items()},
+            max_gap=self.max_gap,
+        )
+        return store.to_virtual_datatree(
             group, loadable_variables=loadable_variables, decode_times=decode_times
         )
 
@@ -80,7 +89,8 @@ def build_store(
     level: int | None = None,
     coordinates: bool = True,
     skip_variables: Iterable[str] = (),
-) -> ManifestStore:
+    max_gap: int = 0,
+) -> FlacManifestStore:
     """A virtual Zarr of one file.
 
     Parameters
@@ -101,10 +111,12 @@ def build_store(
         Whether to add ``x`` and ``y``.
     skip_variables : iterable of str
         Variables to leave out.
+    max_gap : int
+        Bytes between two tiles that are rather read than spent on a request of their own.
 
     Returns
     -------
-    ManifestStore
+    FlacManifestStore
 
     Raises
     ------
@@ -115,30 +127,52 @@ def build_store(
     choose_level(index, url, overview=level)
     skip = frozenset(skip_variables)
 
-    def group(number: int, children: Mapping[str, ManifestGroup] | None = None) -> ManifestGroup:
-        arrays = {variable: _data_array(index, number, url, chosen)}
+    sources: dict[str, ChunkSource] = {}
+
+    def group(number: int, path: str, children: Mapping[str, ManifestGroup]) -> ManifestGroup:
+        source = sources[f"{path}{variable}"] = _chunk_source(index, number, chosen)
+        arrays = {variable: _data_array(index, number, url, chosen, source)}
         arrays |= _coordinate_arrays(index, number, chosen, with_xy=coordinates)
         names = " ".join(name for name in arrays if name != variable and name not in skip)
         return ManifestGroup(
             arrays={name: array for name, array in arrays.items() if name not in skip},
-            groups=children or {},
+            groups=children,
             attributes={
                 **({"coordinates": names} if names else {}),
                 **index.georef_of(number).convention_attributes(),
             },
         )
 
-    if level is not None:
-        store = FlacManifestStore(group(level), registry=registry)
-    else:
-        children = {overview_name(n): group(n) for n in range(1, len(index.levels))}
-        store = FlacManifestStore(group(0, children), registry=registry)
-    if index.etag is not None or index.last_modified is not None:
-        store.versions = {url: FileVersion(index.file_size, index.etag, index.last_modified)}
-    return store
+    children = {}
+    if level is None:
+        for number in range(1, len(index.levels)):
+            name = overview_name(number)
+            children[name] = group(number, f"{name}/", {})
+    version = FileVersion(index.file_size, index.etag, index.last_modified)
+    return FlacManifestStore(
+        group(level or 0, "", children),
+        registry=registry, url=url, version=version, sources=sources, max_gap=max_gap,
+    )  # fmt: skip
 
 
-def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -> ManifestArray:
+def _chunk_source(index: TileIndex, number: int, bands: Sequence[int]) -> ChunkSource:
+    level = index.levels[number]
+    # Interleaved by pixel, a tile holds all bands and the codec picks those that were chosen.
+    planes = [0] if index.interleave == "pixel" else list(bands)
+
+    name = partial(_tile_name, index, number, planes)
+    return ChunkSource(level.offsets[planes], _chunk_lengths(index, number)[planes], name)
+
+
+def _tile_name(
+    index: TileIndex, number: int, planes: Sequence[int], plane: int, row: int, col: int
+) -> str:
+    return index.tile_name(number, planes[plane], row, col)
+
+
+def _data_array(
+    index: TileIndex, number: int, url: str, bands: Sequence[int], source: ChunkSource
+) -> ManifestArray:
     level = index.levels[number]
     raster = index.raster
     fill = raster.fill_value
@@ -162,15 +196,12 @@ def _data_array(index: TileIndex, number: int, url: str, bands: Sequence[int]) -
     metadata = create_v3_array_metadata(**fields)
     if fill is None:
         metadata = unfilled(metadata)
-    # Interleaved by pixel, a tile holds all bands and the codec picks those that were chosen.
-    planes = slice(None) if index.interleave == "pixel" else list(bands)
-    offsets = np.ascontiguousarray(level.offsets[planes])
     return ManifestArray(
         metadata,
         ChunkManifest.from_arrays(
-            paths=np.full(offsets.shape, url, dtype=np.dtypes.StringDType()),
-            offsets=offsets,
-            lengths=np.ascontiguousarray(_chunk_lengths(index, number)[planes]),
+            paths=np.full(source.offsets.shape, url, dtype=np.dtypes.StringDType()),
+            offsets=source.offsets,
+            lengths=source.lengths,
             validate_paths=False,
         ),
     )

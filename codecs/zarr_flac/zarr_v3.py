@@ -15,7 +15,7 @@ import numpy as np
 from zarr.abc.codec import BytesBytesCodec
 from zarr.core.common import JSON, parse_named_configuration
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, FlacError
 from .samples import check_dtype
 from .spec import StreamFacts, TileSpec
 from .tile import decode_tile, encode_tile
@@ -118,7 +118,14 @@ class FlacCodec(BytesBytesCodec):
 
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
         data = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view("B")
-        decoded = decode_tile(data.data, self._spec_of(chunk_spec))
+        try:
+            decoded = decode_tile(data.data, self._spec_of(chunk_spec))
+        except FlacError as error:
+            # A codec is not told which chunk it decodes; a store may say so on the buffer.
+            origin = getattr(chunk_bytes, "origin", None)
+            if origin is None:
+                raise
+            raise type(error)(f"{origin}: {error}") from error
         return chunk_spec.prototype.buffer.from_array_like(decoded.reshape(-1).view("B"))
 
     def _encode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer | None:
