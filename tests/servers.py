@@ -2,8 +2,8 @@
 
 ``serve(directory)`` starts nginx where it is installed and aiohttp's static files otherwise; both
 write the same access log, read back as ``Request`` values. ``serve_s3()`` starts moto, signatures
-verified. ``counting_registry(urls)`` counts on the client's side. Knows nothing of FLAC, rasters or
-virtual_flac.
+verified. ``serve_faults(directory)`` answers as badly as a test asks. ``counting_registry(urls)``
+counts on the client's side. Knows nothing of FLAC, rasters or virtual_flac.
 
 Run as a script this file is the aiohttp server: ``python servers.py DIRECTORY PORT LOG``.
 """
@@ -11,6 +11,7 @@ Run as a script this file is the aiohttp server: ``python servers.py DIRECTORY P
 from __future__ import annotations
 
 import contextlib
+import http.server
 import itertools
 import os
 import re
@@ -19,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -27,7 +29,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from obspec_utils.registry import ObjectStoreRegistry
 from obspec_utils.wrappers import RequestTrace, TracingReadableStore
@@ -231,6 +233,153 @@ def _run_aiohttp(directory: str, port: str, log: str) -> None:
     )
 
 
+# --- HTTP that fails ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a faulty server does instead of answering as it should.
+
+    Parameters
+    ----------
+    kind : str
+        A status code such as ``"503"`` or ``"404"``; ``"silent"``: no answer; ``"creep"``: a byte
+        now and then; ``"cut"``: half of the body, then the end of the connection; ``"short"``: less
+        than was asked for, and said so; ``"whole"``: 200 and the whole file; ``"flip"``: one wrong
+        bit in the middle.
+    times : int
+        How many requests it meets; those after them are answered well.
+    path : str
+        The files it meets are those whose path ends so.
+    """
+
+    kind: str
+    times: int = 1_000_000
+    path: str = ""
+
+
+class FaultyServer:
+    """A directory behind HTTP that answers well until `fault` is set; counts requests.
+
+    Runs in threads of this process, so that a test can change its mind in between.
+    """
+
+    def __init__(self, directory: Path, *, etags: bool = True) -> None:
+        self.directory = directory
+        self.etags = etags
+        self.fault: Fault | None = None
+        self.requests = 0
+        self._met = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        handler = type("Handler", (_FaultyHandler,), {"owner": self})
+        self._server = http.server.ThreadingHTTPServer((HOST, 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://{HOST}:{self._server.server_port}"
+
+    def fail(self, kind: str, times: int = 1_000_000, path: str = "") -> None:
+        """Meet the next requests with a fault."""
+        with self._lock:
+            self.fault, self._met, self.requests = Fault(kind, times, path), 0, 0
+
+    def heal(self) -> None:
+        """Answer well again."""
+        self.fault = None
+
+    def _fault_for(self, path: str) -> str | None:
+        with self._lock:
+            self.requests += 1
+            fault = self.fault
+            if fault is None or not path.endswith(fault.path) or self._met >= fault.times:
+                return None
+            self._met += 1
+            return fault.kind
+
+
+class _FaultyHandler(http.server.BaseHTTPRequestHandler):
+    owner: FaultyServer
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, *, with_body: bool) -> None:
+        fault = self.owner._fault_for(self.path)
+        file = self.owner.directory / unquote(self.path).lstrip("/")
+        if fault == "silent":
+            self.owner._ended.wait(START_SECONDS)
+            self.close_connection = True
+            return
+        if not file.is_file():
+            fault = "404"
+        if fault is not None and fault.isdigit():
+            body = b"<p>No. You said Authorization: " + str(self.headers).encode() + b"</p>"
+            self.send_response(int(fault))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body if with_body else b"")
+            return
+        self._send(file, fault, with_body=with_body)
+
+    def _send(self, file: Path, fault: str | None, *, with_body: bool) -> None:
+        content = file.read_bytes()
+        span = _parse_range(self.headers.get("Range", "-")) if "Range" in self.headers else None
+        start, end = 0, len(content)
+        if span is not None and fault != "whole":
+            assert span[0] is not None
+            start, end = span[0], min(span[1] or end, end)
+            if fault == "short":
+                end = (start + end) // 2
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")
+        else:
+            self.send_response(200)
+        body = bytearray(content[start:end])
+        if fault == "flip":
+            body[len(body) // 2] ^= 16
+        self.send_header("Content-Length", str(len(body)))
+        status = file.stat()
+        self.send_header("Last-Modified", self.date_time_string(int(status.st_mtime)))
+        if self.owner.etags:
+            self.send_header("ETag", f'"{status.st_mtime_ns:x}-{status.st_size:x}"')
+        self.end_headers()
+        if not with_body:
+            return
+        with contextlib.suppress(ConnectionError):
+            if fault == "cut":
+                self.wfile.write(body[: len(body) // 2])
+                self.close_connection = True
+            elif fault == "creep":
+                for value in body:
+                    self.wfile.write(bytes([value]))
+                    if self.owner._ended.wait(0.2):
+                        break
+                self.close_connection = True
+            else:
+                self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serve_faults(directory: Path | str, *, etags: bool = True) -> Iterator[FaultyServer]:
+    """Serve ``directory`` on a free port of loopback, as badly as the test asks."""
+    server = FaultyServer(Path(directory), etags=etags)
+    thread = threading.Thread(target=server._server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server._ended.set()
+        server._server.shutdown()
+        thread.join()
+        server._server.server_close()
+
+
 # --- S3 -------------------------------------------------------------------------------------------
 
 
@@ -261,16 +410,24 @@ class S3Server:
             service, self.endpoint, self.region, self.access_key_id, self.secret_access_key
         )
 
-    def upload(self, bucket: str, files: Mapping[str, Path | bytes]) -> dict[str, Any]:
+    def upload(
+        self, bucket: str, files: Mapping[str, Path | bytes], *, public: bool = False
+    ) -> dict[str, Any]:
         """Create ``bucket`` if need be, put files under their keys, return ``store_options``."""
         client = self.client()
         client.create_bucket(Bucket=bucket)
+        if public:
+            client.put_bucket_policy(Bucket=bucket, Policy=_PUBLIC.replace("BUCKET", bucket))
         for key, content in files.items():
             body = content if isinstance(content, bytes) else Path(content).read_bytes()
             client.put_object(Bucket=bucket, Key=key, Body=body)
         return self.store_options
 
 
+_PUBLIC = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", '
+    '"Action": "s3:GetObject", "Resource": "arn:aws:s3:::BUCKET/*"}]}'
+)
 _POLICY = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 )
@@ -278,9 +435,13 @@ _POLICY = (
 
 @contextlib.contextmanager
 def serve_s3(*, verify: bool = True) -> Iterator[S3Server]:
-    """Run an S3 server that refuses requests with a wrong or missing signature, or no request."""
+    """Run an S3 server that refuses requests with a wrong or missing signature.
+
+    Moto that verifies signatures knows no anonymous requests at all. Without ``verify`` it takes
+    any signature, and asks of requests without one whether the object is public.
+    """
     # Moto lets the first n requests pass unsigned: the three that make the user and its key.
-    environment = {**os.environ, **({"INITIAL_NO_AUTH_ACTION_COUNT": "3"} if verify else {})}
+    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "3" if verify else "inf"}
     with tempfile.TemporaryDirectory(prefix="s3-server-") as scratch:
 
         def command(port: int) -> list[str]:
@@ -288,6 +449,9 @@ def serve_s3(*, verify: bool = True) -> Iterator[S3Server]:
 
         with _listening(command, Path(scratch), environment) as port:
             endpoint, region = f"http://{HOST}:{port}", S3Server.region
+            if not verify:
+                yield S3Server(endpoint, "anybody", "anything", region)
+                return
             iam = _boto3_client("iam", endpoint, region, "unused", "unused")
             iam.create_user(UserName="tester")
             iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument=_POLICY)

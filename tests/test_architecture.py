@@ -28,7 +28,8 @@ CODEC_LAYERS = [
 ]
 LAYERS = [
     "errors",
-    "metering pixel_statistics grid georef ranges stores atomic virtual_arrays",
+    "metering pixel_statistics grid georef ranges stores atomic virtual_arrays header_cache"
+    " file_version",
     "index fetch selection",
     "attributes levels differences tile_table provenance",
     "layouts._json",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +21,7 @@ from servers import counting_registry, url_of
 from virtualizarr import open_virtual_dataset
 
 import virtual_flac
-from virtual_flac import fetch
+from virtual_flac import fetch, header_cache
 from virtual_flac.errors import SourceError, SourceNotFoundError, SourcePermissionError
 from virtual_flac.grid import Window
 from virtual_flac.source import PREFIX_BYTES, read_ranges
@@ -112,6 +115,88 @@ def test_any_selection_reads_the_tiles_it_touches(
     assert sum(request.bytes_sent for request in server.log()) == sum(
         int(lengths[tile].sum()) for tile in tiles
     )
+
+
+def test_a_header_is_read_once_for_a_registry(served: Any) -> None:
+    server, flac, _ = served
+    url = url_of(server, flac.name)
+    registry, trace = counting_registry(url)
+    first = virtual_flac.read_index(url, registry)
+    for _ in range(3):
+        xr.open_dataset(url, engine="flac", registry=registry)
+        virtual_flac.FLACParser()(url, registry)
+    assert trace.total_requests == 1
+    assert virtual_flac.read_index(url, registry) is first
+    assert virtual_flac.read_index(url, registry, refresh=True) is not first
+    assert trace.total_requests == 2
+    # A copy in another process, and another store, know nothing yet.
+    copy = pickle.loads(pickle.dumps(registry))
+    assert virtual_flac.read_index(url, copy) is not first
+    other, other_trace = counting_registry(url)
+    registry.map = other.map
+    virtual_flac.read_index(url, registry)
+    assert other_trace.total_requests == 1
+
+
+def test_few_headers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(header_cache, "MAX_HEADERS", 3)
+    monkeypatch.setattr(header_cache, "MAX_WEIGHT", 100)
+    cache: header_cache.HeaderCache[int] = header_cache.HeaderCache()
+    registry, store = virtual_flac.registry_for([]), object()
+    for number in range(5):
+        cache.put(registry, str(number), store, number, weight=1)
+    assert [cache.get(registry, str(n), store) for n in range(5)] == [None, None, 2, 3, 4]
+    cache.put(registry, "heavy", store, 9, weight=99)
+    assert [cache.get(registry, k, store) for k in ("3", "4", "heavy")] == [None, 4, 9]
+    cache.put(registry, "4", store, 8, weight=101)
+    assert cache.get(registry, "4", store) is None
+    cache.forget(registry, "heavy")
+    assert cache.get(registry, "heavy", store) is None
+
+
+MEASURE = """
+import resource, sys
+import xarray as xr
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+data = xr.open_dataset(sys.argv[1], engine="flac", mask_and_scale=sys.argv[2] == "masked").band_data
+data[0, :10, :10].to_numpy()
+before = peak()
+pixels = data[0].to_numpy()
+print(peak() - before - pixels.nbytes)
+"""
+
+
+@pytest.mark.slow
+def test_a_sentinel_sized_band_costs_12_requests_and_80_mib(
+    tmp_path: Path, range_server: Any
+) -> None:
+    size, tile = 10_980, 1024
+    rng = np.random.default_rng(3)
+    # Noise of 11 bits: larger than real scenes, so that requests and memory have to be bounded.
+    data = rng.integers(0, 2048, (1, size, size), dtype=np.uint16)
+    with rasterio.open(
+        tmp_path / "band.tif", "w", driver="GTiff", dtype="uint16", count=1, height=size,
+        width=size, crs="EPSG:32633", transform=NORTH_UP, tiled=True,
+    ) as target:  # fmt: skip
+        target.write(data)
+    flac = tmp_path / "band.flac"
+    virtual_flac.write_flac(tmp_path / "band.tif", flac, tile_size=tile, compression=0)
+    server = range_server(tmp_path)
+    url = url_of(server, flac.name)
+    ours = xr.open_dataset(url, engine="flac", mask_and_scale=False)
+    np.testing.assert_array_equal(ours.band_data, data)
+    lengths = virtual_flac.read_index(flac).levels[0].lengths
+    assert lengths.size == 121
+    log = server.log()
+    assert len(log) <= 12
+    assert sum(request.bytes_sent for request in log) <= 1.002 * int(lengths.sum())
+    del ours, data
+    for how in ("stored", "masked"):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, url, how], capture_output=True, text=True, check=True
+        )
+        assert int(done.stdout) <= 80 * 2**20
 
 
 def test_a_whole_band_costs_every_tile_once(served: Any) -> None:

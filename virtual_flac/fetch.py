@@ -6,15 +6,17 @@ Knows stores and byte ranges; must not know tiles, layouts or pixels. Every erro
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
 
 from .errors import SourceChangedError, SourceError, SourceNotFoundError, SourcePermissionError
+from .file_version import FileVersion
+from .header_cache import HEADERS
 from .ranges import MergedRange, merge_ranges
 from .stores import first_line
 
@@ -25,48 +27,10 @@ MAX_REQUEST_BYTES = 24 * 2**20
 MAX_PENDING_BYTES = 2 * MAX_REQUEST_BYTES
 #: What is read whole from a server that ignores ranges.
 SMALL_FILE_BYTES = 80 * 1024
+#: How often a body that broke off is asked for again, where obstore does not do so.
+MAX_BODY_RETRIES = 3
 #: Requests of one reader at the same time.
 MAX_REQUESTS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class FileVersion:
-    """What a store says of a file, by which a changed file is told from the one that was opened.
-
-    Parameters
-    ----------
-    size : int or None
-        In bytes.
-    etag : str or None
-    last_modified : datetime.datetime or None
-        Decides only where there is no etag.
-    """
-
-    size: int | None = None
-    etag: str | None = None
-    last_modified: Any = None
-
-    @classmethod
-    def of(cls, meta: Any) -> FileVersion:
-        """The version in the metadata of a store's answer."""
-        return cls(int(meta["size"]), meta.get("e_tag"), meta.get("last_modified"))
-
-    def difference(self, found: FileVersion) -> str | None:
-        """What `found` has different, in words; None when both may be the same file."""
-        pairs: list[tuple[str, Any, Any]] = [("size", self.size, found.size)]
-        if self.etag is not None and found.etag is not None:
-            # A proxy that compresses makes etags weak ("W/..."); the bytes are the same.
-            pairs.append(("etag", _strong(self.etag), _strong(found.etag)))
-        else:
-            pairs.append(("time of change", self.last_modified, found.last_modified))
-        for name, old, new in pairs:
-            if old is not None and new is not None and old != new:
-                return f"its {name} was {old} and is {new}"
-        return None
-
-
-def _strong(etag: str) -> str:
-    return etag.removeprefix("W/")
 
 
 class FileReader:
@@ -98,6 +62,7 @@ class FileReader:
         max_gap: int = 0,
     ) -> None:
         self.url = url
+        self._registry = registry
         self._store, self._path = resolve(registry, url)
         self._expected = expected
         self.max_gap = max_gap
@@ -171,8 +136,8 @@ class FileReader:
             return bytes(result.buffer()), FileVersion.of(result.meta)
         except Exception as error:
             if not _ignores_ranges(error):
-                raise translate(error, self.url) from error
-            data, version = self._whole(error)
+                raise translate(error, self.url) from None
+            data, version = self._whole()
             return bytes(data[:count]), version
 
     def get(self, start: int, end: int, what: str) -> memoryview:
@@ -183,29 +148,43 @@ class FileReader:
         SourceError
             Of which `what` is part.
         """
-        try:
-            result = self._store.get(self._path, options={"range": (start, end)})
-            version, data = FileVersion.of(result.meta), memoryview(result.buffer())
-        except Exception as error:
-            if not _ignores_ranges(error):
-                raise translate(error, self.url, what) from error
-            whole, version = self._whole(error)
-            data = whole[start:end]
+        for attempt in itertools.count():
+            version = None
+            try:
+                result = self._store.get(self._path, options={"range": (start, end)})
+                version = FileVersion.of(result.meta)
+                data = memoryview(result.buffer())
+            except Exception as error:
+                if _worth_another_try(version, attempt):
+                    continue
+                if not _ignores_ranges(error):
+                    raise translate(error, self.url, what) from None
+                whole, version = self._whole()
+                data = whole[start:end]
+            break
+        assert version is not None
         return self._checked(data, version, start, end, what)
 
     async def get_async(self, start: int, end: int, what: str) -> memoryview:
         """The same without a thread."""
-        try:
-            result = await self._store.get_async(self._path, options={"range": (start, end)})
-            version, data = FileVersion.of(result.meta), memoryview(await result.buffer_async())
-        except Exception as error:
-            if not _ignores_ranges(error):
-                raise translate(error, self.url, what) from error
-            whole, version = await asyncio.to_thread(self._whole, error)
-            data = whole[start:end]
+        for attempt in itertools.count():
+            version = None
+            try:
+                result = await self._store.get_async(self._path, options={"range": (start, end)})
+                version = FileVersion.of(result.meta)
+                data = memoryview(await result.buffer_async())
+            except Exception as error:
+                if _worth_another_try(version, attempt):
+                    continue
+                if not _ignores_ranges(error):
+                    raise translate(error, self.url, what) from None
+                whole, version = await asyncio.to_thread(self._whole)
+                data = whole[start:end]
+            break
+        assert version is not None
         return self._checked(data, version, start, end, what)
 
-    def _whole(self, cause: Exception) -> tuple[memoryview, FileVersion]:
+    def _whole(self) -> tuple[memoryview, FileVersion]:
         """All of a small file, from a server that answers 200 whatever the range."""
         try:
             size = int(self._store.head(self._path)["size"])
@@ -213,17 +192,18 @@ class FileReader:
                 result = self._store.get(self._path)
                 return memoryview(result.buffer()), FileVersion.of(result.meta)
         except Exception as error:
-            raise translate(error, self.url) from error
+            raise translate(error, self.url) from None
         raise SourceError(
             f"{self.url}: the server does not support range requests, which reading single tiles "
             f"of a file of {size} bytes needs. Put the file on another server, or fetch it whole."
-        ) from cause
+        ) from None
 
     def _checked(
         self, data: memoryview, version: FileVersion, start: int, end: int, what: str
     ) -> memoryview:
         difference = self._expected.difference(version) if self._expected else None
         if difference is not None:
+            HEADERS.forget(self._registry, self.url)  # so that opening it again reads it again
             raise SourceChangedError(
                 f"{self.url}: {what}: the file changed since it was opened, {difference}. Open it "
                 "again."
@@ -254,7 +234,10 @@ def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
 
 
 def translate(error: Exception, url: str, what: str = "") -> SourceError:
-    """An obstore error as one of ours, without what could be secret."""
+    """An obstore error as one of ours, to be raised ``from None``.
+
+    What obstore says below its first line shows the server's answer, which may repeat credentials.
+    """
     where = f"{url}: {what}" if what else url
     if isinstance(error, FileNotFoundError):
         return SourceNotFoundError(f"{where}: no such file or object")
@@ -267,6 +250,14 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
             "skip_signature=True or set AWS_SKIP_SIGNATURE=true."
         )
     return SourceError(f"{where}: {first_line(error)}")
+
+
+def _worth_another_try(version: FileVersion | None, attempt: int) -> bool:
+    """Whether a body that broke off should be asked for again.
+
+    obstore does so itself where an etag tells it that the rest is of the same file.
+    """
+    return version is not None and version.etag is None and attempt < MAX_BODY_RETRIES
 
 
 def _ignores_ranges(error: Exception) -> bool:

@@ -17,7 +17,7 @@ from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
 
 from .attributes import GRID_MAPPING, coordinate_variables, data_attributes
-from .fetch import FileVersion
+from .file_version import FileVersion
 from .index import TileIndex, U64Array
 from .levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
 from .merging import ChunkSource, MergingManifestStore

@@ -19,7 +19,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestGroup, ManifestStore
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 
-from .fetch import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader, FileVersion
+from .fetch import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
+from .file_version import FileVersion
 from .ranges import MergedRange, merge_ranges
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from .fetch import FileVersion
+from .file_version import FileVersion
 
 _KEY = "virtual_flac_sources"
 

@@ -16,8 +16,10 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from . import layouts
 from .errors import DestroyedPixelsWarning, FlacError, LayoutError, NeedBytes, SourceError
-from .fetch import SMALL_FILE_BYTES, FileReader, FileVersion, resolve, translate
+from .fetch import SMALL_FILE_BYTES, FileReader, resolve, translate
+from .file_version import FileVersion
 from .frames import Progress, find_tiles
+from .header_cache import HEADERS
 from .index import TileIndex
 from .stores import registry_for, to_url
 
@@ -29,6 +31,7 @@ def read_index(
     url: str | os.PathLike[str],
     registry: ObjectStoreRegistry[Any] | None = None,
     *,
+    refresh: bool = False,
     progress: Progress | None = None,
 ) -> TileIndex:
     """Read the header of a FLAC raster.
@@ -39,6 +42,8 @@ def read_index(
         Local path or URL.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given.
+    refresh : bool
+        Whether to ask the store even for a header that was read with the same registry before.
     progress : callable, optional
         Called with the bytes read and the bytes in all while a file that does not say where its
         frames stand is looked through.
@@ -56,13 +61,27 @@ def read_index(
 
     Notes
     -----
-    Costs one ranged GET for an index of up to 64 KiB, two for a larger one. flac-raster's plain
-    files are read once as a whole, unless they have a seek table. Its spatial files come with a
-    `DestroyedPixelsWarning`.
+    Costs one ranged GET for an index of up to 64 KiB, two for a larger one, and none for a file
+    whose header was read with the same registry before, unless that file was since found changed.
+    flac-raster's plain files are read once as a whole, unless they have a seek table. Its spatial
+    files come with a `DestroyedPixelsWarning`.
     """
     address = to_url(url)
     if registry is None:
         registry = registry_for(address)
+    store, _ = resolve(registry, address)
+    index: TileIndex | None = None if refresh else HEADERS.get(registry, address, store)
+    if index is None:
+        index = _read_header(address, registry, progress)
+        HEADERS.put(registry, address, store, index, weight=index.tile_count)
+    if index.mapping == "flac-raster-spatial":
+        warnings.warn(f"{address}: {index.loss_note}", DestroyedPixelsWarning, stacklevel=2)
+    return index
+
+
+def _read_header(
+    address: str, registry: ObjectStoreRegistry[Any], progress: Progress | None
+) -> TileIndex:
     reader = FileReader(address, registry)
     head, version = reader.head(PREFIX_BYTES)
     size = version.size
@@ -88,8 +107,6 @@ def read_index(
         except FlacError as error:
             raise type(error)(f"{address}: {error}") from error
         else:
-            if index.mapping == "flac-raster-spatial":
-                warnings.warn(f"{address}: {index.loss_note}", DestroyedPixelsWarning, stacklevel=2)
             return replace(index, etag=version.etag, last_modified=version.last_modified)
 
 
@@ -124,7 +141,7 @@ def read_whole(
     try:
         return bytes(store.get(path).buffer())
     except Exception as error:
-        raise translate(error, address) from error
+        raise translate(error, address) from None
 
 
 def file_version(url: str, registry: ObjectStoreRegistry[Any]) -> FileVersion:
@@ -139,7 +156,7 @@ def file_version(url: str, registry: ObjectStoreRegistry[Any]) -> FileVersion:
     try:
         return FileVersion.of(store.head(path))
     except Exception as error:
-        raise translate(error, url) from error
+        raise translate(error, url) from None
 
 
 def read_ranges(

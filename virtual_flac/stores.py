@@ -6,7 +6,9 @@ The only place that makes stores. Knows nothing of FLAC.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -14,6 +16,16 @@ from urllib.parse import unquote, urlparse
 from obspec_utils.registry import ObjectStoreRegistry
 
 from .errors import SourceError
+
+#: A request that goes nowhere ends after `read_timeout`, one that creeps after `timeout`; what
+#: fails is tried again, but not later than `retry_timeout` after its first try. So nothing lasts
+#: longer than three minutes.
+CLIENT_OPTIONS: dict[str, Any] = {
+    "connect_timeout": "5s",
+    "read_timeout": "15s",
+    "timeout": "120s",
+}
+RETRY_CONFIG: dict[str, Any] = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 
 _CLOUD_SCHEMES = {"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"}
 
@@ -32,7 +44,7 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     Raises
     ------
     SourceError
-        When the path holds ``?`` or ``#``, which URLs of objects cannot.
+        When the path holds ``?`` or ``#``, which URLs of objects cannot, or a password.
     """
     text = os.fspath(path_or_url)
     if "://" not in text:
@@ -44,6 +56,13 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
         text = unquote(text)
     elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
         text = unquote(text)
+    user, at, _ = urlparse(text).netloc.rpartition("@")
+    if at and ":" in user:
+        raise SourceError(
+            f"{text.replace(f'{user}@', '')}: the URL holds a password, which would end up in "
+            "references and messages. Pass it as store option instead: client_options="
+            "{'default_headers': {'Authorization': ...}}."
+        )
     for mark in "?#":
         if mark in text:
             raise SourceError(
@@ -72,6 +91,12 @@ def registry_for(
     Returns
     -------
     ObjectStoreRegistry
+
+    Notes
+    -----
+    Unless the options say otherwise, a request is given up after 15 s without a byte or 120 s in
+    all (``client_options``: ``read_timeout``, ``timeout``), and tried again up to 5 times within
+    60 s of the first try (``retry_config``: ``max_retries``, ``retry_timeout``).
 
     Raises
     ------
@@ -103,19 +128,22 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
     try:
         if scheme == "file":
             return LocalStore()
+        client_options = {**CLIENT_OPTIONS, **options.get("client_options", {})}
+        options = {"retry_config": RETRY_CONFIG, **options, "client_options": client_options}
         if scheme in ("http", "https"):
             # Object stores refuse plain HTTP unless told; whoever writes http:// has told.
-            client_options = {"allow_http": True, **options.get("client_options", {})}
-            return HTTPStore.from_url(prefix, **{**options, "client_options": client_options})
+            client_options.setdefault("allow_http", True)
+            return HTTPStore.from_url(prefix, **options)
         if scheme in _CLOUD_SCHEMES:
             return from_url(prefix, **options)
     except Exception as error:
-        raise SourceError(f"no store for {prefix}: {first_line(error)}") from error
+        raise SourceError(f"no store for {prefix}: {first_line(error)}") from None
     raise SourceError(
         f"{prefix} has the scheme {scheme!r}; expected a path, file, http, https, s3, gs or az"
     )
 
 
 def first_line(error: Exception) -> str:
-    """What an obstore error says; later lines are debug dumps, perhaps with credentials."""
-    return str(error).partition("\n")[0]
+    """What an obstore error says: not the debug dump, and not the server's page, below it."""
+    first = str(error).partition("\n")[0].strip()
+    return re.sub(r"(status code: \d+ [^:]*):.*", r"\1", first)

@@ -18,7 +18,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import TileSpec, decode_tile, read_tile_info
 
 from .errors import CorruptFlacError, FlacError
-from .fetch import FileReader, FileVersion
+from .fetch import FileReader
+from .file_version import FileVersion
 from .grid import AxisPart, Window, split_axis
 from .index import TileIndex
 from .stores import registry_for, to_url

@@ -18,7 +18,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import Head, count_ambiguous, decode, iter_frames, read_tile_info
 
 from .errors import CorruptFlacError, FlacError
-from .fetch import FileReader, FileVersion
+from .fetch import FileReader
+from .file_version import FileVersion
 from .index import TileIndex
 from .ranges import MergedRange, merge_ranges
 from .source import read_index

@@ -15,7 +15,7 @@ from virtualizarr.manifests import ManifestArray
 
 from ..attributes import data_attributes
 from ..errors import FlacError, MismatchError, SelectionError
-from ..fetch import FileVersion
+from ..file_version import FileVersion
 from ..index import Band, U64Array
 from ..parser import FLACParser
 from ..provenance import record_sources

@@ -18,7 +18,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray
 
 from ..errors import MismatchError, SourceChangedError
-from ..fetch import FileVersion
+from ..file_version import FileVersion
 from ..provenance import record_sources, recorded_sources
 from ..source import file_version
 from ..stores import to_url

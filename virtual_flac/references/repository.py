@@ -20,7 +20,7 @@ import zarr
 from virtualizarr.manifests import ChunkManifest, ManifestArray
 
 from ..errors import SelectionError, SourceNotFoundError, TargetExistsError
-from ..fetch import FileVersion
+from ..file_version import FileVersion
 from ..provenance import recorded_sources
 from .access import access, container, repository_config, storage
 from .append import check_appendable, check_appended

@@ -1,0 +1,46 @@
+"""Which version of a file bytes are of. Knows what stores say of files; asks them nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """What a store says of a file, by which a changed file is told from the one that was opened.
+
+    Parameters
+    ----------
+    size : int or None
+        In bytes.
+    etag : str or None
+    last_modified : datetime.datetime or None
+        Decides only where there is no etag.
+    """
+
+    size: int | None = None
+    etag: str | None = None
+    last_modified: Any = None
+
+    @classmethod
+    def of(cls, meta: Any) -> FileVersion:
+        """The version in the metadata of a store's answer."""
+        return cls(int(meta["size"]), meta.get("e_tag"), meta.get("last_modified"))
+
+    def difference(self, found: FileVersion) -> str | None:
+        """What `found` has different, in words; None when both may be the same file."""
+        pairs: list[tuple[str, Any, Any]] = [("size", self.size, found.size)]
+        if self.etag is not None and found.etag is not None:
+            # A proxy that compresses makes etags weak ("W/..."); the bytes are the same.
+            pairs.append(("etag", _strong(self.etag), _strong(found.etag)))
+        else:
+            pairs.append(("time of change", self.last_modified, found.last_modified))
+        for name, old, new in pairs:
+            if old is not None and new is not None and old != new:
+                return f"its {name} was {old} and is {new}"
+        return None
+
+
+def _strong(etag: str) -> str:
+    return etag.removeprefix("W/")
