@@ -371,3 +371,28 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
         virtual_flac.read_index(f"https://me:{SECRET}@example.com/a.flac")
     assert SECRET not in str(error.value)
     assert "https://example.com/a.flac" in str(error.value)
+
+
+# --- References, read by stores that are not ours -------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reference(folder: Path, server: FaultyServer) -> Path:
+    server.heal()
+    url = urls(server)[BAD]
+    vds = ours_virtual(url, virtual_flac.registry_for(url, **OPTIONS))
+    virtual_flac.write_kerchunk(vds, folder / "reference.json")
+    return folder / "reference.json"
+
+
+@pytest.mark.parametrize("fault", ["401", "403", "404", "500", "503", "cut", "short", "flip"])
+def test_references_never_give_fill_values_for_what_is_not_there(
+    server: FaultyServer, reference: Path, fault: str
+) -> None:
+    # zarr-python takes a chunk that a store calls absent for one full of fill values.
+    ours = xr.open_dataset(str(reference), engine="kerchunk", mask_and_scale=False)
+    server.fail(fault)
+    found = outcome(lambda: ours.band_data[:, :, :].to_numpy())
+    assert isinstance(found, Exception)
+    server.heal()
+    np.testing.assert_array_equal(ours.band_data[0], CUBE[BAD])
