@@ -66,7 +66,7 @@ class Reader:
 
 def readers(cube: Cube) -> dict[str, Reader]:
     """Those whose packages are installed, after writing the references they need."""
-    lazy: dict[str, Callable[[Chunks], Any]] = {
+    lazy: dict[str, Callable[[Any], Any]] = {
         "FLAC, kerchunk": partial(_kerchunk, _flac_references(cube, "flac.json")),
         "FLAC, Icechunk": partial(_icechunk, cube, _flac_references(cube, "flac.icechunk")),
         "FLAC, files": partial(_engine, cube),
@@ -78,7 +78,10 @@ def readers(cube: Cube) -> dict[str, Reader]:
         json, folder = _tiff_references(cube)
         lazy["COG, virtual-tiff, kerchunk"] = partial(_kerchunk, json)
         lazy["COG, virtual-tiff, Icechunk"] = partial(_icechunk, cube, folder)
-    found = {name: _lazy(opened, cube) for name, opened in lazy.items()}
+    found = {
+        name: _lazy(opened, cube, dask_window=not name.endswith(("kerchunk", "Icechunk")))
+        for name, opened in lazy.items()
+    }
     if find_spec("async_geotiff"):
         found["COG, async-geotiff"] = Reader(
             lambda window: asyncio.run(_async_geotiff(cube, window)),
@@ -87,11 +90,14 @@ def readers(cube: Cube) -> dict[str, Reader]:
     return found
 
 
-def _lazy(opened: Callable[[Chunks], Any], cube: Cube) -> Reader:
-    """A reader of an xarray (time, y, x) with dask: by tiles, and for the mean by rows of tiles."""
+def _lazy(opened: Callable[[Chunks | None], Any], cube: Cube, *, dask_window: bool) -> Reader:
+    """A reader of an xarray (time, y, x), for the mean by dask in rows of tiles.
+
+    A window needs no dask where the reader itself asks for many chunks at once, as Zarr does.
+    """
 
     def window(part: Window) -> Pixels:
-        with opened({"y": cube.tile, "x": cube.tile}) as data:
+        with opened({"y": cube.tile, "x": cube.tile} if dask_window else None) as data:
             values: Pixels = data.isel(y=part[0], x=part[1]).to_numpy()
         return values
 
@@ -153,20 +159,20 @@ def _data(dataset: xr.Dataset) -> xr.DataArray:
 
 
 @contextmanager
-def _kerchunk(path: Path, chunks: Chunks) -> Iterator[xr.DataArray]:
+def _kerchunk(path: Path, chunks: Chunks | None) -> Iterator[xr.DataArray]:
     # fsspec keeps what it has opened, references and all; a new user has nothing.
     fsspec.get_filesystem_class("reference").clear_instance_cache()
     zarr_format = 3 if "/zarr.json" in path.read_text() else 2
     store = kerchunk.utils.refs_as_store(str(path))  # as xarray's engine `kerchunk`, of format 2
     with xr.open_zarr(
         store, consolidated=False, zarr_format=zarr_format,
-        chunks={"time": 1, **chunks}, mask_and_scale=False,
+        chunks=chunks and {"time": 1, **chunks}, mask_and_scale=False,
     ) as dataset:  # fmt: skip
         yield _data(dataset)
 
 
 @contextmanager
-def _icechunk(cube: Cube, path: Path, chunks: Chunks) -> Iterator[xr.DataArray]:
+def _icechunk(cube: Cube, path: Path, chunks: Chunks | None) -> Iterator[xr.DataArray]:
     import icechunk
 
     access = icechunk.containers_credentials({f"{cube.url}/": icechunk.Credentials.HttpAccess()})
@@ -175,7 +181,11 @@ def _icechunk(cube: Cube, path: Path, chunks: Chunks) -> Iterator[xr.DataArray]:
     )
     store = repository.readonly_session("main").store
     with xr.open_zarr(
-        store, consolidated=False, zarr_format=3, chunks={"time": 1, **chunks}, mask_and_scale=False
+        store,
+        consolidated=False,
+        zarr_format=3,
+        chunks=chunks and {"time": 1, **chunks},
+        mask_and_scale=False,
     ) as dataset:
         yield _data(dataset)
 
