@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
+import sys
 import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -184,6 +186,9 @@ def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         pytest.importorskip("lithops")
         monkeypatch.setenv("LITHOPS_BACKEND", "localhost")
         monkeypatch.setenv("LITHOPS_STORAGE", "localhost")
+        # It starts "python3", whichever that is; without our packages it would wait for ever.
+        folder = Path(sys.executable).parent
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     flacs = [write(tmp_path, date, scene(number)) for number, date in enumerate(sorted(DATES))]
     bad = tmp_path / "2026-08-01.flac"
     bad.write_bytes(b"no raster")
