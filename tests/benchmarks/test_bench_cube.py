@@ -29,7 +29,7 @@ TILE = 512
 LATENCY = 30.0
 WINDOW = (slice(620, 876), slice(1100, 1356))
 """256 x 256 pixels inside one tile."""
-ROUNDS = {"window": 5, "mean": 1}
+ROUNDS = {"window": 5, "mean": 3}
 BASE = "COG, async-geotiff"
 PICTURE = Path(__file__).parents[2] / "build" / "bench_cube.png"
 
