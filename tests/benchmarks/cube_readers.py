@@ -93,7 +93,8 @@ def readers(cube: Cube) -> dict[str, Reader]:
 def _lazy(opened: Callable[[Chunks | None], Any], cube: Cube, *, dask_window: bool) -> Reader:
     """A reader of an xarray (time, y, x), for the mean by dask in rows of tiles.
 
-    A window needs no dask where the reader itself asks for many chunks at once, as Zarr does.
+    A window needs no dask where the reader itself asks for many chunks at once, as Zarr does. For
+    a mean dask costs more time than decoding, but holds no more than it needs at a time.
     """
 
     def window(part: Window) -> Pixels:
