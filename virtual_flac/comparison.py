@@ -112,7 +112,7 @@ def compare(
     a, b : str or path
         Paths or URLs.
     registry : ObjectStoreRegistry, optional
-        Stores to read FLAC rasters with; made by `registry_for` when not given.
+        Stores to read with; made by `registry_for` when not given.
     workers : int, optional
         Threads that decode; one per core by default.
     progress : callable, optional

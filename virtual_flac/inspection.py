@@ -120,7 +120,7 @@ def info(
     source : str or path
         Path or URL.
     registry : ObjectStoreRegistry, optional
-        Stores to read FLAC files with; made by `registry_for` when not given.
+        Stores to read with; made by `registry_for` when not given.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def info(
     (dtype('int16'), ((10980, 10980), (5490, 5490)), 1)
     """
     if not is_flac(source, registry):
-        return _gdal_report(source)
+        return _gdal_report(source, registry)
     url = to_url(source)
     meter = MeteredRegistry(registry or registry_for(url))
     head, version = FileReader(url, meter).head(PREFIX_BYTES)
@@ -221,11 +221,13 @@ def _flac_report(
     )
 
 
-def _gdal_report(source: str | os.PathLike[str]) -> FileReport:
+def _gdal_report(
+    source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None
+) -> FileReport:
     from .geotiff.source import opened_gdal
 
     name = os.fspath(source)
-    with opened_gdal(source) as raster:
+    with opened_gdal(source, registry) as raster:
         tall, wide = raster.block_shape
         grids = [TileGrid(height, width, tall, wide) for width, height in raster.sizes]
         planes = 1 if raster.by_pixel else raster.info.count
@@ -238,16 +240,16 @@ def _gdal_report(source: str | os.PathLike[str]) -> FileReport:
             interleave="pixel" if raster.by_pixel else "band",
             masked_bands=raster.masked_bands,
             tile_count=sum(grid.rows * grid.cols for grid in grids) * planes,
-            file_bytes=_size_of(name),
+            file_bytes=_size_of(name, registry),
         )
 
 
-def _size_of(name: str) -> int | None:
+def _size_of(name: str, registry: ObjectStoreRegistry[Any] | None) -> int | None:
     """Bytes of a file; None for what only GDAL understands."""
     if "://" not in name:
         return Path(name).stat().st_size if Path(name).is_file() else None
     try:
-        return FileReader(to_url(name), registry_for(name)).head(1)[1].size
+        return FileReader(to_url(name), registry or registry_for(name)).head(1)[1].size
     except SourceError:
         return None
 

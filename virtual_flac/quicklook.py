@@ -100,7 +100,7 @@ def preview(
     overwrite : bool
         Replace `target` when it exists.
     registry : ObjectStoreRegistry, optional
-        Stores to read a FLAC raster with.
+        Stores to read with; made by `registry_for` when not given.
     workers : int, optional
         Threads that decode; one per core by default.
     progress : callable, optional

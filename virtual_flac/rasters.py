@@ -23,7 +23,7 @@ def open_raster(
     source : str or path
         Path or URL.
     registry : ObjectStoreRegistry, optional
-        Stores for FLAC rasters; GDAL reads with what the environment says.
+        Stores to read with; GDAL is told what they have been told.
     workers : int, optional
         Threads that decode FLAC; one per core by default.
 
@@ -37,4 +37,4 @@ def open_raster(
     # FLAC rasters are read without GDAL, which need not be installed.
     from .geotiff.source import opened_gdal
 
-    return opened_gdal(source)
+    return opened_gdal(source, registry)

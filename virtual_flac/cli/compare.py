@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .console import BAD_DATA, clear_errors, print_json, print_table, progress_bar
+from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
@@ -36,8 +37,10 @@ def compare(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; one per core by default.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compare two rasters: pixels, metadata and overviews.
 
@@ -53,7 +56,8 @@ def compare(
 
         if export is not None:
             check_target(export, overwrite=force)
-        found = compare_rasters(a, b, workers=workers, progress=progress)
+        registry = registry_of([a, b], store_option, anonymous)
+        found = compare_rasters(a, b, registry=registry, workers=workers, progress=progress)
         if export is not None:
             with replacing(export, overwrite=force) as file:
                 file.write(json.dumps(found.to_dict(), indent=2, allow_nan=False).encode())

@@ -146,7 +146,9 @@ def convert(
 
     [b]virtual-flac convert dem.flac -o theirs.flac --to flac-raster --bands 1[/b]
     """
-    from_flac = _is_flac(source)
+    with clear_errors():
+        registry = registry_of(source, store_option, anonymous)
+        from_flac = _is_flac(source, registry)
     output = output or _default_output(source, kind, from_flac=from_flac)
     forward = _is_to_flac(source, output, kind, from_flac=from_flac)
     if spatial and forward:
@@ -176,8 +178,9 @@ def convert(
         from ..geotiff import write_flac, write_geotiff
 
         write = write_flac if forward else write_geotiff
-        options["registry"] = registry_of(source, store_option, anonymous)
-        index = write(source, output, overwrite=force, progress=progress, **options)
+        index = write(
+            source, output, overwrite=force, progress=progress, registry=registry, **options
+        )
     seconds = time.perf_counter() - start
     result = _result(index, source, output, seconds, forward=forward)
     if as_json:
@@ -215,11 +218,10 @@ def _is_to_flac(source: str, output: Path, kind: _Kind | None, *, from_flac: boo
     return forward
 
 
-def _is_flac(source: str) -> bool:
-    with clear_errors():
-        from ..raster_source import is_flac
+def _is_flac(source: str, registry: Any) -> bool:
+    from ..raster_source import is_flac
 
-        return is_flac(source)
+    return is_flac(source, registry)
 
 
 def _refuse(options: dict[str, Any], forward: bool) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from . import pictures
 from .console import clear_errors, parse_numbers, print_json, print_table, progress_bar
+from .options import Anonymous, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..quicklook import Preview
@@ -51,10 +52,12 @@ def preview(
     terminal: Annotated[
         _Terminal, typer.Option(help="How to show it in the terminal.")
     ] = _Terminal.auto,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was done as JSON; needs -o.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show a raster, from the smallest overview that serves.
 
@@ -77,6 +80,7 @@ def preview(
             source, output, size=size, cmap=cmap, overwrite=force, progress=progress,
             bands=parse_numbers(bands, "bands") if bands else None,
             percentiles=(percentiles[0], percentiles[1]),
+            registry=registry_of(source, store_option, anonymous),
         )  # fmt: skip
     if shown:
         _show(picture, terminal)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .console import BAD_DATA, clear_errors, print_json, print_table, progress_bar, size_text
+from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..verification import TileFinding, Verification
@@ -26,8 +27,10 @@ def verify(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; one per core by default.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check every byte of a FLAC raster and name each damaged tile.
 
@@ -40,7 +43,8 @@ def verify(
     with clear_errors(), progress_bar("Checking", quiet=quiet or as_json) as progress:
         from ..verification import verify as check
 
-        report = check(source, workers=workers, progress=progress)
+        registry = registry_of(source, store_option, anonymous)
+        report = check(source, registry=registry, workers=workers, progress=progress)
     if as_json:
         print_json(report.to_dict())
     elif not quiet:

@@ -138,7 +138,7 @@ def extract(
     overwrite : bool
         Replace `target` when it exists; it stays until the new file is complete.
     registry : ObjectStoreRegistry, optional
-        Stores to read FLAC rasters with; made by `registry_for` when not given.
+        Stores to read with; made by `registry_for` when not given.
     workers : int, optional
         Threads that decode and compress; one per core by default.
     progress : callable, optional

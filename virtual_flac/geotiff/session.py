@@ -16,9 +16,10 @@ import rasterio
 
 # Some functions of rasterio let GDAL's own errors through, which have no public name.
 from rasterio._err import CPLE_BaseError
-from rasterio.env import get_gdal_config, set_gdal_config
+from rasterio.env import get_gdal_config, hasenv, set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
+from rasterio.session import DummySession
 
 from ..errors import SourceError, SourceNotFoundError
 
@@ -31,6 +32,9 @@ type Source = str | os.PathLike[str] | DatasetReader
 @contextlib.contextmanager
 def gdal_session(cache_bytes: int = CACHE_BYTES, **options: Any) -> Iterator[None]:
     """GDAL settings for the block, with a small block cache, whose size is the process's."""
+    if hasenv():
+        # rasterio would put the environment's credentials over those of the block around.
+        options.setdefault("session", DummySession())
     with rasterio.Env(**options):
         before = get_gdal_config("GDAL_CACHEMAX")
         set_gdal_config("GDAL_CACHEMAX", cache_bytes)

@@ -6,16 +6,17 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
+from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from ..grid import Window
 from .describe import describe, masked_bands
 from .overviews import overview_count
+from .remote import remote_settings
 from .session import gdal_session, naming, open_level
 
 
@@ -76,38 +77,29 @@ class GdalSource:
 
 
 @contextlib.contextmanager
-def opened_gdal(source: str | os.PathLike[str]) -> Iterator[GdalSource]:
+def opened_gdal(
+    source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
+) -> Iterator[GdalSource]:
     """A raster that GDAL reads, for the block.
+
+    Parameters
+    ----------
+    source : str or path
+    registry : ObjectStoreRegistry, optional
+        GDAL is told what its store for `source` has been told.
 
     Raises
     ------
     SourceError
-        When GDAL cannot open it.
+        When GDAL cannot open it, or has nothing like an option of the store.
     RasterError, UnsupportedDtypeError
         When its bands differ in dtype or nodata, or are complex.
     """
     name = os.fspath(source)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(gdal_session(**_settings(name)))
+        stack.enter_context(gdal_session(**remote_settings(name, registry)))
         stack.enter_context(naming(name))
         levels = [stack.enter_context(open_level(name, "r", 0))]
         for level in range(1, overview_count(levels[0]) + 1):
             levels.append(stack.enter_context(open_level(name, "r", level)))
         yield GdalSource(levels)
-
-
-def _settings(name: str) -> dict[str, Any]:
-    """GDAL's words for what the environment tells obstore."""
-    if "://" not in name:
-        return {}
-    settings: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
-    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or "")
-    if endpoint.netloc:
-        settings |= {
-            "AWS_S3_ENDPOINT": endpoint.netloc,
-            "AWS_HTTPS": "NO" if endpoint.scheme == "http" else "YES",
-            "AWS_VIRTUAL_HOSTING": "FALSE",
-        }
-    if os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("true", "1", "yes"):
-        settings["AWS_NO_SIGN_REQUEST"] = "YES"
-    return settings

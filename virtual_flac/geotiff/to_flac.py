@@ -24,6 +24,7 @@ from .blocks import ReadPlan
 from .describe import Mask, check_bands, describe
 from .flac_to_flac import flac_to_flac, warn_of_loss
 from .overviews import Overviews, overview_count, overview_datasets, pack_tags
+from .remote import remote_settings
 from .session import CACHE_BYTES, Source, gdal_session, naming, opened
 
 
@@ -87,7 +88,7 @@ def write_flac(
         one band of integers whose values fit 16 bits, no overviews, little metadata. A
         `UserWarning` says what is lost.
     registry : ObjectStoreRegistry, optional
-        Stores to read a FLAC raster with; made by `registry_for` when not given.
+        Stores to read a path or URL with; made by `registry_for` when not given.
 
     Returns
     -------
@@ -133,7 +134,9 @@ def write_flac(
             registry=registry,
             progress=progress,
         )
-    with gdal_session(), opened(source) as dataset, naming(dataset.name):
+    by_name = isinstance(source, str | os.PathLike)
+    remote = remote_settings(os.fspath(source), registry) if by_name else {}
+    with gdal_session(**remote), opened(source) as dataset, naming(dataset.name):
         indexes = check_bands(dataset, bands)
         raster = describe(dataset, bands=indexes, mask=mask)
         if layout == "flac-raster":
