@@ -38,7 +38,7 @@ LAYERS = [
     "layouts.flac_raster_pack",
     "layouts.*",
     "layouts",
-    "frames merging writer",
+    "frames merging writer stream_md5",
     "source manifest",
     "parser tiles lookup geotiff.session geotiff.remote geotiff.describe geotiff.blocks",
     "geotiff.vrt",

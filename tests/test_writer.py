@@ -226,7 +226,7 @@ def test_targets_that_cannot_be(tmp_path):
     raster, _ = make()
     with pytest.raises(FileNotFoundError, match="no such folder"):
         FlacWriter(tmp_path / "no" / "x.flac", raster)
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(TargetExistsError, match="is a folder"):
         FlacWriter(tmp_path, raster)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from .errors import TargetExistsError
+from .errors import TargetExistsError, TargetFolderError
 
 COPY_BYTES = 8 << 20
 
@@ -21,16 +21,28 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     Raises
     ------
     TargetExistsError
-        When `target` exists and `overwrite` is false.
-    FileNotFoundError, IsADirectoryError
-        When its folder does not exist, or it is a folder itself.
+        When `target` exists and `overwrite` is false, or is a folder.
+    TargetFolderError
+        When its folder does not exist.
     """
     if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target.parent}: no such folder. Create it first.")
+        raise TargetFolderError(f"{target.parent}: no such folder. Create it first.")
     if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
+        raise TargetExistsError(f"{target} is a folder, expected the name of a file")
     if not overwrite and target.exists():
         raise TargetExistsError(f"{target} exists. Replace it with --force (overwrite=True).")
+
+
+@contextlib.contextmanager
+def naming_target(target: Path) -> Iterator[None]:
+    """Let errors of the file system name the target, not the temporary file on its way there."""
+    try:
+        yield
+    except OSError as error:
+        name = os.path.basename(os.fsdecode(error.filename or ""))
+        if error.errno is None or not name.startswith(_prefix(target)):
+            raise
+        raise type(error)(error.errno, error.strerror, os.fspath(target)) from error
 
 
 @contextlib.contextmanager
@@ -41,18 +53,20 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     the process is killed.
     """
     temporary = temporary_name(target)
-    try:
-        file, nameless = _open_new(temporary)
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if nameless:
-                _give_first_name(file, temporary)
-        give_name(temporary, target, overwrite=overwrite)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with naming_target(target):
+        try:
+            file, nameless = _open_new(temporary)
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                if nameless:
+                    _give_first_name(file, temporary)
+            give_name(temporary, target, overwrite=overwrite)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager
@@ -60,7 +74,8 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     """A folder beside `target` that is gone at the end, whenever that comes."""
     folder = temporary_name(target)
     try:
-        folder.mkdir()
+        with naming_target(target):
+            folder.mkdir()
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,13 +83,18 @@ def temporary_folder(target: Path) -> Iterator[Path]:
 
 def temporary_name(target: Path) -> Path:
     """An unused name beside `target`."""
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    return target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}.part")
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:100]}."
 
 
 def give_name(temporary: Path, target: Path, *, overwrite: bool) -> None:
     """Rename a complete file to `target`, in one step."""
     check_target(target, overwrite=overwrite)
-    os.replace(temporary, target)
+    with naming_target(target):
+        os.replace(temporary, target)
 
 
 def copy_bytes(source: IO[bytes], target: IO[bytes], start: int, length: int) -> None:

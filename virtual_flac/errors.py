@@ -18,7 +18,8 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     ├── RasterError (ValueError)              a raster that cannot be written without loss
     ├── SelectionError (ValueError)           a band, overview or option that the file does not have
     ├── MismatchError (ValueError)            rasters that do not fit together
-    └── TargetExistsError (FileExistsError)   a file that would be overwritten
+    ├── TargetExistsError (FileExistsError)   a file that would be overwritten
+    └── TargetFolderError (FileNotFoundError) a file that would be written where there is no folder
 """
 
 import contextlib
@@ -48,6 +49,7 @@ __all__ = [
     "SourceNotFoundError",
     "SourcePermissionError",
     "TargetExistsError",
+    "TargetFolderError",
     "UnknownLayoutError",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
@@ -101,6 +103,10 @@ class TargetExistsError(FlacError, FileExistsError):
 
 class DestroyedPixelsWarning(UserWarning):
     """The program that wrote the file had destroyed the pixels; nothing can bring them back."""
+
+
+class TargetFolderError(FlacError, FileNotFoundError):
+    """The folder that the target should be written to does not exist."""
 
 
 class NeedBytes(Exception):

@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
@@ -239,6 +240,8 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
     What obstore says below its first line shows the server's answer, which may repeat credentials.
     """
     where = f"{url}: {what}" if what else url
+    if url.startswith("file://") and Path(url.removeprefix("file://")).is_dir():
+        return SourceError(f"{url} is a folder, expected a file")
     if isinstance(error, FileNotFoundError):
         return SourceNotFoundError(f"{where}: no such file or object")
     if isinstance(error, PermissionError) or type(error).__name__ in (

@@ -121,7 +121,7 @@ class Level:
     checksums: U32Array | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class TileIndex:
     """A raster and the place of its tiles in the file.
 
@@ -177,6 +177,15 @@ class TileIndex:
                         f"{grid.tile_width} x {grid.tile_height} needs {expected} {name}, "
                         f"found {found}"
                     )
+
+    def __repr__(self) -> str:
+        raster = self.raster
+        height, width = self.tile_shape
+        return (
+            f"<TileIndex {self.layout!r}: {raster.width} x {raster.height} x {raster.count} "
+            f"{raster.dtype.name}, {len(self.levels)} levels, {self.tile_count} tiles of {width} x "
+            f"{height} by {self.interleave}>"
+        )
 
     def chunk_shape(self, level: int) -> tuple[int, int, int]:
         """Shape (band, y, x) of a tile of one level, never larger than the level itself."""

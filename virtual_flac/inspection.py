@@ -52,6 +52,8 @@ class FileReport:
         have such.
     tile_count, tile_bytes : int or None
         Of all levels; None where only the rest of the file would tell.
+    note : str or None
+        What the program that wrote the file has lost of the pixels; None where nothing is known.
     stream : FlacInfo or None
         Of a file that is one FLAC stream.
     file_bytes : int or None
@@ -68,6 +70,7 @@ class FileReport:
     masked_bands: tuple[int, ...] = ()
     tile_count: int | None = None
     tile_bytes: int | None = None
+    note: str | None = None
     stream: FlacInfo | None = None
     file_bytes: int | None = None
     requests: int | None = None
@@ -101,6 +104,7 @@ class FileReport:
             "masked_bands": list(self.masked_bands),
             "tile_count": self.tile_count,
             "tile_bytes": self.tile_bytes,
+            "note": self.note,
             "stream": None if self.stream is None else _stream_json(self.stream),
             "file_bytes": self.file_bytes,
             "pixel_bytes": self.pixel_bytes,
@@ -205,6 +209,7 @@ def _flac_report(
             interleave=parsed.interleave,
             tile_count=parsed.tile_count,
             tile_bytes=sum(int(level.lengths.sum()) for level in parsed.levels),
+            note=parsed.loss_note,
             stream=stream,
             **costs,
         )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from .cube import Skipped, stack
-from .errors import SelectionError, SourceNotFoundError, TargetExistsError
+from .errors import SelectionError, SourceNotFoundError, TargetExistsError, TargetFolderError
 from .levels import FULL_RESOLUTION
 from .parser import FLACParser
 from .provenance import record_sources, recorded_sources
@@ -113,7 +113,7 @@ def check_reference_target(
         When its suffix is not known, or what writes it is not installed.
     TargetExistsError
         When it exists and `overwrite` is false.
-    FileNotFoundError
+    TargetFolderError
         When its folder does not exist.
     """
     path = Path(target)
@@ -126,7 +126,7 @@ def check_reference_target(
     if module is not None and find_spec(module) is None:
         raise SelectionError(f'{kind} needs {module}; install "virtual-flac[{extra}]"')
     if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder. Create it first.")
+        raise TargetFolderError(f"{path.parent}: no such folder. Create it first.")
     if append:
         if path.suffix != ".icechunk":
             raise SelectionError(f"{path}: only to Icechunk repositories can be appended")

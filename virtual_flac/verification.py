@@ -24,6 +24,7 @@ from .index import TileIndex
 from .ranges import MergedRange, merge_ranges
 from .source import read_index
 from .stores import registry_for, to_url
+from .stream_md5 import stream_md5_agrees
 from .tiles import decode_at
 from .writer import available_cores
 
@@ -114,6 +115,9 @@ class Verification:
         Tiles that flac-raster's map cannot give back exactly. The file is as it was written.
     unclaimed : tuple of (start, end)
         Bytes that belong neither to the head nor to a tile.
+    stream_md5 : bool or None
+        Of a file that is one stream: whether its samples have the MD5 that it says; None where it
+        says none, and where tiles are damaged anyway.
     """
 
     source: str
@@ -127,11 +131,12 @@ class Verification:
     faults: tuple[TileFinding, ...]
     losses: tuple[TileFinding, ...]
     unclaimed: tuple[tuple[int, int], ...]
+    stream_md5: bool | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the file is as it was written: no damaged tile, no byte of unknown use."""
-        return not self.faults and not self.unclaimed
+        return not self.faults and not self.unclaimed and self.stream_md5 is not False
 
     def to_dict(self) -> dict[str, Any]:
         """The findings as JSON values."""
@@ -147,7 +152,8 @@ def verify(
 ) -> Verification:
     """Check a whole FLAC raster, and go on behind the first fault.
 
-    Reads every byte once, in large pieces. Checks each tile as `check_tile` does, the overviews'
+    Reads every byte once, in large pieces; a file that is one stream with an MD5 of all samples
+    once more, to check that. Checks each tile as `check_tile` does, the overviews'
     too, and that no byte lies outside the head and the tiles.
 
     Parameters
@@ -212,6 +218,9 @@ def verify(
             done += piece.length
             if progress:
                 progress(done, total)
+    stream_md5 = None
+    if index.stream is not None and index.file_size is not None and not faults:
+        stream_md5 = stream_md5_agrees(file, min(offsets), index.file_size, progress)
     return Verification(
         source=str(source),
         layout=index.layout,
@@ -226,6 +235,7 @@ def verify(
         faults=tuple(finding for _, finding in sorted(faults, key=lambda item: item[0])),
         losses=tuple(finding for _, finding in sorted(losses, key=lambda item: item[0])),
         unclaimed=tuple(_unclaimed(file, index, offsets, lengths)),
+        stream_md5=stream_md5,
     )
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from zarr_flac import TileSpec, decode_tile, encode_tile
 
-from .atomic import check_target, copy_bytes, replacing
+from .atomic import check_target, copy_bytes, naming_target, replacing, temporary_name
 from .errors import FlacError, LossyTileError, RasterError, SelectionError
 from .grid import TileGrid, Window
 from .index import Interleave, Level, RasterInfo, TileIndex, U32Array, U64Array
@@ -199,7 +199,12 @@ class FlacWriter:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            self._spool = stack.enter_context(tempfile.TemporaryFile(dir=self._target.parent))
+            with naming_target(self._target):
+                self._spool = stack.enter_context(
+                    tempfile.TemporaryFile(
+                        dir=self._target.parent, prefix=temporary_name(self._target).name
+                    )
+                )
             self._pool = ThreadPoolExecutor(self._options.threads, thread_name_prefix="encode")
             # Waits for tiles that are being encoded, drops those that are not yet.
             stack.callback(self._pool.shutdown, cancel_futures=True)

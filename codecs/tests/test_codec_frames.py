@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numcodecs.registry import get_codec
 
+import zarr_flac
 from zarr_flac import (
     ConfigurationError,
     CorruptFlacError,
@@ -291,3 +292,24 @@ def test_tiles_of_rasters_with_one_kind_of_edge():
     assert (
         decode_tile(unsized(np.zeros((1, 8, 8), "int32")), replace(spec, edge_shape=None)) == 128
     ).all()
+
+
+def test_frames_from_the_middle_of_a_stream():
+    samples = np.random.default_rng(5).integers(-99, 99, (1, 5000)).astype(np.int32)
+    stream = zarr_flac.encode_tile(
+        samples[:, None].astype("int16"), zarr_flac.TileSpec(block_size=256)
+    )
+    info = zarr_flac.read_info(stream)
+    frames = list(zarr_flac.iter_frames(stream))
+    part = replace(info.streaminfo, total_samples=0, md5=bytes(16))
+    for first, last in ((0, 3), (4, 5), (7, len(frames))):
+        data = stream[frames[first].offset : frames[last - 1].offset + frames[last - 1].length]
+        number = zarr_flac.read_frame_header(data).number
+        found = zarr_flac.decode(data, streaminfo=part, first_number=number)
+        start = frames[first].first_sample
+        np.testing.assert_array_equal(
+            found, zarr_flac.decode(stream)[:, start : start + found.shape[1]]
+        )
+        assert found.shape[1] == sum(frame.block_size for frame in frames[first:last])
+    with pytest.raises(zarr_flac.CorruptFlacError, match="misplaced frame"):
+        zarr_flac.decode(data, streaminfo=part)

@@ -78,6 +78,7 @@ def decode(
     out: Int32Array | None = None,
     *,
     streaminfo: StreamInfo | None = None,
+    first_number: int = 0,
     verify_md5: bool = False,
 ) -> Int32Array:
     """Decode a FLAC stream to its samples.
@@ -97,6 +98,9 @@ def decode(
         rubbish after an error.
     streaminfo
         When given, `buffer` holds frames alone, without a head, that these facts belong to.
+    first_number
+        With `streaminfo`, for frames from the middle of a stream: the number that the first one's
+        header has (`read_frame_header`).
     verify_md5
         Check the MD5 in STREAMINFO, too. It is checked anyway where only STREAMINFO tells the
         depth.
@@ -120,7 +124,7 @@ def decode(
             "C-contiguous, of shape (channel, sample)."
         )
     if streaminfo is not None:
-        return _decode_strictly(buffer, Head(streaminfo), out, verify_md5)
+        return _decode_strictly(buffer, Head(streaminfo), out, verify_md5, first_number)
     try:
         return _decode_strictly(buffer, parse_head(buffer), out, verify_md5)
     except (CorruptFlacError, UnsupportedFlacError):
@@ -131,16 +135,20 @@ def decode(
 
 
 def _decode_strictly(
-    buffer: Buffer, head: Head, out: Int32Array | None, verify_md5: bool
+    buffer: Buffer,
+    head: Head,
+    out: Int32Array | None,
+    verify_md5: bool,
+    first_number: int = 0,
 ) -> Int32Array:
     info = head.streaminfo
     if out is None:
         total = info.total_samples
         if not total:
-            total = int(_frames(buffer, head)["block_size"].sum())
+            total = int(_frames(buffer, head, first_number)["block_size"].sum())
         backend.check_sizes(memoryview(buffer).nbytes, head, info.channels, total)
         out = np.empty((info.channels, total), np.int32)
-    end = backend.decode(buffer, head, out)
+    end = backend.decode(buffer, head, out, first_number)
     if verify_md5:
         backend.check_md5(head, out)
     if info.total_samples and backend.goes_on(buffer, end):
@@ -239,6 +247,7 @@ class FrameScanner:
         return self._scan.next(b"", last=True)
 
 
-def _frames(buffer: Buffer, head: Head) -> npt.NDArray[Any]:
+def _frames(buffer: Buffer, head: Head, first_number: int = 0) -> npt.NDArray[Any]:
     frames = memoryview(buffer).cast("B")[head.frames_offset :]
-    return backend.Scan(head.streaminfo, head.frames_offset).next(frames, last=True)
+    scan = backend.Scan(head.streaminfo, head.frames_offset, first_number)
+    return scan.next(frames, last=True)

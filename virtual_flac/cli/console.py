@@ -28,7 +28,15 @@ BAD_DATA = 1
 def clear_errors() -> Iterator[None]:
     """Turn errors that are no bugs into one line and an exit code; show warnings as such lines."""
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        told: set[str] = set()
+
+        def show(message: Warning | str, *_: Any, **__: Any) -> None:
+            # Several files, or reads of one, may have the same to say.
+            if str(message) not in told:
+                told.add(str(message))
+                typer.echo(f"Warning: {message}", err=True)
+
+        warnings.showwarning = show
         try:
             yield
         except (SelectionError, TargetExistsError) as error:
@@ -40,10 +48,6 @@ def clear_errors() -> Iterator[None]:
 def _fail(error: Exception, code: int) -> None:
     typer.echo(f"Error: {error}", err=True)
     raise typer.Exit(code) from error
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    typer.echo(f"Warning: {message}", err=True)
 
 
 @contextlib.contextmanager
@@ -83,6 +87,11 @@ def size_text(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def ratio_text(ratio: float) -> str:
+    """How much smaller, or larger, a file is than its pixels."""
+    return f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
 
 
 def parse_numbers(text: str, name: str) -> list[int]:

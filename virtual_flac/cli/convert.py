@@ -15,6 +15,7 @@ from .console import (
     print_json,
     print_table,
     progress_bar,
+    ratio_text,
     size_text,
 )
 from .options import Anonymous, StoreOptions, registry_of
@@ -279,6 +280,6 @@ def _summary(result: dict[str, Any]) -> dict[str, str]:
         "overviews": overviews or "none",
         "tiles": f"{result['tiles']} of {tile}, by {result['interleave']}",
         "pixels": size_text(result["pixel_bytes"]),
-        "file": f"{size_text(result['target_bytes'])}, {result['ratio']:.2f} times smaller",
+        "file": f"{size_text(result['target_bytes'])}, {ratio_text(result['ratio'])}",
         "time": f"{result['seconds']:.1f} s",
     }

@@ -54,6 +54,8 @@ def _show(report: FileReport, tags: bool) -> None:
     if report.raster is not None:
         reduced = ", ".join(f"{width} x {height}" for width, height in report.sizes[1:])
         rows["overviews"] = reduced or "none"
+    if report.note is not None:
+        rows["note"] = report.note
     if report.stream is not None:
         facts = report.stream.streaminfo
         rows["stream"] = (

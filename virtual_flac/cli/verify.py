@@ -51,12 +51,15 @@ def verify(
         _show(report)
     for fault in report.faults if quiet else ():
         typer.echo(f"Error: {source}: {fault}", err=True)
+    if quiet and report.stream_md5 is False:
+        typer.echo(f"Error: {source}: the MD5 of its samples is not the one it says", err=True)
     if not report.ok or (strict and report.losses):
         raise typer.Exit(BAD_DATA)
 
 
 def _show(report: Verification) -> None:
     covered = f"{report.with_checksum} by a checksum of all bytes, {report.with_md5} by an MD5"
+    md5 = report.stream_md5
     gaps = ", ".join(f"{start} to {end}" for start, end in report.unclaimed)
     print_table(
         report.source,
@@ -64,6 +67,7 @@ def _show(report: Verification) -> None:
             "layout": report.layout,
             "read": f"{size_text(report.bytes_read)} of {size_text(report.file_size)}",
             "tiles": f"{report.tiles}: {covered}",
+            **({} if md5 is None else {"MD5 of all samples": "agrees" if md5 else "differs"}),
             "damaged tiles": str(len(report.faults)),
             "bytes of no tile": gaps or "none",
             "lost by flac-raster": f"pixels in {len(report.losses)} tiles",

@@ -57,6 +57,9 @@ def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:
         try:
             return rasterio.open(name, mode, **options)
         except RasterioError as error:
+            if "://" not in str(name) and Path(name).is_dir():
+                # GDAL reads some folders; this is none of them.
+                raise SourceError(f"{name} is a folder, expected a file") from error
             missing = "://" not in str(name) and not Path(name).exists()
             kind = SourceNotFoundError if missing else SourceError
             raise kind(explain(error, str(name))) from error

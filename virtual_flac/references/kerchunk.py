@@ -15,7 +15,7 @@ from pathlib import Path
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 
-from ..errors import TargetExistsError
+from ..errors import SelectionError, TargetExistsError, TargetFolderError
 from .inline import inline_loaded
 
 
@@ -41,12 +41,16 @@ def write_kerchunk(
     ------
     TargetExistsError
         When the target exists and `overwrite` is false.
-    ValueError
+    TargetFolderError
+        When the folder of the target does not exist.
+    SelectionError
         When the ending of the target is neither.
     """
     path = Path(target)
     if path.suffix not in (".json", ".parquet", ".parq"):
-        raise ValueError(f"{path} ends in {path.suffix!r}; expected .json, .parquet or .parq")
+        raise SelectionError(f"{path} ends in {path.suffix!r}; expected .json, .parquet or .parq")
+    if not path.parent.is_dir():
+        raise TargetFolderError(f"{path.parent}: no such folder. Create it first.")
     if path.exists() and not overwrite:
         raise TargetExistsError(f"{path} exists; pass overwrite=True (--force) to replace it")
     virtual = inline_loaded(vds)

@@ -1,0 +1,80 @@
+"""The MD5 of all samples of a file that is one FLAC stream, in bounded memory.
+
+Knows the reader of files and the codec; must not know tiles or pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from zarr_flac import FrameScanner, StreamInfo, decode, read_frame_header, read_info
+
+from .fetch import FileReader
+
+Progress = Callable[[int, int], object]
+#: Bytes that are read at once.
+READ_BYTES = 8 << 20
+_NO_MD5 = bytes(16)
+
+
+def stream_md5_agrees(
+    file: FileReader, frames_offset: int, size: int, progress: Progress | None = None
+) -> bool | None:
+    """Whether the samples are those that STREAMINFO has the MD5 of; None where it has none.
+
+    Parameters
+    ----------
+    file : FileReader
+    frames_offset, size : int
+        Where the first frame begins and where the file ends, in bytes.
+    progress : callable, optional
+        Called with the bytes read and the bytes in all.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    CorruptFlacError
+        When a frame is damaged.
+    """
+    facts = read_info(file.get(0, frames_offset, "the head of the stream")).streaminfo
+    if facts.md5 == _NO_MD5:
+        return None
+    digest = hashlib.md5(usedforsecurity=False)
+    for samples in _samples(file, facts, frames_offset, size, progress):
+        # As FLAC has it: channels beside each other, little endian, in the fewest bytes.
+        wide = np.ascontiguousarray(samples.T, "<i4").view(np.uint8).reshape(-1, 4)
+        digest.update(np.ascontiguousarray(wide[:, : -(-facts.bits_per_sample // 8)]).data)
+    return digest.digest() == facts.md5
+
+
+def _samples(
+    file: FileReader, facts: StreamInfo, start: int, size: int, progress: Progress | None
+) -> Iterator[npt.NDArray[np.int32]]:
+    """Samples of whole frames, piece by piece; shape (channel, sample)."""
+    scanner = FrameScanner(facts, start)
+    # Of a part of the stream the whole's numbers do not hold.
+    part = replace(facts, total_samples=0, md5=_NO_MD5)
+    kept, first = b"", start
+    for begin in [*range(start, size, READ_BYTES), size]:
+        if begin < size:
+            end = min(begin + READ_BYTES, size)
+            piece = file.get(begin, end, f"bytes {begin} to {end}")
+            kept += piece
+            frames = scanner.feed(piece)
+            if progress:
+                progress(end - start, size - start)
+        else:
+            frames = scanner.close()
+        if len(frames):
+            end = int(frames["offset"][-1] + frames["length"][-1])
+            count = int(frames["block_size"].sum())
+            out = np.empty((facts.channels, count), np.int32)
+            whole = memoryview(kept)[: end - first]
+            number = read_frame_header(whole).number
+            yield decode(whole, out, streaminfo=part, first_number=number)
+            kept, first = kept[end - first :], end
