@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasters import NORTH_UP, make
+from typer.main import get_command
 from typer.testing import CliRunner
 from virtualizarr import open_virtual_dataset
 
@@ -23,6 +24,8 @@ from virtual_flac.errors import (
     TargetExistsError,
     TargetFolderError,
 )
+
+COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 
 
 def run(*words: Any) -> Any:
@@ -104,3 +107,30 @@ def test_larger_files_are_called_larger(tmp_path: Path):
     ) as target:  # fmt: skip
         target.write(np.zeros((1, 2, 2), "uint8"))
     assert "times larger" in run("convert", tmp_path / "dot.tif").stdout
+
+
+def test_the_help_groups_commands_and_shows_examples():
+    text = " ".join(run("--help").stdout.split())
+    order = [
+        "Convert", "convert", "extract", "Look", "info", "preview", "query", "spatial-info", "demo",
+        "Check", "verify", "compare", "Publish", "virtualize", "stack", "flac-raster's names",
+        "create-streaming", "extract-streaming", "extract-tile",
+    ]  # fmt: skip
+    at = 0
+    for name in order:
+        at = text.index(f" {name} ", at)
+    assert "virtual-flac convert dem.tif -o dem.flac" in text
+    for command in COMMANDS:
+        assert f"virtual-flac {command}" in run(command, "--help").stdout.partition("Arguments")[0]
+
+
+def test_commands_call_the_same_things_by_the_same_names():
+    """What reads URLs takes options of stores; every result comes as JSON if wanted."""
+    for name, command in COMMANDS.items():
+        options = {word for option in command.params for word in option.opts}
+        assert "--json" in options, name
+        if name != "demo":
+            assert {"--store-option", "--anonymous"} <= options, name
+        if "--output" in options:
+            assert "-o" in options, name
+        assert "--overwrite" not in options, name

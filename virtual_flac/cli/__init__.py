@@ -28,25 +28,27 @@ from .virtualize import virtualize
 
 app = typer.Typer(
     name="virtual-flac",
-    help="Lossless FLAC rasters as virtual Zarr.",
+    help="""Lossless FLAC rasters as virtual Zarr.
+
+    [b]virtual-flac convert dem.tif -o dem.flac[/b]
+
+    [b]virtual-flac info https://example.com/dem.flac[/b]
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command()(convert)
-app.command()(create_streaming)
-app.command()(virtualize)
-app.command()(stack)
-app.command()(compare)
-app.command()(preview)
-app.command()(verify)
-app.command()(info)
-app.command()(spatial_info)
-app.command()(query)
-app.command()(extract)
-app.command()(extract_streaming)
-app.command()(extract_tile)
-app.command()(demo)
+#: Panels of the help text, and commands, the most used first.
+_PANELS = {
+    "Convert": (convert, extract),
+    "Look": (info, preview, query, spatial_info, demo),
+    "Check": (verify, compare),
+    "Publish": (virtualize, stack),
+    "flac-raster's names": (create_streaming, extract_streaming, extract_tile),
+}
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
 
 
 def _show_version(wanted: bool) -> None:

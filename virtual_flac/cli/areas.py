@@ -55,7 +55,9 @@ Center = Annotated[
 ]
 Last = Annotated[bool, typer.Option("--last", help="The last tile.", rich_help_panel=_AREA)]
 Overview = Annotated[int, typer.Option(min=0, help="Take it from this overview: 1 is the largest.")]
-Bands = Annotated[str | None, typer.Option(help="Only these bands, in this order: 4,3,2.")]
+Bands = Annotated[
+    str | None, typer.Option(metavar="N,...", help="Only these bands, in this order: [b]4,3,2[/b].")
+]
 
 
 def selection_of(

@@ -18,7 +18,7 @@ from .console import (
     ratio_text,
     size_text,
 )
-from .options import Anonymous, StoreOptions, registry_of
+from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..index import TileIndex
@@ -99,7 +99,11 @@ def convert(
     ] = None,
     bands: Annotated[
         str | None,
-        typer.Option(help="Bands to keep, in this order: 4,3,2.", rich_help_panel=_TO_FLAC),
+        typer.Option(
+            metavar="N,...",
+            help="Only these bands, in this order: [b]4,3,2[/b].",
+            rich_help_panel=_TO_FLAC,
+        ),
     ] = None,
     resampling: Annotated[
         str | None,
@@ -133,11 +137,11 @@ def convert(
     ] = False,
     store_option: StoreOptions = None,
     anonymous: Anonymous = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say what is done, on standard error.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Convert GeoTIFF to FLAC and back, or FLAC to FLAC, without loss.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .convert import convert
+from .options import Anonymous, AsJson, Quiet, StoreOptions
 
 
 def create_streaming(
@@ -23,11 +24,16 @@ def create_streaming(
     compression: Annotated[
         int, typer.Option("--compression", "-c", min=0, max=8, help="FLAC level.")
     ] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; one per core by default.")
+    ] = None,
+    store_option: StoreOptions = None,
+    anonymous: Anonymous = False,
+    as_json: AsJson = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say what is done, on standard error.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """The same as [b]convert[/b] to FLAC, under flac-raster's name.
 
@@ -36,6 +42,7 @@ def create_streaming(
     if output is None:
         output = Path(source).with_name(f"{Path(source).stem}_streaming.flac")
     convert(
-        source, output, tile_size=tile_size, force=force, compression=compression,
+        source, output, tile_size=tile_size, force=force, compression=compression, workers=workers,
+        store_option=store_option, anonymous=anonymous,
         as_json=as_json, verbose=verbose, quiet=quiet,
     )  # fmt: skip

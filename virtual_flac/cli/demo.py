@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .console import BAD_DATA, clear_errors, print_json, size_text
+from .options import AsJson
 
 if TYPE_CHECKING:
     from ..demo import DemoResult
@@ -38,7 +39,7 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve the files afterwards, until Ctrl-C.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make, serve, open, compare and stack FLAC rasters, with nothing but this machine.
 

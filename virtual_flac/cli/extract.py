@@ -16,7 +16,6 @@ from .areas import (
     Last,
     Overview,
     PixelWindow,
-    Source,
     TileId,
     TilePlace,
     bands_of,
@@ -25,6 +24,9 @@ from .areas import (
 from .console import clear_errors, print_json, print_table, progress_bar, size_text
 from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
+Source = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="FLAC raster or GeoTIFF: path or URL.")
+]
 Output = Annotated[
     Path,
     typer.Option(

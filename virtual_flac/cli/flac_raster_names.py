@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .areas import Bbox, Center, Last, Source, TileId, selection_of
-from .extract import Force, Output, run_extract
+from .areas import Bbox, Center, Last, TileId, selection_of
+from .extract import Force, Output, Source, run_extract
 from .options import Anonymous, AsJson, Quiet, StoreOptions
 
 

@@ -43,7 +43,7 @@ def preview(
     ] = 512,
     bands: Annotated[
         str | None,
-        typer.Option(help="One band, or red, green and blue: [b]4,3,2[/b]."),
+        typer.Option(metavar="N,...", help="One band, or red, green and blue: [b]4,3,2[/b]."),
     ] = None,
     cmap: Annotated[
         str | None, typer.Option(help="matplotlib's colour map for one band: [b]terrain[/b] ...")

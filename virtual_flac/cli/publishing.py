@@ -33,10 +33,12 @@ Output = Annotated[
         help="What to write: [b].json[/b] or [b].parquet[/b] for kerchunk, [b].icechunk[/b].",
     ),
 ]  # fmt: skip
-Bands = Annotated[str | None, typer.Option(help="Bands to show, in this order: 4,3,2.")]
+Bands = Annotated[
+    str | None, typer.Option(metavar="N,...", help="Only these bands, in this order: [b]4,3,2[/b].")
+]
 Overview = Annotated[
     int | None,
-    typer.Option(min=0, help="Show this overview: 1 is the largest, 0 the full resolution."),
+    typer.Option(min=0, help="Only this overview: 1 is the largest, 0 the full resolution."),
 ]
 Values = Annotated[
     list[str] | None,
@@ -77,8 +79,6 @@ CheckBaseUrl = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
 def publish_and_tell(

@@ -24,9 +24,14 @@ def spatial_info(
     source: Source,
     level: Annotated[
         int | None,
-        typer.Option(min=0, help="Only this one: 0 is the full resolution, 1 the first overview."),
+        typer.Option(
+            "--overview",
+            "--level",
+            min=0,
+            help="Only this overview: 1 is the largest, 0 the full resolution.",
+        ),
     ] = None,
-    band: Annotated[int | None, typer.Option(min=1, help="Only this band.")] = None,
+    band: Annotated[int | None, typer.Option("--band", min=1, help="Only this band.")] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=0, help=f"Show so many tiles; {_ROWS} by default, with --json all."),
@@ -39,7 +44,7 @@ def spatial_info(
 
     [b]virtual-flac spatial-info dem.flac[/b]
 
-    [b]virtual-flac spatial-info https://example.com/dem.flac --level 0 --band 1 --json[/b]
+    [b]virtual-flac spatial-info https://example.com/dem.flac --overview 0 --band 1 --json[/b]
     """
     with clear_errors():
         from ..lookup import spatial_info as tiles_of

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .options import Anonymous, StoreOptions
+from .options import Anonymous, AsJson, Quiet, StoreOptions
 from .publishing import (
-    AsJson,
     Bands,
     BaseUrl,
     CheckBaseUrl,
@@ -17,7 +16,6 @@ from .publishing import (
     Output,
     Overview,
     Pattern,
-    Quiet,
     Urls,
     Values,
     parse_dims,
