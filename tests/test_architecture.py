@@ -31,7 +31,8 @@ LAYERS = [
     "metering pixel_statistics grid georef ranges stores atomic virtual_arrays header_cache"
     " file_version",
     "index fetch selection",
-    "attributes levels differences tile_table provenance",
+    "levels",
+    "attributes differences tile_table provenance",
     "layouts._json",
     "layouts._common layouts._stream",
     "layouts._comments",

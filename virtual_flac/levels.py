@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .errors import SelectionError
+from .errors import SelectionError, naming
 from .index import TileIndex
 
 #: Node of the full resolution in a tree, where it stands beside the overviews.
@@ -22,6 +22,39 @@ def overview_name(level: int) -> str:
 def level_names(count: int) -> list[str]:
     """Names of `count` levels, full resolution first."""
     return [FULL_RESOLUTION, *(overview_name(level) for level in range(1, count))]
+
+
+def check_level(count: int, level: int) -> None:
+    """Refuse a level that is not one of `count`.
+
+    Raises
+    ------
+    SelectionError
+        When there is no such level.
+    """
+    if not 0 <= level < count:
+        raise SelectionError(
+            f"there is no overview {level}; the file has 0 (the full resolution) to {count - 1}"
+        )
+
+
+def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
+    """1-based numbers of the bands asked for, all of `count` by default.
+
+    Raises
+    ------
+    SelectionError
+        When there is no such band, or one is asked for twice.
+    """
+    if bands is None:
+        return list(range(1, count + 1))
+    chosen = [int(band) for band in bands]
+    if not chosen or len(set(chosen)) != len(chosen):
+        raise SelectionError(f"bands is {chosen}, expected each band at most once, one at least")
+    for band in chosen:
+        if not 1 <= band <= count:
+            raise SelectionError(f"there is no band {band}; the file has 1 to {count}")
+    return chosen
 
 
 def choose_level(
@@ -40,10 +73,9 @@ def choose_level(
         if name not in names:
             raise SelectionError(f"{url}: there is no group {name!r}; the file has {names}")
         return names.index(name)
-    if overview is not None and not 0 <= overview < len(index.levels):
-        raise SelectionError(
-            f"{url}: there is no level {overview}; the file has levels 0 to {len(index.levels) - 1}"
-        )
+    if overview is not None:
+        with naming(url):
+            check_level(len(index.levels), overview)
     return overview
 
 
@@ -55,15 +87,7 @@ def choose_bands(index: TileIndex, bands: Sequence[int] | None) -> list[int]:
     SelectionError
         When the file has no such band, or one is named twice.
     """
-    count = index.raster.count
-    if bands is None:
-        return list(range(count))
-    chosen = [int(band) for band in bands]
-    if not chosen or not all(1 <= band <= count for band in chosen):
-        raise SelectionError(f"bands {list(bands)} were asked for; the file has bands 1 to {count}")
-    if len(set(chosen)) != len(chosen):
-        raise SelectionError(f"bands {list(bands)} name a band twice")
-    return [band - 1 for band in chosen]
+    return [band - 1 for band in check_bands(index.raster.count, bands)]
 
 
 def check_request(bands: Sequence[int] | None, overview: int | None, group: str | None) -> None:

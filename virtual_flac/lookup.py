@@ -16,11 +16,12 @@ from obspec_utils.registry import ObjectStoreRegistry
 from .errors import SelectionError, naming
 from .grid import Window
 from .index import TileIndex
+from .levels import check_bands, check_level
 from .ranges import MergedRange, merge_ranges
 from .selection import Bounds, Selection, bounds_of, select_window
 from .source import read_index, read_ranges
 from .stores import registry_for, to_url
-from .tile_table import Tile, check_bands, check_level, tiles_of_window
+from .tile_table import Tile, tiles_of_window
 
 #: Bytes in memory at once while ranges are copied; a range is never longer.
 COPY_BYTES = 32 << 20
@@ -188,7 +189,7 @@ def spatial_info(
     index = read_index(url, registry)
     with naming(url):
         if level is not None:
-            check_level(index, level)
+            check_level(len(index.levels), level)
         if band is not None:
             check_bands(index.raster.count, [band])
     return TileTable(source=url, index=index, level=level, band=band)
@@ -266,7 +267,7 @@ def query(
             raise SelectionError(f"max_gap is {max_gap}, expected 0 bytes or more")
     index = read_index(url, registry)
     with naming(url):
-        check_level(index, level)
+        check_level(len(index.levels), level)
         chosen = check_bands(index.raster.count, bands)
         pixels = select_window(selection, index.grid(0), index.raster.georef, index.grid(level))
         tiles = tuple(tiles_of_window(index, pixels, level=level, bands=chosen))

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import SelectionError
 from .grid import Window
 from .index import TileIndex
+from .levels import check_bands, check_level
 from .selection import Bounds, bounds_of
 
 
@@ -62,40 +62,6 @@ class Tile:
         }
 
 
-def check_level(index: TileIndex, level: int) -> None:
-    """Refuse a level that is not there.
-
-    Raises
-    ------
-    SelectionError
-        When there is no such level.
-    """
-    if not 0 <= level < len(index.levels):
-        raise SelectionError(
-            f"there is no overview {level}; the file has 0 (the full resolution) to "
-            f"{len(index.levels) - 1}"
-        )
-
-
-def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
-    """1-based numbers of the bands asked for, all of `count` by default.
-
-    Raises
-    ------
-    SelectionError
-        When there is no such band, or one is asked for twice.
-    """
-    if bands is None:
-        return list(range(1, count + 1))
-    chosen = [int(band) for band in bands]
-    if not chosen or len(set(chosen)) != len(chosen):
-        raise SelectionError(f"bands is {chosen}, expected each band at most once, one at least")
-    for band in chosen:
-        if not 1 <= band <= count:
-            raise SelectionError(f"there is no band {band}; the file has 1 to {count}")
-    return chosen
-
-
 def tiles_of_window(
     index: TileIndex, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
 ) -> Iterator[Tile]:
@@ -115,7 +81,7 @@ def tiles_of_window(
     SelectionError
         When there is no such level or band.
     """
-    check_level(index, level)
+    check_level(len(index.levels), level)
     chosen = check_bands(index.raster.count, bands)
     here, grid, georef = index.levels[level], index.grid(level), index.georef_of(level)
     planes = [None] if index.interleave == "pixel" else chosen

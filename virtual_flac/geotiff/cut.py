@@ -16,14 +16,14 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.windows import Window as RasterioWindow
 
 from ..atomic import check_target, temporary_folder
-from ..errors import SelectionError, naming
+from ..errors import naming
 from ..georef import GeoReference
 from ..grid import TileGrid, Window
 from ..index import RasterInfo
+from ..levels import check_bands, check_level
 from ..raster_source import RasterSource
 from ..rasters import open_raster
 from ..selection import Bounds, Selection, bounds_of, select_window
-from ..tile_table import check_bands
 from ..writer import Progress, available_cores
 from . import session
 from .blocks import window_pieces
@@ -204,11 +204,7 @@ def extract(
 
 def _place(raster: RasterSource, selection: Selection, level: int) -> tuple[Window, GeoReference]:
     """The pixels that are meant, and the georeferencing of the level they are in."""
-    if not 0 <= level < len(raster.sizes):
-        raise SelectionError(
-            f"there is no overview {level}; the file has 0 (the full resolution) to "
-            f"{len(raster.sizes) - 1}"
-        )
+    check_level(len(raster.sizes), level)
     base, here = (
         TileGrid(height, width, *raster.block_shape)
         for width, height in (raster.sizes[0], raster.sizes[level])

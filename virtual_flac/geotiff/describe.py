@@ -16,9 +16,10 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 
-from ..errors import RasterError, SelectionError, UnsupportedDtypeError
+from ..errors import RasterError, SelectionError, UnsupportedDtypeError, naming
 from ..georef import GeoReference
 from ..index import Band, RasterInfo
+from ..levels import check_bands
 
 Mask = Literal["refuse", "drop"]
 
@@ -63,7 +64,8 @@ def describe(
     SelectionError
         When there is no such band.
     """
-    indexes = check_bands(dataset, bands)
+    with naming(dataset.name):
+        indexes = check_bands(dataset.count, bands)
     check_mask(dataset.name, masked_bands(dataset), indexes, mask)
     dtype = _common_dtype(dataset, indexes)
     return RasterInfo(
@@ -75,27 +77,6 @@ def describe(
         bands=tuple(_band(dataset, index) for index in indexes),
         tags=_tags(dataset, 0),
     )
-
-
-def check_bands(dataset: DatasetReader, bands: Sequence[int] | None) -> list[int]:
-    """1-based numbers of the bands asked for.
-
-    Raises
-    ------
-    SelectionError
-        When there is no such band, or one is asked for twice.
-    """
-    if bands is None:
-        return list(range(1, dataset.count + 1))
-    chosen = [int(band) for band in bands]
-    if not chosen or len(set(chosen)) != len(chosen):
-        raise SelectionError(
-            f"bands is {chosen}, expected each band at most once, and one at least"
-        )
-    for band in chosen:
-        if not 1 <= band <= dataset.count:
-            raise SelectionError(f"{dataset.name} has no band {band}; it has 1 to {dataset.count}")
-    return chosen
 
 
 def masked_bands(dataset: DatasetReader) -> tuple[int, ...]:

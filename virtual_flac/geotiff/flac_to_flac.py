@@ -19,10 +19,11 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from ..atomic import temporary_folder
-from ..errors import SelectionError
+from ..errors import naming
 from ..grid import TileGrid
 from ..index import RasterInfo, TileIndex
 from ..layouts import flac_raster_pack
+from ..levels import check_bands
 from ..raster_source import FlacSource, opened_flac
 from ..writer import FlacWriter, Progress, WriteOptions
 from .blocks import ReadPlan
@@ -46,7 +47,8 @@ def flac_to_flac(
     """Write a FLAC raster anew; parameters and errors are those of `write_flac`."""
     with contextlib.ExitStack() as stack:
         flac = stack.enter_context(opened_flac(source, registry, options.workers))
-        indexes = _check_bands(flac, bands)
+        with naming(flac.name):
+            indexes = check_bands(flac.info.count, bands)
         raster = replace(flac.info, bands=tuple(flac.info.bands[band - 1] for band in indexes))
         factors = check_overviews(overviews, raster)
         if options.layout == "flac-raster":
@@ -108,21 +110,6 @@ def warn_of_loss(raster: RasterInfo, overviews: Overviews, count: int) -> Overvi
             stacklevel=4,
         )
     return "none" if overviews == "source" else overviews
-
-
-def _check_bands(flac: FlacSource, bands: Sequence[int] | None) -> list[int]:
-    count = flac.info.count
-    if bands is None:
-        return list(range(1, count + 1))
-    chosen = [int(band) for band in bands]
-    if not chosen or len(set(chosen)) != len(chosen):
-        raise SelectionError(
-            f"bands is {chosen}, expected each band at most once, and one at least"
-        )
-    for band in chosen:
-        if not 1 <= band <= count:
-            raise SelectionError(f"{flac.name} has no band {band}; it has 1 to {count}")
-    return chosen
 
 
 def _extra(index: TileIndex, indexes: list[int]) -> dict[str, Any]:

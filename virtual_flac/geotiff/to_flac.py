@@ -18,10 +18,11 @@ from rasterio.windows import Window as RasterioWindow
 from ..atomic import check_target
 from ..grid import TileGrid
 from ..index import Interleave, TileIndex
+from ..levels import check_bands
 from ..raster_source import is_flac
 from ..writer import FlacWriter, LayoutName, Progress, WriteOptions
 from .blocks import ReadPlan
-from .describe import Mask, check_bands, describe
+from .describe import Mask, describe
 from .flac_to_flac import flac_to_flac, warn_of_loss
 from .overviews import Overviews, overview_count, overview_datasets, pack_tags
 from .remote import remote_settings
@@ -137,8 +138,8 @@ def write_flac(
     by_name = isinstance(source, str | os.PathLike)
     remote = remote_settings(os.fspath(source), registry) if by_name else {}
     with gdal_session(**remote), opened(source) as dataset, naming(dataset.name):
-        indexes = check_bands(dataset, bands)
-        raster = describe(dataset, bands=indexes, mask=mask)
+        raster = describe(dataset, bands=bands, mask=mask)
+        indexes = check_bands(dataset.count, bands)
         if layout == "flac-raster":
             overviews = warn_of_loss(raster, overviews, overview_count(dataset))
         with overview_datasets(
