@@ -129,6 +129,9 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
         if scheme == "file":
             return LocalStore()
         client_options = {**CLIENT_OPTIONS, **options.get("client_options", {})}
+        if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1", "yes"):
+            # Stores that are given options for clients ask the environment for none.
+            client_options.setdefault("allow_http", True)
         options = {"retry_config": RETRY_CONFIG, **options, "client_options": client_options}
         if scheme in ("http", "https"):
             # Object stores refuse plain HTTP unless told; whoever writes http:// has told.
