@@ -331,7 +331,7 @@ def test_targets_are_refused_before_anything_is_read(tmp_path: Path) -> None:
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("virtual_flac.publish.find_spec", lambda name: None)
+    monkeypatch.setattr("virtual_flac.references.targets.find_spec", lambda name: None)
     with pytest.raises(SelectionError, match=r"virtual-flac\[icechunk\]"):
         publish(["red.flac"], tmp_path / "refs.icechunk")
 

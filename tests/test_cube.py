@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
-import os
 import sys
 import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -183,12 +183,18 @@ EXECUTORS: dict[str, Any] = {
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "lithops":
+        # lithops settles on its folders when it is imported, and in its workers.
+        for name in ("HOME", "TMPDIR"):
+            monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         pytest.importorskip("lithops")
-        monkeypatch.setenv("LITHOPS_BACKEND", "localhost")
-        monkeypatch.setenv("LITHOPS_STORAGE", "localhost")
-        # It starts "python3", whichever that is; without our packages it would wait for ever.
-        folder = Path(sys.executable).parent
-        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        # Its workers are processes of any Python that it finds, unless told.
+        config = {
+            "lithops": {"backend": "localhost", "storage": "localhost"},
+            "localhost": {"runtime": sys.executable},
+        }
+        monkeypatch.delenv("LITHOPS_CONFIG_FILE", raising=False)
+        monkeypatch.setenv("LITHOPS_CONFIG", json.dumps(config))
     flacs = [write(tmp_path, date, scene(number)) for number, date in enumerate(sorted(DATES))]
     bad = tmp_path / "2026-08-01.flac"
     bad.write_bytes(b"no raster")

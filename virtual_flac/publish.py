@@ -6,21 +6,19 @@ Knows the parser, the cube and the writers of references; knows no terminal and 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from .cube import Skipped, stack
-from .errors import SelectionError, SourceNotFoundError, TargetExistsError, TargetFolderError
+from .errors import SelectionError
 from .levels import FULL_RESOLUTION
 from .parser import FLACParser
 from .provenance import record_sources, recorded_sources
 from .references import (
+    Target,
     check_sources,
     count_references,
     rebase,
@@ -35,14 +33,6 @@ from .virtual_arrays import without_fill_values
 if TYPE_CHECKING:
     from virtualizarr.manifests import ManifestStore
 
-#: Suffix of the target, and the module and extra that writing it needs.
-_KINDS = {
-    ".json": ("kerchunk JSON", None, None),
-    ".parquet": ("kerchunk parquet", "fastparquet", "kerchunk"),
-    ".parq": ("kerchunk parquet", "fastparquet", "kerchunk"),
-    ".icechunk": ("Icechunk", "icechunk", "icechunk"),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -50,7 +40,8 @@ class Published:
 
     Parameters
     ----------
-    target : Path
+    target : str
+        Path or URL.
     kind : str
         ``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``.
     sources : tuple of str
@@ -73,7 +64,7 @@ class Published:
         Rasters that were left out.
     """
 
-    target: Path
+    target: str
     kind: str
     sources: tuple[str, ...]
     sizes: dict[str, int]
@@ -88,7 +79,7 @@ class Published:
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
         return {
-            "target": str(self.target),
+            "target": self.target,
             "kind": self.kind,
             "sources": list(self.sources),
             "sizes": self.sizes,
@@ -100,45 +91,6 @@ class Published:
             "recipe": self.recipe,
             "skipped": [{"url": item.url, "reason": item.reason} for item in self.skipped],
         }
-
-
-def check_reference_target(
-    target: str | os.PathLike[str], *, overwrite: bool = False, append: bool = False
-) -> Path:
-    """Refuse a target that cannot be written, before anything is read.
-
-    Raises
-    ------
-    SelectionError
-        When its suffix is not known, or what writes it is not installed.
-    TargetExistsError
-        When it exists and `overwrite` is false.
-    TargetFolderError
-        When its folder does not exist.
-    """
-    path = Path(target)
-    if path.suffix not in _KINDS:
-        raise SelectionError(
-            f"{path} ends in {path.suffix!r}; expected .json or .parquet for kerchunk, "
-            ".icechunk for Icechunk"
-        )
-    kind, module, extra = _KINDS[path.suffix]
-    if module is not None and find_spec(module) is None:
-        raise SelectionError(f'{kind} needs {module}; install "virtual-flac[{extra}]"')
-    if not path.absolute().parent.is_dir():
-        raise TargetFolderError(f"{path.parent}: no such folder. Create it first.")
-    if append:
-        if path.suffix != ".icechunk":
-            raise SelectionError(f"{path}: only to Icechunk repositories can be appended")
-        if not path.exists():
-            raise SourceNotFoundError(f"{path}: there is no repository to append to")
-        return path
-    if path.exists() and not overwrite:
-        raise TargetExistsError(f"{path} exists. Replace it with --force (overwrite=True).")
-    if path.is_dir() and not _is_ours(path):
-        # A typing error must not cost anybody a folder of something else.
-        raise TargetExistsError(f"{path} is a folder, but not one of {kind}; remove it yourself")
-    return path
 
 
 def publish(
@@ -162,7 +114,8 @@ def publish(
         As for `stack`.
     target : str or path
         Ends in ``.json`` or ``.parquet`` for kerchunk, in ``.icechunk`` for Icechunk. An Icechunk
-        repository of one raster has its overviews as child groups.
+        repository of one raster has its overviews as child groups. A path, or a URL of S3; for
+        kerchunk, of Google or Azure too.
     cube : Mapping, optional
         Arguments of `stack`. Without any, a single raster is not stacked.
     parser : FLACParser, optional
@@ -177,7 +130,7 @@ def publish(
         Ask for each file there, by a HEAD request, and compare sizes. Icechunk's readers then
         notice when one of them changes; without it, they do not.
     store_options : Mapping, optional
-        Options of the stores to read with, see `registry_for`.
+        Options of the stores to read and write with, see `registry_for`.
     progress : callable, optional
         Called with the number of files read and their total.
 
@@ -192,9 +145,10 @@ def publish(
     SourceError, LayoutError, MismatchError
         When a file cannot be read, is no FLAC raster, or fits not the others.
     """
-    path = check_reference_target(target, overwrite=overwrite, append=append)
-    parser = parser or FLACParser()
     options = dict(store_options or {})
+    place = Target(target, options)
+    place.check(overwrite=overwrite, append=append)
+    parser = parser or FLACParser()
     arguments = {name: value for name, value in (cube or {}).items() if value is not None}
     skipped: list[Skipped] = []
     groups: dict[str, xr.Dataset] = {}
@@ -202,7 +156,7 @@ def publish(
     if one is not None:
         store = parser(one, registry_for(one, **options))
         dataset = store.to_virtual_dataset()
-        if path.suffix == ".icechunk":
+        if place.suffix == ".icechunk":
             groups = _overviews(store, dataset)
     else:
         # Options of the stores are those of STAC items' JSON, too.
@@ -220,20 +174,21 @@ def publish(
             registry = registry_for(source_urls(dataset), **options)
             for part in (dataset, *groups.values()):
                 check_sources(part, registry)
-    _write(dataset, groups, path, _first(new, dataset) if append else None, options)
+    first = _first(new, dataset) if append else None
+    _write(dataset, groups, place, first, overwrite=overwrite)
     arrays = [name for name, data in dataset.data_vars.items() if data.ndim > 1]
     data = dataset[arrays[0]]
     return Published(
-        target=path,
-        kind=_KINDS[path.suffix][0],
+        target=str(place),
+        kind=place.kind,
         sources=sources,
         sizes={str(name): int(size) for name, size in data.sizes.items()},
         variables=tuple(str(name) for name in arrays),
         dtype=str(data.dtype),
         groups=tuple(groups),
         references=sum(count_references(part) for part in (dataset, *groups.values())),
-        bytes=_size(path),
-        recipe=recipe(path, dataset, options),
+        bytes=place.size(),
+        recipe=recipe(target, dataset, options),
         skipped=tuple(skipped),
     )
 
@@ -282,40 +237,20 @@ def _overviews(store: ManifestStore, root: xr.Dataset) -> dict[str, xr.Dataset]:
 def _write(
     dataset: xr.Dataset,
     groups: Mapping[str, xr.Dataset],
-    path: Path,
+    place: Target,
     append_dim: str | None,
-    options: Mapping[str, Any],
+    *,
+    overwrite: bool,
 ) -> None:
-    if path.suffix != ".icechunk":
-        write_kerchunk(dataset, path, overwrite=True)
-        return
-    if append_dim is not None:
-        write_icechunk(dataset, path, append_dim=append_dim, store_options=options)
-        return
-    # Beside the old one, which stays until the new one is complete.
-    part = path.with_name(f".{path.name}.part")
-    _remove(part)
-    try:
-        write_icechunk(dataset, part, groups=groups, store_options=options)
-        _remove(path)
-        part.rename(path)
-    finally:
-        _remove(part)
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a folder is what its suffix says: parquet references, an Icechunk repository."""
-    inside = ("snapshots",) if path.suffix == ".icechunk" else (".zmetadata",)
-    return any((path / name).exists() for name in inside) or not any(path.iterdir())
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
+    if place.suffix != ".icechunk":
+        write_kerchunk(dataset, place.name, overwrite=overwrite, store_options=place.options)
+    elif append_dim is not None:
+        write_icechunk(dataset, place.name, append_dim=append_dim, store_options=place.options)
+    elif place.path is None:
+        write_icechunk(
+            dataset, place.name, groups=groups, overwrite=overwrite, store_options=place.options
+        )
     else:
-        path.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+        # Beside the old one, which stays until the new one is complete, and leaves no history.
+        with place.replacing(overwrite=overwrite) as part:
+            write_icechunk(dataset, part, groups=groups, store_options=place.options)

@@ -1,7 +1,8 @@
 """Building references for 10 to 10,000 files over loopback: time, requests, bytes, memory, sizes.
 
 Every number of files is measured in a process of its own, so that its peak of memory is its own.
-All URLs are names of one file of 16 tiles.
+All URLs are names of a few files of 16 tiles, whose tables differ: where all offsets repeat, parquet's
+dictionaries would hold nearly nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ COUNTS = (10, 100, 1_000, 10_000)
 SIZE = 512
 TILE = 128
 TILES = (SIZE // TILE) ** 2
+KINDS_OF_FILES = 100
 #: Offset, length and path of a tile: two numbers and an entry of the table of texts.
 TABLE_BYTES = 16 * TILES + 16
 
@@ -34,11 +36,17 @@ def test_growth() -> None:
 
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        harness.write_tif(folder / "a.tif", harness.sentinel_like(SIZE), tiled=True)
-        virtual_flac.write_flac(folder / "a.tif", folder / "a.flac", tile_size=TILE)
+        (folder / "few").mkdir()
+        for number in range(KINDS_OF_FILES):
+            data = harness.sentinel_like(SIZE, seed=number)
+            harness.write_tif(folder / "a.tif", data, tiled=True)
+            virtual_flac.write_flac(
+                folder / "a.tif", folder / "few" / f"{number}.flac", tile_size=TILE
+            )
         (folder / "many").mkdir()
         for number in range(max(COUNTS)):
-            os.link(folder / "a.flac", folder / "many" / f"{number:06}.flac")
+            source = folder / "few" / f"{number % KINDS_OF_FILES}.flac"
+            os.link(source, folder / "many" / f"{number:06}.flac")
         rows, peaks = [], {}
         with servers.serve(folder) as server:
             for count in COUNTS:
@@ -87,7 +95,7 @@ def run(url: str, count: int, folder: Path) -> None:
     urls = [f"{url}/many/{number:06}.flac" for number in range(count)]
     times = np.datetime64("2000-01-01", "ns") + np.arange(count) * np.timedelta64(1, "D")
     # Modules that are imported on the way count for no file.
-    virtual_flac.stack([f"file://{folder}/a.flac"], values=times[:1])
+    virtual_flac.stack([f"file://{folder}/few/0.flac"], values=times[:1])
     start = time.perf_counter()
     cube = virtual_flac.stack(urls, values=times)
     found: dict[str, Any] = {"stack": time.perf_counter() - start}

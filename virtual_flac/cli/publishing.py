@@ -27,10 +27,11 @@ Urls = Annotated[
     typer.Argument(metavar="URL", help="FLAC rasters, URLs or paths; or the JSON of STAC items."),
 ]
 Output = Annotated[
-    Path,
+    str,
     typer.Option(
         "--output", "-o", metavar="OUT",
-        help="What to write: [b].json[/b] or [b].parquet[/b] for kerchunk, [b].icechunk[/b].",
+        help="What to write, a path or s3:// URL: [b].json[/b] or [b].parquet[/b] for kerchunk, "
+        "[b].icechunk[/b].",
     ),
 ]  # fmt: skip
 Bands = Annotated[
@@ -83,7 +84,7 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it ex
 
 def publish_and_tell(
     urls: Sequence[str],
-    output: Path,
+    output: str,
     *,
     cube: dict[str, Any],
     bands: str | None,
@@ -104,7 +105,7 @@ def publish_and_tell(
     # Icechunk warns of concurrent writers to local repositories; here there is one writer.
     os.environ.setdefault("ICECHUNK_LOG", "error")
     start = time.perf_counter()
-    with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
+    with clear_errors(), progress_bar(Path(output).name, quiet=quiet or as_json) as progress:
         from ..parser import FLACParser
         from ..publish import publish
 
@@ -144,7 +145,7 @@ def _print(result: Published, seconds: float) -> None:
         "references": f"{result.references} byte ranges in {size_text(result.bytes)}",
         "time": f"{seconds:.1f} s",
     }
-    print_table(str(result.target), rows)
+    print_table(result.target, rows)
     if sys.stdout.isatty():
         Console().print("Open it, where zarr-flac is installed, with")
     # One line, to be copied: rich would break it.

@@ -1,8 +1,9 @@
 """Many FLAC rasters of one grid as one virtual cube. Metadata only: no pixel is read.
 
-`labels` and `stac` say which place a raster takes, `gather` reads the headers on any executor,
-`facts` compares them, `place` arranges neighbours, `build` makes the virtual arrays, `combine` does
-all of it in turn.
+In the order of the work: `sources` (with `labels` and `stac`) says which place a raster takes,
+`gather` reads the headers on any executor, `collect` compares them by their `facts`, `axes` and
+`place` arrange them, `build` fills tables of chunks, `dataset` makes one dataset of it all, and
+`combine` does these in turn.
 """
 
 from .combine import stack

@@ -8,8 +8,10 @@ from .locations import check_sources, count_references, rebase, source_prefixes,
 from .recipe import recipe
 from .reopen import open_references
 from .repository import write_icechunk
+from .targets import Target
 
 __all__ = [
+    "Target",
     "check_sources",
     "count_references",
     "open_references",

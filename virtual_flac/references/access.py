@@ -56,7 +56,7 @@ def container(prefix: str, options: Mapping[str, Any]) -> Any:
     elif scheme in ("http", "https"):
         store = icechunk.http_store(opts={"allow_http": "true"} if scheme == "http" else None)
     elif scheme == "s3":
-        place = _s3_place(options)
+        place = s3_place(options)
         store = icechunk.s3_store(
             **place, anonymous=anonymous(options), s3_compatible="endpoint_url" in place
         )
@@ -124,7 +124,7 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
         return icechunk.http_storage(text)
     if parsed.scheme != "s3":
         raise SourceError(f"{text}: repositories lie in folders, on s3:// or, to be read, http(s)")
-    place: dict[str, Any] = {**_s3_place(options), "bucket": parsed.netloc}
+    place: dict[str, Any] = {**s3_place(options), "bucket": parsed.netloc}
     if anonymous(options):
         place["anonymous"] = True
     elif _option(options, "access_key_id"):
@@ -135,7 +135,8 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
     return icechunk.s3_storage(prefix=parsed.path.strip("/"), **place)
 
 
-def _s3_place(options: Mapping[str, Any]) -> dict[str, Any]:
+def s3_place(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Region and endpoint of S3, in Icechunk's words; nothing secret."""
     place: dict[str, Any] = {}
     region = _option(options, "region") or os.environ.get("AWS_DEFAULT_REGION")
     endpoint = _option(options, "endpoint_url") or _option(options, "endpoint")

@@ -1,26 +1,30 @@
-"""Virtual datasets to kerchunk references, JSON and parquet.
+"""Virtual datasets to kerchunk references, JSON and parquet, in folders and in buckets.
 
-A thin layer over VirtualiZarr's writer that keeps coordinates compressed, integers integers and
-files whole. Knows nothing of FLAC.
+Coordinates stay compressed, integers integers, and files whole. Knows nothing of FLAC.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 import warnings
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 
-from ..errors import SelectionError, TargetExistsError, TargetFolderError
+from ..errors import SelectionError
 from .inline import inline_loaded
+from .kerchunk_json import kerchunk_json
+from .targets import Target
 
 
 def write_kerchunk(
-    vds: xr.Dataset, target: str | os.PathLike[str], *, overwrite: bool = False
+    vds: xr.Dataset,
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    store_options: Mapping[str, Any] | None = None,
 ) -> None:
     """Write kerchunk references that any Zarr reader with ``zarr-flac`` installed can open.
 
@@ -33,9 +37,12 @@ def write_kerchunk(
     vds : xarray.Dataset
         A virtual dataset, as from ``open_virtual_dataset`` or `stack`.
     target : str or path
-        Ends in ``.json`` for JSON, in ``.parquet`` or ``.parq`` for a parquet folder.
+        Ends in ``.json`` for JSON, in ``.parquet`` or ``.parq`` for a parquet folder. A path, or
+        a URL of S3, Google or Azure.
     overwrite : bool
         Whether an existing target may be replaced.
+    store_options : Mapping, optional
+        Options of the target's store, as for `registry_for`.
 
     Raises
     ------
@@ -45,27 +52,20 @@ def write_kerchunk(
         When the folder of the target does not exist.
     SelectionError
         When the ending of the target is neither.
+    SourceError
+        When the store refuses to take it.
     """
-    path = Path(target)
-    if path.suffix not in (".json", ".parquet", ".parq"):
-        raise SelectionError(f"{path} ends in {path.suffix!r}; expected .json, .parquet or .parq")
-    if not path.parent.is_dir():
-        raise TargetFolderError(f"{path.parent}: no such folder. Create it first.")
-    if path.exists() and not overwrite:
-        raise TargetExistsError(f"{path} exists; pass overwrite=True (--force) to replace it")
+    place = Target(target, dict(store_options or {}))
+    if place.suffix not in (".json", ".parquet", ".parq"):
+        raise SelectionError(f"{place} ends in {place.suffix!r}; expected .json, .parquet or .parq")
+    place.check(overwrite=overwrite)
     virtual = inline_loaded(vds)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.absolute().parent) as folder:
-        part = Path(folder) / path.name
-        if path.suffix == ".json":
-            references = virtual.vz.to_kerchunk(format="dict")
-            text = json.dumps(references, separators=(",", ":"), allow_nan=False)
-            part.write_text(text, encoding="utf-8")
+    with place.replacing(overwrite=overwrite) as part:
+        if place.suffix == ".json":
+            with part.open("w", encoding="utf-8") as file:
+                file.writelines(kerchunk_json(virtual))
         else:
             with warnings.catch_warnings():
                 # pandas, of the engine that fsspec chooses; nobody who calls us can change that.
                 warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
                 virtual.vz.to_kerchunk(str(part), format="parquet")
-        if path.is_dir():
-            # A folder cannot be replaced in one step; the old one goes only when the new is whole.
-            path.rename(Path(folder) / "old")
-        part.rename(path)

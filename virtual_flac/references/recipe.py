@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 import xarray as xr
 
-from .access import anonymous
+from .access import anonymous, s3_place
 from .locations import source_prefixes
 
 _ACCESS = {
@@ -35,12 +35,13 @@ def recipe(
     vds : xarray.Dataset
         What was written there.
     store_options : Mapping, optional
-        Only whether buckets are public matters.
+        Where buckets are and whether they are public; keys come from the reader's environment.
     """
     name = json.dumps(os.fspath(target))
     if str(target).endswith((".json", ".parquet", ".parq")):
         return f'import xarray as xr; ds = xr.open_dataset({name}, engine="kerchunk")'
-    public = anonymous(store_options or {})
+    options = dict(store_options or {})
+    public = anonymous(options)
 
     def credentials(prefix: str) -> str:
         scheme = urlparse(prefix).scheme
@@ -51,8 +52,18 @@ def recipe(
     )
     return (
         "import icechunk as ic, xarray as xr; "
-        f"repo = ic.Repository.open(ic.local_filesystem_storage({name}), "
+        f"repo = ic.Repository.open({_storage(target, options)}, "
         f"authorize_virtual_chunk_access=ic.containers_credentials({{{access}}})); "
         'ds = xr.open_zarr(repo.readonly_session("main").store, consolidated=False, '
         "zarr_format=3, chunks=None)"
     )
+
+
+def _storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> str:
+    text = os.fspath(target)
+    url = urlparse(text)
+    if url.scheme != "s3":
+        return f"ic.local_filesystem_storage({json.dumps(text.removeprefix('file://'))})"
+    words: dict[str, Any] = {"bucket": url.netloc, "prefix": url.path.strip("/")}
+    words |= {"anonymous" if anonymous(options) else "from_env": True, **s3_place(options)}
+    return f"ic.s3_storage({', '.join(f'{key}={value!r}' for key, value in words.items())})"

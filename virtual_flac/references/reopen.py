@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 
-from ..errors import SelectionError
+from ..errors import SelectionError, SourceNotFoundError
+from ..fetch import resolve, translate
 from ..source import read_whole
 from ..stores import registry_for, to_url
 from .access import access, storage
@@ -35,8 +37,8 @@ def open_references(
     Parameters
     ----------
     target : str or path
-        Path or URL: ``.json``, ``.parquet`` (a local folder), ``.icechunk`` or the folder of any
-        Icechunk repository.
+        Path or URL: ``.json``, ``.parquet`` (a folder, or a prefix of a bucket),
+        ``.icechunk`` or the folder of any Icechunk repository.
     group : str, optional
         A child group, such as ``overview_1``.
     registry : ObjectStoreRegistry, optional
@@ -98,10 +100,35 @@ def _kerchunk_parquet(
 ) -> Any:
     from virtualizarr.parsers import KerchunkParquetParser
 
-    if not url.startswith("file://"):
-        raise SelectionError(f"{url}: parquet references are read from local folders; fetch them")
     parser = KerchunkParquetParser(group=group, fs_root="file:///")
-    return _readable(parser(url, ObjectStoreRegistry())._group, registry, given)
+    if url.startswith("file://"):
+        return _readable(parser(url, ObjectStoreRegistry())._group, registry, given)
+    if url.startswith(("http://", "https://")):
+        raise SelectionError(
+            f"{url}: parquet references are read from local folders and buckets, which list what "
+            "they hold; a web server does not. Fetch the folder, or use JSON or Icechunk."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        _fetch_folder(url, registry or registry_for(url, **given), Path(folder))
+        # Reads all of it at once.
+        found = parser(f"file://{folder}", ObjectStoreRegistry())._group
+    return _readable(found, registry, given)
+
+
+def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) -> None:
+    """Copy all objects below a URL into a folder."""
+    store, prefix = resolve(registry, url)
+    prefix = prefix.strip("/")
+    try:
+        keys = [str(meta["path"]) for page in store.list(prefix) for meta in page]
+        for key in keys:
+            target = folder / key.removeprefix(f"{prefix}/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(store.get(key).buffer())
+    except Exception as error:
+        raise translate(error, url) from None
+    if not keys:
+        raise SourceNotFoundError(f"{url}: no such folder")
 
 
 def _readable(group: Any, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any]) -> Any:

@@ -7,10 +7,8 @@ what tells a changed file. Knows Icechunk; knows nothing of FLAC.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,12 +18,14 @@ import zarr
 from virtualizarr.manifests import ChunkManifest, ManifestArray
 
 from ..errors import SelectionError, SourceNotFoundError, TargetExistsError
-from ..file_version import FileVersion
-from ..provenance import recorded_sources
 from .access import access, container, repository_config, storage
 from .append import check_appendable, check_appended
+from .blocks import blocks, without_references
+from .checksums import checksums
 from .inline import inline_loaded
-from .locations import source_prefixes, source_urls
+from .locations import source_prefixes
+from .splitting import splitting_config
+from .targets import Target
 
 #: Values of a new dimension in one chunk, so that a cube that grows day by day has few of them.
 _COORDINATE_CHUNK = 1024
@@ -37,6 +37,7 @@ def write_icechunk(
     *,
     groups: Mapping[str, xr.Dataset] | None = None,
     append_dim: str | None = None,
+    overwrite: bool = False,
     last_modified: datetime | None = None,
     message: str | None = None,
     store_options: Mapping[str, Any] | None = None,
@@ -48,13 +49,16 @@ def write_icechunk(
     vds : xarray.Dataset
         A virtual dataset, as from ``open_virtual_dataset`` or `stack`.
     target : str or path
-        Local folder or ``s3://bucket/prefix`` of the repository; must not exist, or, with
-        `append_dim`, must.
+        Local folder or ``s3://bucket/prefix`` of the repository; must not exist without
+        `overwrite`, and must with `append_dim`.
     groups : Mapping of str to xarray.Dataset, optional
         Virtual datasets for child groups, such as overviews.
     append_dim : str, optional
         Append along this dimension, in one commit. Everything else must agree, and the new values
         must come after the old ones.
+    overwrite : bool
+        Whether an existing repository may be replaced: by one commit, the past stays in its
+        history.
     last_modified : datetime, optional
         The sources' own time of change, where `vds` does not know it. Icechunk refuses to read a
         source that has changed since; see Notes.
@@ -91,9 +95,10 @@ def write_icechunk(
     options = dict(store_options or {})
     everything = [vds, *(groups or {}).values()]
     prefixes = list(dict.fromkeys(p for part in everything for p in source_prefixes(part)))
+    place = Target(target, options)
     where = storage(target, options)
     exists = icechunk.Repository.exists(where)
-    versions = _checksums(everything, last_modified)
+    versions = checksums(everything, last_modified)
     if append_dim is not None:
         if not exists:
             raise SourceNotFoundError(f"{target}: there is no Icechunk repository to append to")
@@ -104,35 +109,62 @@ def write_icechunk(
         _append(vds, session.store, append_dim, versions, str(target))
         snapshot: str = session.commit(message or f"Append along {append_dim}")
         return snapshot
-    if exists or ("://" not in os.fspath(target) and Path(target).exists()):
-        raise TargetExistsError(f"{target} exists; choose another place or remove it")
-    if "://" not in os.fspath(target):
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-    config = repository_config()
-    for prefix in prefixes:
-        config.set_virtual_chunk_container(container(prefix, options))
-    try:
-        repository = icechunk.Repository.create(
-            where, config=config, authorize_virtual_chunk_access=access(prefixes, options)
-        )
-        repository.save_config()
+    if exists and overwrite:
+        repository = _reopen(where, prefixes, options, _config(vds, groups))
         session = repository.writable_session("main")
+        session.store.sync_clear()
+    else:
+        if exists or place.exists():
+            raise TargetExistsError(f"{target} exists; choose another place or remove it")
+        if place.path is not None:
+            place.path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not exists:
+            repository = _create(where, prefixes, options, _config(vds, groups))
+            session = repository.writable_session("main")
         _write(vds, session.store, None, versions)
         for name, part in (groups or {}).items():
             _write(part, session.store, name, versions)
         snapshot = session.commit(message or "Add virtual references")
     except BaseException:
-        if "://" not in os.fspath(target):
-            shutil.rmtree(target, ignore_errors=True)
+        if not exists:
+            place.remove()
         raise
     return snapshot
 
 
-def _reopen(where: Any, prefixes: list[str], options: Mapping[str, Any]) -> Any:
-    """The repository, with containers for what its new chunks need."""
+def _config(vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None) -> Any:
+    import icechunk
+
+    config = repository_config()
+    parts: dict[str | None, xr.Dataset] = {None: vds}
+    parts.update((groups or {}).items())
+    config.manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
+    return config
+
+
+def _create(where: Any, prefixes: list[str], options: Mapping[str, Any], config: Any) -> Any:
+    """A new repository with containers for all of its chunks."""
+    import icechunk
+
+    for prefix in prefixes:
+        config.set_virtual_chunk_container(container(prefix, options))
+    repository = icechunk.Repository.create(
+        where, config=config, authorize_virtual_chunk_access=access(prefixes, options)
+    )
+    repository.save_config()
+    return repository
+
+
+def _reopen(
+    where: Any, prefixes: list[str], options: Mapping[str, Any], changed: Any = None
+) -> Any:
+    """The repository, with containers for what its new chunks need, and with other manifests."""
     import icechunk
 
     config = icechunk.Repository.fetch_config(where) or repository_config()
+    if changed is not None:
+        config.manifest = changed.manifest
     known = list(config.virtual_chunk_containers or {})
     new = [prefix for prefix in prefixes if not prefix.startswith(tuple(known))]
     for prefix in new:
@@ -140,7 +172,7 @@ def _reopen(where: Any, prefixes: list[str], options: Mapping[str, Any]) -> Any:
     repository = icechunk.Repository.open(
         where, config=config, authorize_virtual_chunk_access=access([*known, *new], options)
     )
-    if new:
+    if new or changed is not None:
         repository.save_config()
     return repository
 
@@ -198,27 +230,6 @@ def _ready(vds: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(data, coords=xr.Coordinates(coords, indexes={}), attrs=vds.attrs)
 
 
-def without_references(vds: xr.Dataset) -> xr.Dataset:
-    """The same virtual dataset, its chunks in other files absent."""
-    bare: dict[Any, xr.Variable] = {}
-    for name, variable in vds.variables.items():
-        data = variable._data
-        if isinstance(data, ManifestArray) and not data.manifest._inlined:
-            shape = data.manifest._paths.shape
-            nowhere: Any = np.zeros((), dtype=np.dtypes.StringDType())
-            empty = ChunkManifest.from_arrays(
-                paths=np.broadcast_to(nowhere, shape),
-                offsets=np.broadcast_to(np.uint64(0), shape),
-                lengths=np.broadcast_to(np.uint64(0), shape),
-                validate_paths=False,
-            )
-            array = ManifestArray(data.metadata, empty)
-            bare[name] = xr.Variable(variable.dims, array, variable.attrs, variable.encoding)
-    result = vds.copy(deep=False)
-    result._variables.update(bare)
-    return result
-
-
 def set_references(
     store: Any,
     path: str,
@@ -242,7 +253,7 @@ def set_references(
     if manifest._inlined:
         return
     shape = manifest._paths.shape
-    for block, url in _blocks(manifest):
+    for block, url in blocks(manifest):
         start = [s.start for s in block]
         size = tuple(s.stop - s.start for s in block)
         lengths = manifest._lengths[block].ravel()
@@ -270,56 +281,3 @@ def set_references(
                 arr_offset=tuple(first) if any(first) else None,
                 checksum=checksum,
             )
-
-
-def _blocks(manifest: ChunkManifest) -> Iterator[tuple[tuple[slice, ...], str | None]]:
-    """Parts of the table of chunks, with the file that all of a part belongs to, if any."""
-    paths: Any = manifest._paths
-    whole = tuple(slice(0, size) for size in paths.shape)
-    # Axes along which the table repeats itself are one file's.
-    lead = next((axis for axis, step in enumerate(paths.strides) if step == 0), 0)
-    if lead == 0 or any(step != 0 for step in paths.strides[lead:]):
-        lead = max(0, len(paths.shape) - 3)
-        for place in np.ndindex(paths.shape[:lead]):
-            part = paths[place]
-            first = str(part.flat[0])
-            single = first if first and bool((part == first).all()) else None
-            yield (*(slice(i, i + 1) for i in place), *whole[lead:]), single
-        return
-    for place in np.ndindex(paths.shape[:lead]):
-        url = str(paths[place].flat[0])
-        if url:
-            yield (*(slice(i, i + 1) for i in place), *whole[lead:]), url
-
-
-def _checksums(
-    datasets: list[xr.Dataset], last_modified: datetime | None
-) -> dict[str, str | datetime | None]:
-    """What tells that a file has changed, by URL."""
-    known: dict[str, FileVersion] = {}
-    for dataset in datasets:
-        known |= recorded_sources(dataset)
-    now = datetime.now(UTC) + timedelta(seconds=1)
-    result: dict[str, str | datetime | None] = {}
-    for dataset in datasets:
-        for url in source_urls(dataset):
-            if last_modified is not None:
-                result[url] = _whole_second(last_modified)
-            elif url in known:
-                result[url] = _checksum(url, known[url])
-            else:
-                result[url] = now
-    return result
-
-
-def _checksum(url: str, version: FileVersion) -> str | datetime | None:
-    # Icechunk sends etags without their quotes. S3 takes that; nginx, as HTTP says, does not.
-    if url.startswith("s3://") and version.etag:
-        return version.etag
-    return None if version.last_modified is None else _whole_second(version.last_modified)
-
-
-def _whole_second(moment: datetime) -> datetime:
-    """The next whole second: Icechunk keeps no fractions and would take its own as a change."""
-    whole = moment.replace(microsecond=0)
-    return whole if whole == moment else whole + timedelta(seconds=1)
