@@ -184,8 +184,8 @@ EXECUTORS: dict[str, Any] = {
 def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "lithops":
         # lithops settles on its folders when it is imported, and in its workers.
-        for name in ("HOME", "TMPDIR"):
-            monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         pytest.importorskip("lithops")
         # Its workers are processes of any Python that it finds, unless told.

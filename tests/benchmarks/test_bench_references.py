@@ -1,8 +1,8 @@
 """Building references for 10 to 10,000 files over loopback: time, requests, bytes, memory, sizes.
 
 Every number of files is measured in a process of its own, so that its peak of memory is its own.
-All URLs are names of a few files of 16 tiles, whose tables differ: where all offsets repeat, parquet's
-dictionaries would hold nearly nothing.
+All URLs are names of a hundred files of 16 tiles, whose tables differ: where all offsets repeat,
+parquet has nearly nothing to hold.
 """
 
 from __future__ import annotations
