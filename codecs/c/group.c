@@ -320,25 +320,7 @@ static bool step_plainly(vf_group *group, unsigned running, uint32_t at, uint32_
     return true;
 }
 
-/* Take lanes out of the set `running` whose frames end at sample `at`. *next becomes the sample at which
-   the next of those that are left will end. */
-static unsigned drop_done(vf_group *group, unsigned running, uint32_t at, uint32_t *next)
-{
-    *next = UINT32_MAX;
-    for (unsigned set = running; set; set &= set - 1) {
-        const unsigned lane = (unsigned)__builtin_ctz(set);
-        const uint32_t block_size = group->frames[lane].header.block_size;
-        if (block_size == at) {
-            group->frames[lane].position = group->lanes.position[lane];
-            running &= ~(1u << lane);
-        } else if (block_size < *next) {
-            *next = block_size;
-        }
-    }
-    return running;
-}
-
-/* Whether all samples of a lane fit its subframe. */
+/* Whether all samples of a lane, so far, fit its subframe. */
 static bool fits(const vf_group *group, unsigned lane, vf_predictor by)
 {
     const vf_lanes *l = &group->lanes;
@@ -347,6 +329,27 @@ static bool fits(const vf_group *group, unsigned lane, vf_predictor by)
     double least = by == VF_WIDE ? l->least_wide[column] : l->least[column];
     double most = by == VF_WIDE ? l->most_wide[column] : l->most[column];
     return least >= -half && most < half;
+}
+
+/* Take lanes out of the set `running` whose frames end at sample `at`, and judge them now: from here on
+   their columns fill with rubbish. *next becomes the sample at which the next of those that are left will
+   end. */
+static unsigned drop_done(vf_group *group, unsigned running, uint32_t at, vf_predictor by,
+                          uint32_t *next)
+{
+    *next = UINT32_MAX;
+    for (unsigned set = running; set; set &= set - 1) {
+        const unsigned lane = (unsigned)__builtin_ctz(set);
+        const uint32_t block_size = group->frames[lane].header.block_size;
+        if (block_size == at) {
+            group->frames[lane].position = group->lanes.position[lane];
+            group->misfits |= (unsigned)!fits(group, lane, by) << lane;
+            running &= ~(1u << lane);
+        } else if (block_size < *next) {
+            *next = block_size;
+        }
+    }
+    return running;
 }
 
 /* Decode the subframes of the lanes in the set `active`, all of them predicted. */
@@ -375,7 +378,8 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
             return false;
 
     uint32_t at = order, next_end; /* sample in work; where the next frame ends */
-    unsigned running = drop_done(group, active, at, &next_end);
+    group->misfits = 0;
+    unsigned running = drop_done(group, active, at, by, &next_end);
     for (uint32_t start = 0; start < longest; start += VF_ROWS) {
         const uint32_t rows = longest - start < VF_ROWS ? longest - start : VF_ROWS;
         while (at < start + rows) {
@@ -388,7 +392,7 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
             }
             at += count;
             if (at == next_end)
-                running = drop_done(group, running, at, &next_end);
+                running = drop_done(group, running, at, by, &next_end);
         }
         l->kernel->turn(l, rows, by);
         for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
@@ -401,10 +405,7 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
         }
         vf_lanes_move_on(l, by);
     }
-    for (unsigned lane = 0; lane < l->kernel->lanes; lane++)
-        if (active >> lane & 1 && !fits(group, lane, by))
-            return false;
-    return true;
+    return group->misfits == 0;
 }
 
 static bool decode_channel(vf_group *group, unsigned channel)

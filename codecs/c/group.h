@@ -23,6 +23,7 @@ typedef struct {
     vf_subframe subframes[VF_MOST_LANES]; /* of the channel in work */
     uint32_t ends[VF_MOST_LANES];    /* the sample behind the partition that each lane is in */
     unsigned plain;                  /* lanes whose partition is no Rice codes, or huge ones: a set */
+    unsigned misfits;                /* lanes with a sample that does not fit its subframe: a set */
     int64_t *workspace;              /* for one frame: VF_FRAME_WORKSPACE */
     int32_t *saved;                  /* the first channels of stereo pairs, max_block_size each */
     const vf_stream *stream;

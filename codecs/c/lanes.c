@@ -5,6 +5,9 @@
 #if defined(__x86_64__)
 extern const vf_kernel VF_AVX2, VF_AVX512;
 const vf_kernel *const VF_KERNELS[] = {&VF_AVX512, &VF_AVX2, NULL};
+#elif VF_HAS_NEON
+extern const vf_kernel VF_NEON;
+const vf_kernel *const VF_KERNELS[] = {&VF_NEON, NULL};
 #else
 const vf_kernel *const VF_KERNELS[] = {NULL};
 #endif

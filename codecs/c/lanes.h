@@ -1,5 +1,5 @@
 /* Several frames at once: what group.c (which frames), lanes.c (in what steps) and the kernels
-   (lanes_avx2.c, lanes_avx512.c: how) share. Private to them.
+   (lanes_avx2.c, lanes_avx512.c, lanes_neon.c: how) share. Private to them.
 
    Frames are independent, so up to 16 are decoded side by side, one in each *lane*: their Rice codes
    are read in turn, which hides the serial chain of one bit reader behind those of the others, and
@@ -13,6 +13,13 @@
 
 #include "header.h"
 #include "subframe.h"
+
+/* Every 64-bit ARM has NEON, unless the compiler was told to do without. */
+#if defined(__aarch64__) && defined(__ARM_NEON) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define VF_HAS_NEON 1
+#else
+#define VF_HAS_NEON 0
+#endif
 
 enum {
     VF_MOST_LANES = 16,

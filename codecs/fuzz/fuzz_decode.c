@@ -155,14 +155,9 @@ static vf_status list(vf_stream stream, size_t piece, tiling *seen)
     return status;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+/* A stream of the file at data, whose frames begin at `start`; *layout says how to decode it. */
+static vf_stream open_stream(const uint8_t *data, size_t size, size_t start, unsigned *layout)
 {
-    size_t start = find_frames(input, size);
-    if (!start)
-        return 0;
-    uint8_t *data = malloc(size);
-    must(data != NULL, "out of memory");
-    memcpy(data, input, size);
     uint64_t packed = (uint64_t)number(data + 18, 4) << 32 | number(data + 22, 4);
     vf_stream stream = {
         .data = data,
@@ -175,13 +170,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         .total = packed & ((1ull << 36) - 1),
         .must_end = data[41] & 1, /* of the MD5, which the C core does not look at */
     };
-    unsigned layout = data[40];
+    *layout = data[40];
     if (stream.depth < 4)
         stream.depth += 4;
     if (stream.max_block_size == 0)
         stream.max_block_size = 1;
     if (stream.min_block_size > stream.max_block_size)
         stream.min_block_size = stream.max_block_size;
+    return stream;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+    size_t start = find_frames(input, size);
+    if (!start)
+        return 0;
+    uint8_t *data = malloc(size);
+    must(data != NULL, "out of memory");
+    memcpy(data, input, size);
+    unsigned layout;
+    vf_stream stream = open_stream(data, size, start, &layout);
 
     /* Where frames are; with an unknown total too. */
     vf_stream all = stream;

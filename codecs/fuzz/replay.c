@@ -1,0 +1,111 @@
+/* The fuzz target over files, without a fuzzer: for CPUs that none runs on (see compare_arm64.sh). Each
+   file is decoded in all ways, which must agree; then copies of it with a few bits flipped. Prints what
+   became of each, and how many kernels this CPU has: the same on every CPU with a kernel of eight lanes, but
+   for that first line.
+     replay FILE ...      linked with -Wl,--wrap=vf_group_decode */
+#include <inttypes.h>
+
+#include "fuzz_decode.c"
+#include "group.h"
+
+enum { MOST_DAMAGE = 50, DAMAGED_BYTES = 1 << 15 };
+
+/* Frames that lanes decoded. What they give up is decoded all the same, only slowly: it has to show. */
+static uint64_t together;
+
+unsigned __real_vf_group_decode(vf_group *group, vf_cursor *cursor);
+unsigned __wrap_vf_group_decode(vf_group *group, vf_cursor *cursor);
+
+unsigned __wrap_vf_group_decode(vf_group *group, vf_cursor *cursor)
+{
+    const uint64_t before = cursor->frame;
+    unsigned alone = __real_vf_group_decode(group, cursor);
+    together += cursor->frame - before;
+    return alone;
+}
+
+static uint64_t fnv1a(uint64_t hash, const void *data, size_t size)
+{
+    const uint8_t *byte = data;
+    while (size--)
+        hash = (hash ^ *byte++) * 0x100000001B3;
+    return hash;
+}
+
+/* Go through one stream; returns a digest of verdict, place, pixels and the frames that eight lanes decode.
+   *status becomes the verdict, or -1 when there was nothing to decode. */
+static uint64_t go_through(const uint8_t *data, size_t size, int *status)
+{
+    uint64_t hash = 0xCBF29CE484222325;
+    size_t start = find_frames(data, size);
+    unsigned layout;
+    LLVMFuzzerTestOneInput(data, size);
+    *status = -1;
+    if (!start)
+        return hash;
+    vf_stream stream = open_stream(data, size, start, &layout);
+    if (stream.total == 0) {
+        vf_stream all = stream;
+        tiling seen;
+        all.total = VF_ALL;
+        list(all, size, &seen);
+        stream.total = seen.position;
+    }
+    if (stream.total == 0 || stream.total * stream.channels * 8 > MOST_BYTES_OUT)
+        return hash;
+    layout = 2; /* 32-bit pixels without gaps */
+    outcome plain = decode(stream, layout, 1);
+    together = 0;
+    free(decode(stream, layout, 8).pixels);
+    const uint64_t place[] = {plain.status, plain.cursor.frame, plain.cursor.position,
+                              plain.cursor.byte, together};
+    hash = fnv1a(hash, place, sizeof place);
+    if (plain.status == VF_OK)
+        hash = fnv1a(hash, plain.pixels, stream.total * stream.channels * 4);
+    free(plain.pixels);
+    *status = (int)plain.status;
+    return hash;
+}
+
+static uint64_t xorshift(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    return *state ^= *state << 17;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned kernels = 0;
+    for (const vf_kernel *const *kernel = VF_KERNELS; *kernel; kernel++)
+        kernels += (*kernel)->supported();
+    printf("kernels %u\n", kernels);
+    for (int i = 1; i < argc; i++) {
+        FILE *file = fopen(argv[i], "rb");
+        must(file != NULL && fseek(file, 0, SEEK_END) == 0, argv[i]);
+        const size_t size = (size_t)ftell(file);
+        uint8_t *data = malloc(size);
+        rewind(file);
+        must(data != NULL && fread(data, 1, size, file) == size, argv[i]);
+        fclose(file);
+
+        int status;
+        const char *name = strrchr(argv[i], '/');
+        uint64_t whole = go_through(data, size, &status), damaged = 0, state = 88172645463325252;
+        const uint64_t frames = together;
+        must(status >= 0, argv[i]);
+        size_t copies = size ? DAMAGED_BYTES / size : 0;
+        for (size_t j = 0; j < 2 + (copies < MOST_DAMAGE ? copies : MOST_DAMAGE); j++) {
+            size_t at = HEAD + xorshift(&state) % (size - HEAD);
+            uint8_t before = data[at];
+            int verdict;
+            data[at] ^= (uint8_t)(1u << xorshift(&state) % 8);
+            damaged = damaged * 31 + go_through(data, size, &verdict);
+            data[at] = before;
+        }
+        printf("%s: %s, %" PRIu64 " frames at once, %016" PRIx64 " %016" PRIx64 "\n",
+               name ? name + 1 : argv[i], vf_status_name((vf_status)status), frames, whole, damaged);
+        free(data);
+    }
+    return 0;
+}
