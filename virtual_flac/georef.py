@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -117,7 +119,7 @@ class GeoReference:
         attributes: dict[str, Any] = {}
         wkt = self.gcp_crs_wkt if self.gcps and self.gcp_crs_wkt else self.crs_wkt
         if wkt:
-            attributes |= _cf_parameters(wkt)
+            attributes |= deepcopy(_cf_parameters(wkt))  # one is a list, and callers may edit it
             attributes["crs_wkt"] = wkt
             attributes["spatial_ref"] = wkt
         attributes["GeoTransform"] = " ".join(str(float(v)) for v in self.transform.to_gdal())
@@ -167,7 +169,8 @@ def _number(text: str) -> float:
     return float(text.split()[0])
 
 
-def _cf_parameters(wkt: str) -> dict[str, Any]:
+@lru_cache(maxsize=64)  # the files of a cube have the same
+def _cf_parameters(wkt: str) -> Mapping[str, Any]:
     """CF grid mapping parameters of a CRS; empty where CF has no name for it."""
     import pyproj
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,14 @@ class TileReader:
         self._file = FileReader(self._url, registry or registry_for(self._url), version)
         self._index = index
         self._pool = pool
+        self._specs: dict[tuple[int, tuple[int, ...] | None], TileSpec] = {}
+
+    def _spec(self, level: int, bands: tuple[int, ...] | None) -> TileSpec:
+        """The codec's configuration, kept because it remembers what decoding has worked out."""
+        key = level, bands
+        if key not in self._specs:
+            self._specs[key] = self._index.tile_spec(level, bands)
+        return self._specs[key]
 
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
@@ -125,7 +133,7 @@ class TileReader:
         chosen = [band - 1 for band in bands or range(1, index.raster.count + 1)]
         by_pixel = index.interleave == "pixel"
         grid = index.grid(level)
-        spec = index.tile_spec(level, chosen if by_pixel else None)
+        spec = self._spec(level, tuple(chosen) if by_pixel else None)
         row_parts = split_axis(rows, grid.tile_height)
         col_parts = split_axis(cols, grid.tile_width)
         tiles = [
@@ -214,7 +222,7 @@ def decode_at(
             return pixels
         out[...] = pixels
         return out
-    spec = replace(spec, chunk_shape=shape, edge_shape=None)
+    spec = spec.of_shape(shape)
     if spec.mapping != "flac-raster-spatial":  # there, comments are those of the raster
         head = read_tile_info(data)
         size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -211,6 +211,19 @@ class TileSpec:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "plans"}
+
+    def of_shape(self, shape: tuple[int, ...]) -> TileSpec:
+        """The spec of a tile that is to be decoded at its true shape, without padding.
+
+        Made once for a shape, so that what decoding works out is there for the next tile.
+        """
+        if shape == self.chunk_shape and self.edge_shape is None:
+            return self
+        key = "of shape", shape
+        made: TileSpec | None = self.plans.get(key)  # another thread may empty it at any time
+        if made is None:
+            made = self.plans[key] = replace(self, chunk_shape=shape, edge_shape=None)
+        return made
 
     @property
     def planes(self) -> int:

@@ -159,9 +159,9 @@ class FlacCodec(BytesBytesCodec):
         dtype = _storage_dtype(chunk_spec) if spec.dtype is None else spec.dtype
         shape = spec.chunk_shape or chunk_spec.shape or (1,)
         key = "completed", dtype, shape
-        if key not in spec.plans:  # a few: chunks of an array are all of one shape
-            spec.plans[key] = replace(spec, dtype=dtype, chunk_shape=shape)
-        completed: TileSpec = spec.plans[key]
+        completed: TileSpec | None = spec.plans.get(key)
+        if completed is None:  # a few: chunks of an array are all of one shape
+            completed = spec.plans[key] = replace(spec, dtype=dtype, chunk_shape=shape)
         return completed
 
 

@@ -108,7 +108,8 @@ class BatchReader:
 
     def _read(self, url: str) -> Part | Exception:
         try:
-            index = read_index(url, self.registry)
+            # What goes into references is what the store says now, not what it said before.
+            index = read_index(url, self.registry, refresh=True)
             parser = self.parser
             level = choose_level(index, url, overview=parser.overview, group=parser.group) or 0
             bands = choose_bands(index, self.parser.bands)
