@@ -1,4 +1,4 @@
-"""A virtual Zarr store that reads neighbouring tiles together, and says which tile a fault is in.
+"""Virtual Zarr stores that read neighbouring tiles together, and say which tile a fault is in.
 
 zarr-python asks a store for chunks one by one, many at the same time; what it asks for in one turn
 of the event loop becomes merged requests here. Knows Zarr keys; must not know pixels or layouts.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,78 @@ if TYPE_CHECKING:
 _CHUNK_KEY = re.compile(r"(?P<array>.+)/c[/.](?P<chunk>\d+(?:[/.]\d+)*)")
 
 
+class Chunk(NamedTuple):
+    """Where one chunk lies, and what errors call it."""
+
+    url: str
+    offset: int
+    length: int
+    name: str
+
+
+class MergingStore(ManifestStore):
+    """VirtualiZarr's store with few requests and with errors that say where.
+
+    Parameters
+    ----------
+    group : ManifestGroup
+    registry : ObjectStoreRegistry
+        Stores to read with.
+    version : FileVersion, optional
+        Of the one file that all chunks lie in; bytes of another version are refused.
+    max_gap : int
+        Bytes between two chunks that are rather read than spent on a request of their own.
+
+    Notes
+    -----
+    zarr-python has at most ``zarr.config["async.concurrency"]`` chunks on their way, 10 by default,
+    and no more than those can merge.
+    """
+
+    def __init__(
+        self,
+        group: ManifestGroup,
+        *,
+        registry: ObjectStoreRegistry[Any],
+        version: FileVersion | None = None,
+        max_gap: int = 0,
+    ) -> None:
+        super().__init__(group, registry=registry)
+        self.version = version or FileVersion()
+        self.max_gap = max_gap
+        self._batches = _Batches()
+
+    @abstractmethod
+    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
+        """The chunk at a place of an array's grid; None for what VirtualiZarr reads itself."""
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Bytes of a chunk or of a metadata document.
+
+        Raises
+        ------
+        SourceError
+            When the bytes cannot be read; names the URL and the chunk.
+        """
+        chunk = None
+        if match := _CHUNK_KEY.fullmatch(key):
+            place = tuple(int(number) for number in re.split("[/.]", match["chunk"]))
+            chunk = self.find_chunk(match["array"], place)
+        if chunk is None:
+            return await super().get(key, prototype, byte_range)
+        part = _part_of(byte_range, chunk.length)
+        reader = FileReader(chunk.url, self._registry, self.version, max_gap=self.max_gap)
+        read = _Read(chunk.offset + part.start, len(part), chunk.name)
+        data = await self._batches.get(reader, read)
+        buffer: Any = prototype.buffer.from_bytes(data)
+        # The codec, which alone sees damage, puts this before what it has to say.
+        buffer.origin = f"{chunk.url}: {chunk.name}"
+        result: Buffer = buffer
+        return result
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkSource:
     """Where the chunks of one array lie in a file.
@@ -47,28 +120,18 @@ class ChunkSource:
     name: Callable[..., str]
 
 
-class MergingManifestStore(ManifestStore):
-    """VirtualiZarr's store over one file, with few requests.
+class MergingManifestStore(MergingStore):
+    """A store over one file.
 
     Parameters
     ----------
-    group : ManifestGroup
-    registry : ObjectStoreRegistry
-        Stores to read with.
+    group, registry, version, max_gap
+        As for `MergingStore`.
     url : str
         Where the chunks of `sources` lie.
-    version : FileVersion
-        Of that file; bytes of another version are refused.
     sources : mapping of str to ChunkSource
         By path of the array, such as ``"overview_1/band_data"``. Other arrays are read as
         VirtualiZarr reads them.
-    max_gap : int
-        Bytes between two chunks that are rather read than spent on a request of their own.
-
-    Notes
-    -----
-    zarr-python has at most ``zarr.config["async.concurrency"]`` chunks on their way, 10 by default,
-    and no more than those can merge.
     """
 
     def __init__(
@@ -81,39 +144,35 @@ class MergingManifestStore(ManifestStore):
         sources: Mapping[str, ChunkSource],
         max_gap: int = 0,
     ) -> None:
-        super().__init__(group, registry=registry)
+        super().__init__(group, registry=registry, version=version, max_gap=max_gap)
         self.url = url
-        self.version = version
         self.sources = dict(sources)
-        self.max_gap = max_gap
-        self._batches = _Batches()
 
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        """Bytes of a chunk or of a metadata document.
-
-        Raises
-        ------
-        SourceError
-            When the bytes cannot be read; names the URL and the chunk.
-        """
-        match = _CHUNK_KEY.fullmatch(key)
-        source = self.sources.get(match["array"]) if match else None
-        if match is None or source is None:
-            return await super().get(key, prototype, byte_range)
-        place = tuple(int(number) for number in re.split("[/.]", match["chunk"]))
-        name = source.name(*place)
+    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
+        """The tile at a place of an array's grid."""
+        source = self.sources.get(array)
+        if source is None:
+            return None
         offset, length = int(source.offsets[place]), int(source.lengths[place])
-        part = _part_of(byte_range, length)
-        read = _Read(offset + part.start, len(part), name)
-        reader = FileReader(self.url, self._registry, self.version, max_gap=self.max_gap)
-        data = await self._batches.get(reader, read)
-        buffer: Any = prototype.buffer.from_bytes(data)
-        # The codec, which alone sees damage, puts this before what it has to say.
-        buffer.origin = f"{self.url}: {name}"
-        result: Buffer = buffer
-        return result
+        return Chunk(self.url, offset, length, source.name(*place))
+
+
+class ReferenceStore(MergingStore):
+    """A store over published references to any number of files.
+
+    They say nothing of versions, so a file that changed is noticed by its tiles alone.
+    """
+
+    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
+        """The reference at a place of an array's grid; None for chunks inside the references."""
+        found = self._group.arrays.get(array)
+        if found is None or place in found.manifest._inlined:
+            return None
+        entry = found.manifest.get_entry(place)
+        if entry is None:
+            return None  # absent on purpose
+        name = f"{array}, chunk ({', '.join(map(str, place))})"
+        return Chunk(entry["path"], entry["offset"], entry["length"], name)
 
 
 def _part_of(byte_range: ByteRequest | None, length: int) -> range:
@@ -140,7 +199,8 @@ class _Loop:
     """What one event loop has under way."""
 
     slots: asyncio.Semaphore
-    waiting: list[tuple[_Read, asyncio.Future[memoryview]]] = field(default_factory=list)
+    waiting: dict[str, list[tuple[_Read, asyncio.Future[memoryview]]]] = field(default_factory=dict)
+    """By URL."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -158,15 +218,15 @@ class _Batches:
         state = self._loops.get(loop)
         if state is None:
             state = self._loops[loop] = _Loop(asyncio.Semaphore(MAX_REQUESTS))
-        if not state.waiting:
+        if reader.url not in state.waiting:
             # Behind all that is ready to run now, and may ask for neighbours.
             loop.call_soon(self._send, reader, loop, state)
         future: asyncio.Future[memoryview] = loop.create_future()
-        state.waiting.append((read, future))
+        state.waiting.setdefault(reader.url, []).append((read, future))
         return await future
 
     def _send(self, reader: FileReader, loop: asyncio.AbstractEventLoop, state: _Loop) -> None:
-        batch, state.waiting = state.waiting, []
+        batch = state.waiting.pop(reader.url)
         for part in merge_ranges(
             [read.offset for read, _ in batch],
             [read.length for read, _ in batch],

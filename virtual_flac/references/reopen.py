@@ -133,11 +133,11 @@ def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) ->
 
 def _readable(group: Any, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any]) -> Any:
     """A store over the manifests of a group."""
-    from virtualizarr.manifests import ManifestStore
+    from ..merging import ReferenceStore
 
     if registry is None:
         registry = registry_for(urls_of(group.arrays.values()), **given)
-    return ManifestStore(group, registry=registry)
+    return ReferenceStore(group, registry=registry)
 
 
 def _icechunk(text: str, given: dict[str, Any]) -> Any:
