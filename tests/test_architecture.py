@@ -50,7 +50,8 @@ LAYERS = [
     "geotiff.targets",
     "geotiff.cut",
     "dataset geotiff",
-    "xarray_plugin references.inline references.access references.append references.blocks",
+    "xarray_plugin references.inline references.access references.append references.blocks"
+    " references.guarded",
     "references.locations references.splitting references.targets references.kerchunk_json",
     "references.kerchunk references.checksums",
     "references.recipe references.reopen references.repository",

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 _CHUNK_KEY = re.compile(r"(?P<array>.+)/c[/.](?P<chunk>\d+(?:[/.]\d+)*)")
 
 
+def chunk_name(key: str) -> str | None:
+    """What errors call the chunk under a Zarr key; None for keys of other things."""
+    match = _CHUNK_KEY.fullmatch(key)
+    return match and f"{match['array']}, chunk ({', '.join(re.split('[/.]', match['chunk']))})"
+
+
 class Chunk(NamedTuple):
     """Where one chunk lies, and what errors call it."""
 

@@ -7,24 +7,38 @@ not write; never into containers, which it does.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlparse
 
-from ..errors import SourceError
+from ..errors import SelectionError, SourceError
+from ..stores import CLIENT_OPTIONS, RETRY_CONFIG
 
 #: Bytes that Icechunk keeps in its manifests instead of in an object of their own: coordinates.
 INLINE_BYTES = 16 * 1024
+#: What obstore waits before it tries again, unless told otherwise.
+_BACKOFF = {"init_backoff": "100ms", "max_backoff": "15s"}
+_UNITS = {"ms": 1, "s": 1000, "sec": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 
 
-def repository_config() -> Any:
-    """Settings that make one chunk one request, and coordinates none.
+def repository_config(options: Mapping[str, Any]) -> Any:
+    """Settings that make one chunk one request, coordinates none, and that end in time.
 
     Icechunk splits a chunk of more than 8 to 12 MB into several requests, and writes every chunk
     of more than 512 bytes as an object. A repository remembers these settings for its readers.
+
+    Parameters
+    ----------
+    options : Mapping
+        As for `registry_for`; ``retry_config`` and the times among ``client_options`` count.
     """
     import icechunk
 
+    retry = {**RETRY_CONFIG, **options.get("retry_config", {})}
+    backoff = {**_BACKOFF, **retry.get("backoff", {})}
+    times = _times(options)
     config = icechunk.RepositoryConfig.default()
     config.inline_chunk_threshold_bytes = INLINE_BYTES
     config.storage = icechunk.StorageSettings(
@@ -33,10 +47,34 @@ def repository_config() -> Any:
         ),
         # Where storage settings are given at all, retries left out would be none.
         retries=icechunk.StorageRetriesSettings(
-            max_tries=10, initial_backoff_ms=100, max_backoff_ms=180_000
+            max_tries=1 + retry["max_retries"],
+            initial_backoff_ms=_milliseconds(backoff["init_backoff"]),
+            max_backoff_ms=_milliseconds(backoff["max_backoff"]),
+        ),
+        # For S3; other stores have theirs in the containers.
+        timeouts=icechunk.StorageTimeoutSettings(
+            connect_timeout_ms=times["connect_timeout"],
+            read_timeout_ms=times["read_timeout"],
+            operation_attempt_timeout_ms=times["timeout"],
         ),
     )
     return config
+
+
+def _times(options: Mapping[str, Any]) -> dict[str, int]:
+    """The limits of a request in milliseconds, by obstore's names."""
+    given = options.get("client_options", {})
+    return {name: _milliseconds(given.get(name, CLIENT_OPTIONS[name])) for name in CLIENT_OPTIONS}
+
+
+def _milliseconds(duration: timedelta | str) -> int:
+    """A duration as obstore takes it: ``timedelta(seconds=15)``, ``"15s"``, ``"2m 30s"``."""
+    if isinstance(duration, timedelta):
+        return round(duration / timedelta(milliseconds=1))
+    parts = re.findall(r"(\d+)\s*([a-z]+)", duration)
+    if not parts or any(unit not in _UNITS for _, unit in parts):
+        raise SelectionError(f"{duration!r} is no duration; write it as '15s', '700ms' or '2m 30s'")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
 def container(prefix: str, options: Mapping[str, Any]) -> Any:
@@ -54,7 +92,8 @@ def container(prefix: str, options: Mapping[str, Any]) -> Any:
     if scheme == "file":
         store = icechunk.local_filesystem_store(urlparse(prefix).path)
     elif scheme in ("http", "https"):
-        store = icechunk.http_store(opts={"allow_http": "true"} if scheme == "http" else None)
+        opts = {name: f"{time}ms" for name, time in _times(options).items()}
+        store = icechunk.http_store(opts | ({"allow_http": "true"} if scheme == "http" else {}))
     elif scheme == "s3":
         place = s3_place(options)
         store = icechunk.s3_store(

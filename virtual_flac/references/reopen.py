@@ -21,6 +21,7 @@ from ..fetch import resolve, translate
 from ..source import read_whole
 from ..stores import registry_for, to_url
 from .access import access, storage
+from .guarded import GuardedStore
 from .locations import urls_of
 
 
@@ -58,7 +59,8 @@ def open_references(
     SelectionError
         When the target is none of these.
     SourceError
-        When it cannot be read.
+        When it cannot be read. So do chunks, later: the error names the chunk, and with kerchunk's
+        references the URL.
 
     Notes
     -----
@@ -156,4 +158,4 @@ def _icechunk(text: str, given: dict[str, Any]) -> Any:
     # The repository itself says what it refers to; to ask for its settings first costs requests.
     prefixes = list(repository.config.virtual_chunk_containers or {})
     allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
-    return allowed.readonly_session("main").store
+    return GuardedStore(allowed.readonly_session("main").store, text)

@@ -110,7 +110,7 @@ def write_icechunk(
         snapshot: str = session.commit(message or f"Append along {append_dim}")
         return snapshot
     if exists and overwrite:
-        repository = _reopen(where, prefixes, options, _config(vds, groups))
+        repository = _reopen(where, prefixes, options, _config(vds, groups, options))
         session = repository.writable_session("main")
         session.store.sync_clear()
     else:
@@ -120,7 +120,7 @@ def write_icechunk(
             place.path.parent.mkdir(parents=True, exist_ok=True)
     try:
         if not exists:
-            repository = _create(where, prefixes, options, _config(vds, groups))
+            repository = _create(where, prefixes, options, _config(vds, groups, options))
             session = repository.writable_session("main")
         _write(vds, session.store, None, versions)
         for name, part in (groups or {}).items():
@@ -133,10 +133,12 @@ def write_icechunk(
     return snapshot
 
 
-def _config(vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None) -> Any:
+def _config(
+    vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None, options: Mapping[str, Any]
+) -> Any:
     import icechunk
 
-    config = repository_config()
+    config = repository_config(options)
     parts: dict[str | None, xr.Dataset] = {None: vds}
     parts.update((groups or {}).items())
     config.manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
@@ -162,7 +164,7 @@ def _reopen(
     """The repository, with containers for what its new chunks need, and with other manifests."""
     import icechunk
 
-    config = icechunk.Repository.fetch_config(where) or repository_config()
+    config = icechunk.Repository.fetch_config(where) or repository_config(options)
     if changed is not None:
         config.manifest = changed.manifest
     known = list(config.virtual_chunk_containers or {})
