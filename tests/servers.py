@@ -27,6 +27,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
@@ -326,6 +327,12 @@ class _FaultyHandler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, file: Path, fault: str | None, *, with_body: bool) -> None:
         content = file.read_bytes()
+        unless = self.headers.get("If-Unmodified-Since")
+        if unless and file.stat().st_mtime >= parsedate_to_datetime(unless).timestamp() + 1:
+            self.send_response(412)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         span = _parse_range(self.headers.get("Range", "-")) if "Range" in self.headers else None
         start, end = 0, len(content)
         if span is not None and fault != "whole":

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KINDS = (
     ("changed", SourceChangedError),
     ("not found", SourceNotFoundError),
-    ("privileges|permission|access ?denied|forbidden|signature", SourcePermissionError),
+    ("privileges|permission|credentials|access ?denied|forbidden|signature", SourcePermissionError),
 )
 
 
