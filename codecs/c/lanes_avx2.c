@@ -33,7 +33,8 @@ static bool supported(void)
 
 /* The next bits at a position, left aligned, at least 56. The last bit loaded is replaced by a 1, the
    *sentinel*. As zeros follow it, its place tells at the end how many bits were used; and when it is
-   gone, more were used than there were. Reads eight bytes: run() makes sure that they are there. */
+   gone, more were used than there were. Reads eight bytes: vf_lanes_run() makes sure that they are
+   there. */
 TEMPLATE uint64_t open_window(const uint8_t *data, uint64_t position)
 {
     return (vf_load64(data + (position >> 3)) | 1) << (position & 7);

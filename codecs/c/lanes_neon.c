@@ -35,7 +35,7 @@ static bool supported(void)
 /* ---- Reading codes ---------------------------------------------------------------------------- */
 
 /* The next bits at a position, left aligned, at least 56; the last bit loaded is the sentinel. Reads eight
-   bytes: run() makes sure that they are there. */
+   bytes: vf_lanes_run() makes sure that they are there. */
 TEMPLATE uint64_t open_window(const uint8_t *data, uint64_t position)
 {
     return (vf_load64(data + (position >> 3)) | 1) << (position & 7);

@@ -25,6 +25,8 @@ def test_neon_is_exact(tmp_path):
         text=True,
         check=False,
     )
+    if done.returncode == 77:
+        pytest.skip(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = re.findall(r"(\w+) checksums: (\d+) streams alike, (\d+) of them good", done.stdout)
     assert [kind for kind, *_ in counts] == ["true", "any"]
