@@ -150,7 +150,7 @@ def test_the_md5_of_a_whole_stream_is_checked(
         data[26:42] = md5  # the last field of STREAMINFO
         path.write_bytes(data)
         for read_bytes in (1 << 10, 1 << 23):  # frames in several pieces, and in one
-            monkeypatch.setattr("virtual_flac.stream_md5.READ_BYTES", read_bytes)
+            monkeypatch.setattr("virtual_flac.reports.stream_md5.READ_BYTES", read_bytes)
             found = virtual_flac.verify(path)
             assert (found.stream_md5, found.ok) == (agrees, agrees)
         done = run("verify", path)

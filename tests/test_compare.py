@@ -20,7 +20,7 @@ from rasterio.enums import ColorInterp, Resampling
 
 from virtual_flac import compare, write_flac, write_geotiff
 from virtual_flac.errors import CorruptFlacError, SourceNotFoundError
-from virtual_flac.pixel_statistics import BandDifference
+from virtual_flac.reports.pixel_statistics import BandDifference
 
 Array = npt.NDArray[Any]
 
@@ -245,7 +245,7 @@ def test_memory_is_bounded_by_pieces(tmp_path: Path, monkeypatch: Any) -> None:
     write_flac(tmp_path / "b.tif", tmp_path / "b.flac", tile_size=32)
     for other in ("b.tif", "b.flac"):
         whole = compare(tmp_path / "a.tif", tmp_path / other)
-        monkeypatch.setattr("virtual_flac.comparison.PIECE_BYTES", 2000)
+        monkeypatch.setattr("virtual_flac.reports.comparison.PIECE_BYTES", 2000)
         steps: list[tuple[int, int]] = []
         pieces = compare(
             tmp_path / "a.tif", tmp_path / other,

@@ -63,7 +63,7 @@ def test_gray_with_nodata(tmp_path: Path) -> None:
 def test_averages_are_those_of_the_valid_pixels(
     size: int, piece: int, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("virtual_flac.quicklook.PIECE_BYTES", piece)
+    monkeypatch.setattr("virtual_flac.reports.quicklook.PIECE_BYTES", piece)
     data = rasters.pixels("float32", 1, 70, 90)
     factor = -(-90 // size)
     padded = np.full((-(-70 // factor) * factor, -(-90 // factor) * factor), np.nan)

@@ -16,7 +16,7 @@ from servers import url_of
 
 import virtual_flac
 from virtual_flac.errors import SelectionError
-from virtual_flac.lookup import QueryResult, read_found
+from virtual_flac.reports.lookup import QueryResult, read_found
 
 TILE = 32
 HEIGHT, WIDTH, COUNT = 150, 190, 2

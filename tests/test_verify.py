@@ -15,7 +15,7 @@ import servers
 
 from virtual_flac import read_index, verify, write_flac
 from virtual_flac.errors import LayoutError, SourceNotFoundError
-from virtual_flac.verification import TilePlace, check_tile
+from virtual_flac.reports.tile_check import TilePlace, check_tile
 
 #: Dtype, bands, interleave: one channel and several, samples and pairs of them.
 KINDS = {
@@ -223,7 +223,7 @@ def test_over_http_in_few_requests(tmp_path: Path, range_server: Any) -> None:
 
 def test_memory_is_bounded_by_pieces(flac: Path, monkeypatch: Any) -> None:
     """However small the pieces are, all tiles are checked once."""
-    monkeypatch.setattr("virtual_flac.verification.READ_BYTES", 1000)
+    monkeypatch.setattr("virtual_flac.reports.verification.READ_BYTES", 1000)
     steps: list[int] = []
     report = verify(flac, progress=lambda done, total: steps.append(done))
     assert report.ok

@@ -24,7 +24,8 @@ from virtual_flac.errors import (
 )
 from virtual_flac.index import Band, RasterInfo
 from virtual_flac.source import read_index
-from virtual_flac.writer import FlacWriter, WriteOptions
+from virtual_flac.write_options import WriteOptions
+from virtual_flac.writer import FlacWriter
 
 RNG = np.random.default_rng(3)
 

@@ -33,35 +33,35 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .comparison import compare
     from .cube import stack
     from .errors import FlacError
     from .geotiff import extract, write_flac, write_geotiff
     from .index import TileIndex
-    from .inspection import info
-    from .lookup import query, spatial_info
     from .parser import FLACParser
-    from .quicklook import preview
     from .references import open_references, write_icechunk, write_kerchunk
+    from .reports.comparison import compare
+    from .reports.inspection import info
+    from .reports.lookup import query, spatial_info
+    from .reports.quicklook import preview
+    from .reports.verification import verify
     from .source import read_index
     from .stores import registry_for
-    from .verification import verify
 
 _HOMES = {
     "FLACParser": "parser",
     "FlacError": "errors",
     "TileIndex": "index",
-    "compare": "comparison",
+    "compare": "reports.comparison",
     "open_references": "references",
     "extract": "geotiff",
-    "info": "inspection",
-    "query": "lookup",
-    "preview": "quicklook",
+    "info": "reports.inspection",
+    "query": "reports.lookup",
+    "preview": "reports.quicklook",
     "read_index": "source",
     "registry_for": "stores",
-    "spatial_info": "lookup",
+    "spatial_info": "reports.lookup",
     "stack": "cube",
-    "verify": "verification",
+    "verify": "reports.verification",
     "write_flac": "geotiff",
     "write_geotiff": "geotiff",
     "write_icechunk": "references",

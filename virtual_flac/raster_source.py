@@ -20,7 +20,7 @@ from .grid import Window
 from .index import RasterInfo, TileIndex
 from .source import read_index, read_start
 from .tiles import TileReader
-from .writer import available_cores
+from .write_options import available_cores
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)

@@ -12,12 +12,12 @@ import os
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,79 +26,14 @@ from zarr_flac import TileSpec, decode_tile, encode_tile
 from .atomic import check_target, copy_bytes, naming_target, replacing, temporary_name
 from .errors import FlacError, LossyTileError, RasterError, SelectionError
 from .grid import TileGrid, Window
-from .index import Interleave, Level, RasterInfo, TileIndex, U32Array, U64Array
+from .index import Level, RasterInfo, TileIndex, U32Array, U64Array
 from .layouts import flac_raster, flac_raster_pack, tiled
 from .layouts.tiled import relative_offsets
+from .write_options import Progress, WriteOptions
 
-Progress = Callable[[int, int], object]
-LayoutName = Literal["virtual-flac", "flac-raster"]
 #: Pixels on their way through the encoder, at most: enough to keep the threads busy.
 PENDING_BYTES = 16 << 20
-MIN_TILE_SIZE = 16
-MAX_TILE_SIZE = 16_384
 MAX_CHANNELS = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteOptions:
-    """How a FLAC raster is cut into tiles and encoded.
-
-    Parameters
-    ----------
-    tile_size : int
-        Edge of the square tiles in pixels, 16 to 16,384.
-    interleave : {"band", "tile", "pixel"}
-        A stream per band and tile, ordered by band or by tile, or one stream per tile with the
-        bands as channels.
-    compression : int
-        libFLAC's level, 0 to 8.
-    block_size : int
-        Pixels of a band in one FLAC frame, 16 to 65,535.
-    workers : int or None
-        Threads that encode; None for one per core that this process may use.
-    layout : {"virtual-flac", "flac-raster"}
-        Ours, or flac-raster's streaming layout: one band of integers that fit 16 bits, without
-        overviews.
-
-    Raises
-    ------
-    SelectionError
-        When a value is out of range.
-    """
-
-    tile_size: int = 1024
-    interleave: Interleave = "band"
-    compression: int = 5
-    block_size: int = 4096
-    workers: int | None = None
-    layout: LayoutName = "virtual-flac"
-
-    def __post_init__(self) -> None:
-        if self.layout not in ("virtual-flac", "flac-raster"):
-            raise SelectionError(
-                f"layout is {self.layout!r}, expected 'virtual-flac' or 'flac-raster'"
-            )
-        _check_range("tile_size", self.tile_size, MIN_TILE_SIZE, MAX_TILE_SIZE)
-        _check_range("compression", self.compression, 0, 8)
-        _check_range("block_size", self.block_size, 16, 65_535)
-        if self.workers is not None:
-            _check_range("workers", self.workers, 1, 1024)
-        if self.interleave not in ("band", "tile", "pixel"):
-            raise SelectionError(
-                f"interleave is {self.interleave!r}, expected 'band', 'tile' or 'pixel'"
-            )
-
-    @property
-    def threads(self) -> int:
-        """Number of threads that encode."""
-        return self.workers or available_cores()
-
-
-def available_cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Tile(NamedTuple):
@@ -411,11 +346,6 @@ class FlacWriter:
         last = [*(breaks - 1).tolist(), len(starts) - 1]
         for i, j in zip(first, last, strict=True):
             yield int(starts[i]), int(ends[j] - starts[i])
-
-
-def _check_range(name: str, value: int, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise SelectionError(f"{name} is {value!r}, expected a whole number from {low} to {high}")
 
 
 def _check_channels(raster: RasterInfo) -> None:

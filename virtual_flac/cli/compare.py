@@ -14,7 +14,7 @@ from .console import BAD_DATA, clear_errors, print_json, print_table, progress_b
 from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from ..reports.comparison import Comparison
 
 
 def compare(
@@ -52,7 +52,7 @@ def compare(
     """
     with clear_errors(), progress_bar("Comparing", quiet=quiet or as_json) as progress:
         from ..atomic import check_target, replacing
-        from ..comparison import compare as compare_rasters
+        from ..reports.comparison import compare as compare_rasters
 
         if export is not None:
             check_target(export, overwrite=force)

@@ -13,7 +13,7 @@ from .options import Anonymous, AsJson, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..index import RasterInfo
-    from ..inspection import FileReport
+    from ..reports.file_report import FileReport
 
 
 def info(
@@ -32,7 +32,7 @@ def info(
     [b]virtual-flac info scene.tif --json[/b]
     """
     with clear_errors():
-        from ..inspection import info as look
+        from ..reports.inspection import info as look
 
         report = look(source, registry_of(source, store_option, anonymous))
         if as_json:
@@ -78,7 +78,7 @@ def _show(report: FileReport, tags: bool) -> None:
 
 def _raster_rows(raster: RasterInfo) -> dict[str, str]:
     from ..grid import Window
-    from ..inspection import crs_name
+    from ..reports.file_report import crs_name
     from ..selection import bounds_of
 
     georef = raster.georef

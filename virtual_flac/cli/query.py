@@ -31,7 +31,7 @@ from .console import clear_errors, print_json, print_table, size_text
 from .options import Anonymous, AsJson, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..lookup import QueryResult
+    from ..reports.lookup import QueryResult
 
 #: Rows of a table on a terminal; --json has them all.
 _MOST_ROWS = 50
@@ -93,8 +93,8 @@ def query(
         raise typer.BadParameter("bytes and JSON cannot share an output; give -o", param_hint="-f")
     with clear_errors():
         from ..atomic import check_target, replacing
-        from ..lookup import query as find
-        from ..lookup import read_found
+        from ..reports.lookup import query as find
+        from ..reports.lookup import read_found
 
         if output is not None:
             check_target(output, overwrite=force)

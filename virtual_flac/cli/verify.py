@@ -12,7 +12,8 @@ from .console import BAD_DATA, clear_errors, print_json, print_table, progress_b
 from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..verification import TileFinding, Verification
+    from ..reports.tile_check import TileFinding
+    from ..reports.verification import Verification
 
 #: Rows of a table on a terminal; --json has them all.
 _MOST_ROWS = 50
@@ -41,7 +42,7 @@ def verify(
     [b]virtual-flac verify s3://bucket/dem.flac --json[/b]
     """
     with clear_errors(), progress_bar("Checking", quiet=quiet or as_json) as progress:
-        from ..verification import verify as check
+        from ..reports.verification import verify as check
 
         registry = registry_of(source, store_option, anonymous)
         report = check(source, registry=registry, workers=workers, progress=progress)

@@ -24,7 +24,7 @@ from ..levels import check_bands, check_level
 from ..raster_source import RasterSource
 from ..rasters import open_raster
 from ..selection import Bounds, Selection, bounds_of, select_window
-from ..writer import Progress, available_cores
+from ..write_options import Progress, available_cores
 from . import session
 from .blocks import window_pieces
 from .check import ReadBack

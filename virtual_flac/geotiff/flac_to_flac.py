@@ -25,7 +25,8 @@ from ..index import RasterInfo, TileIndex
 from ..layouts import flac_raster_pack
 from ..levels import check_bands
 from ..raster_source import FlacSource, opened_flac
-from ..writer import FlacWriter, Progress, WriteOptions
+from ..write_options import Progress, WriteOptions
+from ..writer import FlacWriter
 from .blocks import ReadPlan
 from .overviews import TAGS_KEY, Overviews, check_overviews, overview_datasets, parse_tags
 from .session import gdal_session, open_dataset

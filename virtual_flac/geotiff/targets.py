@@ -15,7 +15,8 @@ import rasterio.shutil
 from ..atomic import give_name
 from ..errors import SelectionError
 from ..index import Interleave, RasterInfo
-from ..writer import FlacWriter, WriteOptions
+from ..write_options import WriteOptions
+from ..writer import FlacWriter
 from .check import ReadBack, lost_metadata
 from .session import open_dataset
 from .skeleton import is_inverted_gray, write_skeleton

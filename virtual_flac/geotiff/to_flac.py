@@ -20,7 +20,8 @@ from ..grid import TileGrid
 from ..index import Interleave, TileIndex
 from ..levels import check_bands
 from ..raster_source import is_flac
-from ..writer import FlacWriter, LayoutName, Progress, WriteOptions
+from ..write_options import LayoutName, Progress, WriteOptions
+from ..writer import FlacWriter
 from .blocks import ReadPlan
 from .describe import Mask, describe
 from .flac_to_flac import flac_to_flac, warn_of_loss

@@ -23,7 +23,7 @@ from ..errors import SelectionError
 from ..index import RasterInfo, TileIndex
 from ..source import read_index
 from ..tiles import TileReader
-from ..writer import Progress, available_cores
+from ..write_options import Progress, available_cores
 from .blocks import ReadPlan
 from .check import ReadBack, lost_metadata
 from .overviews import parse_tags

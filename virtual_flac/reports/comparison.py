@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
+from ..grid import TileGrid, Window
+from ..raster_source import RasterSource
+from ..rasters import open_raster
 from .differences import Difference, metadata_differences
-from .grid import TileGrid, Window
 from .pixel_statistics import BandComparison, BandDifference, unequal
-from .raster_source import RasterSource
-from .rasters import open_raster
 
 Progress = Callable[[int, int], object]
 #: Pixels of one raster that are held at a time, unless a single block of it is larger.

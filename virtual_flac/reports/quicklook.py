@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
-from .atomic import check_target, replacing
-from .errors import SelectionError
-from .grid import TileGrid, Window
-from .index import RasterInfo
+from ..atomic import check_target, replacing
+from ..errors import SelectionError
+from ..grid import TileGrid, Window
+from ..index import RasterInfo
+from ..raster_source import RasterSource
+from ..rasters import open_raster
 from .pixel_statistics import BandStatistics
-from .raster_source import RasterSource
-from .rasters import open_raster
 
 Progress = Callable[[int, int], object]
 FloatArray = npt.NDArray[np.float64]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from zarr_flac import FrameScanner, StreamInfo, decode, read_frame_header, read_info
 
-from .fetch import FileReader
+from ..fetch import FileReader
 
 Progress = Callable[[int, int], object]
 #: Bytes that are read at once.

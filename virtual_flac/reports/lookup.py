@@ -13,14 +13,14 @@ from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
 
-from .errors import SelectionError, naming
-from .grid import Window
-from .index import TileIndex
-from .levels import check_bands, check_level
-from .ranges import MergedRange, merge_ranges
-from .selection import Bounds, Selection, bounds_of, select_window
-from .source import read_index, read_ranges
-from .stores import registry_for, to_url
+from ..errors import SelectionError, naming
+from ..grid import Window
+from ..index import TileIndex
+from ..levels import check_bands, check_level
+from ..ranges import MergedRange, merge_ranges
+from ..selection import Bounds, Selection, bounds_of, select_window
+from ..source import read_index, read_ranges
+from ..stores import registry_for, to_url
 from .tile_table import Tile, tiles_of_window
 
 #: Bytes in memory at once while ranges are copied; a range is never longer.

@@ -1,0 +1,181 @@
+"""One tile of a FLAC raster against the index and its own checksums: bytes in, findings out.
+
+Knows the index and the codec; reads nothing.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from zarr_flac import Head, count_ambiguous, decode, iter_frames, read_tile_info
+
+from ..errors import CorruptFlacError, FlacError
+from ..index import TileIndex
+from ..tiles import decode_at
+
+#: Layouts whose first four bytes say how long the head is, and whose tiles say what they are.
+WITH_INDEX_SIZE = ("virtual-flac", "flac-raster streaming")
+
+
+class TilePlace(NamedTuple):
+    """Which tile: level and 0-based plane, tile row and tile column."""
+
+    level: int
+    plane: int
+    row: int
+    col: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileFinding:
+    """What is wrong with one tile.
+
+    Parameters
+    ----------
+    level : int
+        0 is the full resolution.
+    band : int or None
+        1-based; None where a tile holds all bands.
+    row, col : int
+        Tile row and tile column.
+    offset, length : int
+        Its bytes in the file.
+    what : str
+    """
+
+    level: int
+    band: int | None
+    row: int
+    col: int
+    offset: int
+    length: int
+    what: str
+
+    def __str__(self) -> str:
+        band = "all bands" if self.band is None else f"band {self.band}"
+        return (
+            f"level {self.level}, {band}, tile ({self.row}, {self.col}), bytes {self.offset} to "
+            f"{self.offset + self.length}: {self.what}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileCheck:
+    """What `check_tile` found.
+
+    Parameters
+    ----------
+    damage : tuple of str
+        Why the tile is not what was written; empty when it is.
+    ambiguous : int
+        Pixels of which flac-raster's map does not tell the value (see ``count_ambiguous`` of
+        zarr_flac); its loss at the time of writing, no damage.
+    has_md5 : bool
+        Whether STREAMINFO has an MD5, which was checked.
+    """
+
+    damage: tuple[str, ...] = ()
+    ambiguous: int = 0
+    has_md5: bool = False
+
+
+def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
+    """Check the bytes of one tile.
+
+    The checksum in the index, where there is one, covers every byte. Besides: the head of the
+    stream, its comments against the raster, the number of samples, the CRC of every frame, the
+    frames' sizes and the MD5 of the samples against STREAMINFO where it has them, and that every
+    sample stands for a pixel.
+
+    Parameters
+    ----------
+    index : TileIndex
+        Of the file.
+    place : TilePlace
+    data : bytes-like
+        What the file holds where the index says the tile is.
+
+    Returns
+    -------
+    TileCheck
+    """
+    level = index.levels[place.level]
+    where = (place.plane, place.row, place.col)
+    damage = []
+    length = int(level.lengths[where])
+    if len(data) != length:
+        damage.append(f"it has {len(data)} bytes, the index says {length}")
+    if level.checksums is not None and zlib.crc32(data) != level.checksums[where]:
+        damage.append(
+            f"its CRC-32 is {zlib.crc32(data):08x}, the index says {level.checksums[where]:08x}"
+        )
+    ambiguous, has_md5 = 0, False
+    try:
+        window = index.grid(place.level).window(place.row, place.col)
+        spec = index.tile_spec(place.level)
+        if bytes(data[:4]) == b"fLaC":
+            head = read_tile_info(data)
+            has_md5 = head.streaminfo.md5 != bytes(16)
+            _check_head(index, place, head)
+            if has_md5:
+                decode(data, verify_md5=True)
+            _check_frame_sizes(data, head)
+        pixels = decode_at(data, spec, window)
+        if index.mapping != "exact":
+            ambiguous = count_ambiguous(data, pixels, spec)
+    except FlacError as error:
+        damage.append(str(error))
+    return TileCheck(damage=tuple(damage), ambiguous=ambiguous, has_md5=has_md5)
+
+
+def _check_head(index: TileIndex, place: TilePlace, head: Head) -> None:
+    """Compare what a stream says of itself with what the index implies."""
+    window = index.grid(place.level).window(place.row, place.col)
+    samples = head.streaminfo.total_samples
+    if samples not in (0, window.width * window.height):
+        raise CorruptFlacError(
+            f"STREAMINFO says {samples} samples, the tile has {window.width} x {window.height}"
+        )
+    if index.layout not in WITH_INDEX_SIZE:
+        return  # comments may be those of the whole raster
+    expected = {
+        "GEOSPATIAL_WIDTH": str(window.width),
+        "GEOSPATIAL_HEIGHT": str(window.height),
+        "GEOSPATIAL_DTYPE": index.raster.dtype.name,
+    }
+    for key, value in expected.items():
+        found = head.comments.get(key)
+        if found != value:
+            raise CorruptFlacError(f"its comment {key} is {found!r}, expected {value!r}")
+
+
+def _check_frame_sizes(data: Any, head: Head) -> None:
+    """Compare the real frames with the smallest and largest size that STREAMINFO gives."""
+    info = head.streaminfo
+    if not info.min_frame_size or not info.max_frame_size:
+        return
+    starts = [frame.offset for frame in iter_frames(data)]
+    sizes = np.diff([*starts, len(data)])
+    if (int(sizes.min()), int(sizes.max())) != (info.min_frame_size, info.max_frame_size):
+        raise CorruptFlacError(
+            f"STREAMINFO says frames have {info.min_frame_size} to {info.max_frame_size} bytes; "
+            f"they have {sizes.min()} to {sizes.max()}"
+        )
+
+
+def finding(index: TileIndex, place: TilePlace, what: str) -> TileFinding:
+    """What is said of a tile, with its place in raster and file."""
+    level = index.levels[place.level]
+    where = (place.plane, place.row, place.col)
+    return TileFinding(
+        level=place.level,
+        band=None if index.interleave == "pixel" else place.plane + 1,
+        row=place.row,
+        col=place.col,
+        offset=int(level.offsets[where]),
+        length=int(level.lengths[where]),
+        what=what,
+    )
