@@ -15,6 +15,7 @@ import pytest
 import rasterio
 import rasters
 import xarray as xr
+import zarr
 from virtualizarr import open_virtual_dataset, open_virtual_datatree
 
 import virtual_flac
@@ -196,6 +197,17 @@ def test_loaded_times_are_inlined(files: Any, tmp_path: Path) -> None:
     virtual_flac.write_kerchunk(cube, tmp_path / "cube.json")
     again = xr.open_dataset(str(tmp_path / "cube.json"), engine="kerchunk")
     assert again.time.values[0] == np.datetime64("2026-07-14T10:20")
+
+
+@pytest.mark.parametrize(("given", "expected"), [(64, 64), (5, 10), (None, 10)])
+def test_more_chunks_are_asked_for_at_a_time(
+    given: int | None, expected: int, files: Any, tmp_path: Path
+) -> None:
+    target = tmp_path / "x.json"
+    virtual_flac.write_kerchunk(virtual_flac.stack([files("uint8")[1]], values=[0]), target)
+    with zarr.config.set({"async.concurrency": 10}):
+        virtual_flac.open_references(target, concurrency=given)
+        assert zarr.config.get("async.concurrency") == expected
 
 
 def test_targets_are_not_overwritten_unless_asked(files: Any, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import xarray as xr
+import zarr
 
 import virtual_flac
 
@@ -66,9 +67,12 @@ class Reader:
 
 def readers(cube: Cube) -> dict[str, Reader]:
     """Those whose packages are installed, after writing the references they need."""
+    json, folder = _flac_references(cube, "flac.json"), _flac_references(cube, "flac.icechunk")
     lazy: dict[str, Callable[[Any], Any]] = {
-        "FLAC, kerchunk": partial(_kerchunk, _flac_references(cube, "flac.json")),
-        "FLAC, Icechunk": partial(_icechunk, cube, _flac_references(cube, "flac.icechunk")),
+        "FLAC, kerchunk": partial(_kerchunk, json),
+        "FLAC, Icechunk": partial(_icechunk, cube, folder),
+        "FLAC, open_references of kerchunk": partial(_open_references, json),
+        "FLAC, open_references of Icechunk": partial(_open_references, folder),
         "FLAC, files": partial(_engine, cube),
         "COG, rioxarray": partial(_rioxarray, cube),
     }
@@ -170,6 +174,16 @@ def _kerchunk(path: Path, chunks: Chunks | None) -> Iterator[xr.DataArray]:
         chunks=chunks and {"time": 1, **chunks}, mask_and_scale=False,
     ) as dataset:  # fmt: skip
         yield _data(dataset)
+
+
+@contextmanager
+def _open_references(path: Path, chunks: Chunks | None) -> Iterator[xr.DataArray]:
+    tiles = chunks and {"time": 1, **chunks}
+    before = zarr.config.get("async.concurrency")
+    with virtual_flac.open_references(path, chunks=tiles, mask_and_scale=False) as dataset:
+        yield _data(dataset)
+    # Of the whole process: the other readers keep Zarr's own.
+    zarr.config.set({"async.concurrency": before})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+import zarr
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError, SourceNotFoundError
@@ -24,6 +25,9 @@ from .access import access, storage
 from .guarded import GuardedStore
 from .locations import urls_of
 
+#: Zarr's own 10 would let a time series of 24 chunks wait for the network three times.
+CONCURRENCY = 64
+
 
 def open_references(
     target: str | os.PathLike[str],
@@ -31,6 +35,7 @@ def open_references(
     group: str | None = None,
     registry: ObjectStoreRegistry[Any] | None = None,
     store_options: Mapping[str, Any] | None = None,
+    concurrency: int | None = CONCURRENCY,
     **options: Any,
 ) -> xr.Dataset:
     """Open published references: kerchunk JSON or parquet, or an Icechunk repository.
@@ -46,6 +51,9 @@ def open_references(
         Stores to read kerchunk references and their chunks with.
     store_options : Mapping, optional
         Options of the stores, as for `registry_for`: of the references and of the chunks.
+    concurrency : int, optional
+        Chunks that Zarr asks for at a time. It has one such setting for the whole process,
+        ``async.concurrency``, which is raised to this where it is lower; None leaves it.
     **options
         For ``xarray.open_dataset``, such as ``chunks={}`` or ``mask_and_scale=False``.
 
@@ -69,6 +77,8 @@ def open_references(
     """
     text = os.fspath(target)
     given = dict(store_options or {})
+    if concurrency is not None and zarr.config.get("async.concurrency") < concurrency:
+        zarr.config.set({"async.concurrency": concurrency})
     store: Any
     if text.endswith(".json"):
         store = _kerchunk_json(to_url(target), registry, given, group)
