@@ -4,9 +4,9 @@
 #ifndef VF_GROUP_H
 #define VF_GROUP_H
 
+#include "cursor.h"
 #include "lanes.h"
 #include "sink.h"
-#include "stream.h"
 
 typedef struct {
     vf_header header;

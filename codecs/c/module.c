@@ -11,6 +11,7 @@
 #include "crc.h"
 #include "lookup.h"
 #include "scan.h"
+#include "stream.h"
 
 /* Numbers of vf_stream in the order in which Python passes them. */
 #define STREAM_FORMAT "nIIIIKKpp"

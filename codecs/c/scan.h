@@ -8,8 +8,8 @@
 #ifndef VF_SCAN_H
 #define VF_SCAN_H
 
+#include "cursor.h"
 #include "header.h"
-#include "stream.h"
 
 /* What a scan remembers from piece to piece. Zeros, and the byte of the first frame, to begin with.
    Bytes are counted from the start of the stream; data[0] of a piece is number base. */

@@ -1,59 +1,16 @@
-/* The frames of a whole stream: which ones belong there, and where each one's samples go. Knows what
-   STREAMINFO says; must not know metadata blocks, nor how a frame is decoded. */
+/* The frames of a whole stream, one by one or in groups, to where their samples go. Must not know
+   metadata blocks, nor how a frame is decoded. */
 #ifndef VF_STREAM_H
 #define VF_STREAM_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "header.h"
+#include "cursor.h"
 #include "sink.h"
 #include "status.h"
-
-/* What is to be decoded. */
-typedef struct {
-    const uint8_t *data; /* the whole stream */
-    size_t size;         /* its bytes; less than 2**60 */
-    size_t first_frame;  /* where the frames begin, at most size */
-    uint32_t min_block_size, max_block_size;
-    unsigned channels; /* 1 to 8 */
-    unsigned depth;    /* bits per sample, 4 to 32 */
-    uint64_t total;    /* samples of each channel that are wanted */
-    uint64_t first_number; /* of the first frame's header: not 0 in a piece of a longer stream */
-    bool must_end;     /* a further frame behind them is an error */
-    bool scalar;       /* do without the lanes (a test of the one against the other) */
-    unsigned most_lanes; /* frames decoded at once; 0: as many as this CPU likes (for tests) */
-} vf_stream;
-
-/* As total: as many as there are, for a scan (see scan.h). */
-#define VF_ALL UINT64_MAX
-
-/* How far decoding got: the frame to come, or the one that is wrong. */
-typedef struct {
-    uint64_t frame;    /* its number, counted from 0 */
-    uint64_t position; /* its first sample */
-    size_t byte;       /* where it begins in the data */
-    bool variable;     /* kind of numbers in this stream; known from the first frame on */
-    uint32_t fixed_block_size;
-} vf_cursor;
 
 /* Decode the stream to sink, whose planes have room for total samples (or are all NULL). Every frame
    must have a right header, follow the one before, and have right checksums. Bytes behind the last
    frame are ignored. *cursor says where it ended, well or not. Allocates a workspace, and a group (see
    group.h) where lanes serve. */
 vf_status vf_decode_stream(const vf_stream *stream, const vf_sink *sink, vf_cursor *cursor);
-
-/* Check a header against stream and cursor; on VF_OK the frame may stand there. The first one
-   settles the kind of numbers in *cursor. */
-vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_header *header);
-
-/* Move the cursor behind a frame of `bytes` bytes. */
-static inline void vf_advance(vf_cursor *cursor, uint32_t block_size, size_t bytes)
-{
-    cursor->frame++;
-    cursor->position += block_size;
-    cursor->byte += bytes;
-}
 
 #endif

@@ -11,6 +11,7 @@
 #include "crc.h"
 #include "lanes.h"
 #include "scan.h"
+#include "stream.h"
 
 #ifdef ANY_CRC /* see crc_any.c */
 uint16_t fuzz_crc16(const uint8_t *data, size_t size);
