@@ -95,9 +95,7 @@ def test_the_suffix_says_what_is_written(tmp_path, tif):
         result = run("convert", tif, "-o", tmp_path / name, code=2)
         assert ".flac or .tif" in " ".join(result.output.split())
     result = run("convert", tif, "-o", tmp_path / "two.tif", code=2)
-    assert "OUT must be .flac" in result.output.replace("│", "").replace("\n", " ").replace(
-        "  ", " "
-    )
+    assert "let OUT end in .flac" in " ".join(result.output.replace("│", "").split())
     result = run("convert", tif, "-o", "s3://bucket/x.flac", code=2)
     assert "upload" in result.output
     assert not any((tmp_path / name).exists() for name in ("one", "one.png", "one.zarr", "two.tif"))

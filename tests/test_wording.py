@@ -48,6 +48,23 @@ def test_a_folder_is_called_a_folder(tmp_path: Path, name: str):
     assert (done.exit_code, "is a folder" in done.stderr) == (1, True)
 
 
+def test_an_empty_file_is_called_empty(tmp_path: Path):
+    source = tmp_path / "a.flac"
+    source.touch()
+    for call in (virtual_flac.read_index, virtual_flac.query, virtual_flac.verify):
+        with pytest.raises(SourceError, match=r"a\.flac is empty"):
+            call(source)
+
+
+def test_what_is_no_flac_does_not_become_geotiff(tmp_path: Path):
+    (tmp_path / "a.flac").write_text("hello")
+    done = run("convert", tmp_path / "a.flac", "-o", tmp_path / "x.tif")
+    said = " ".join(done.stderr.replace("│", "").split())
+    assert done.exit_code == 2
+    assert "Invalid value for IN" in said
+    assert "no FLAC raster" in said
+
+
 def test_a_missing_folder_of_the_target_is_named(tmp_path: Path, flac: Path):
     vds = open_virtual_dataset(
         str(flac), parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(flac)

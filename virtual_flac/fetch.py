@@ -240,8 +240,12 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
     What obstore says below its first line shows the server's answer, which may repeat credentials.
     """
     where = f"{url}: {what}" if what else url
-    if url.startswith("file://") and Path(url.removeprefix("file://")).is_dir():
-        return SourceError(f"{url} is a folder, expected a file")
+    if url.startswith("file://"):
+        path = Path(url.removeprefix("file://"))
+        if path.is_dir():
+            return SourceError(f"{url} is a folder, expected a file")
+        if path.is_file() and path.stat().st_size == 0:
+            return SourceError(f"{url} is empty. Fetch or write it again.")
     if isinstance(error, FileNotFoundError):
         return SourceNotFoundError(f"{where}: no such file or object")
     if isinstance(error, PermissionError) or type(error).__name__ in (

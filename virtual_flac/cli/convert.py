@@ -217,7 +217,11 @@ def _is_to_flac(source: str, output: Path, kind: _Kind | None, *, from_flac: boo
             param_hint="--to",
         )
     if not forward and not from_flac:
-        raise typer.BadParameter(f"{source} is no FLAC; OUT must be .flac", param_hint="-o")
+        raise typer.BadParameter(
+            f"{source} is no FLAC raster, and only these become GeoTIFF; to make one of it, let "
+            "OUT end in .flac",
+            param_hint="IN",
+        )
     if output.exists() and Path(source).exists() and output.samefile(source):
         raise typer.BadParameter(f"{output} is IN itself; choose another name", param_hint="-o")
     return forward

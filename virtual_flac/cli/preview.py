@@ -87,7 +87,7 @@ def preview(
     elif as_json:
         print_json({"source": source, "target": str(output), **_facts(picture)})
     elif not quiet:
-        print_table(str(output), {name: str(value) for name, value in _facts(picture).items()})
+        print_table(str(output), _summary(picture))
 
 
 def _facts(picture: Preview) -> dict[str, Any]:
@@ -99,6 +99,19 @@ def _facts(picture: Preview) -> dict[str, Any]:
         "level": picture.level,
         "factor": picture.factor,
         "ranges": [list(pair) for pair in picture.ranges],
+    }
+
+
+def _summary(picture: Preview) -> dict[str, str]:
+    height, width, _ = picture.rgba.shape
+    level = f"overview {picture.level}" if picture.level else "full resolution"
+    return {
+        "picture": f"{width} x {height}",
+        "bands": ", ".join(map(str, picture.bands)),
+        "from": f"{level}, 1 for {picture.factor} x {picture.factor}"
+        if picture.factor > 1
+        else level,
+        "stretch": ", ".join(f"{low:g} to {high:g}" for low, high in picture.ranges) or "none",
     }
 
 

@@ -59,7 +59,10 @@ def verify(
 
 
 def _show(report: Verification) -> None:
-    covered = f"{report.with_checksum} by a checksum of all bytes, {report.with_md5} by an MD5"
+    covered = (
+        f"all by the CRC of every frame, {report.with_checksum} by a checksum of all bytes, "
+        f"{report.with_md5} by an MD5"
+    )
     md5 = report.stream_md5
     gaps = ", ".join(f"{start} to {end}" for start, end in report.unclaimed)
     print_table(
