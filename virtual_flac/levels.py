@@ -33,9 +33,8 @@ def check_level(count: int, level: int) -> None:
         When there is no such level.
     """
     if not 0 <= level < count:
-        raise SelectionError(
-            f"there is no overview {level}; the file has 0 (the full resolution) to {count - 1}"
-        )
+        held = f"0 (the full resolution) to {count - 1}" if count > 1 else "none"
+        raise SelectionError(f"there is no overview {level}; the file has {held}")
 
 
 def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
@@ -53,7 +52,8 @@ def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
         raise SelectionError(f"bands is {chosen}, expected each band at most once, one at least")
     for band in chosen:
         if not 1 <= band <= count:
-            raise SelectionError(f"there is no band {band}; the file has 1 to {count}")
+            held = f"bands 1 to {count}" if count > 1 else "band 1 only"
+            raise SelectionError(f"there is no band {band}; the file has {held}")
     return chosen
 
 
