@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,29 @@ class FileReader:
             work(merged[0])
             return
         _run_bounded(work, merged)
+
+    def in_turn(self, ranges: Iterable[tuple[int, int]], purpose: str = "") -> Iterator[memoryview]:
+        """The bytes of each range (start, end), one after the other, by a request each.
+
+        The next one is read while one is used, so two of them are in memory.
+
+        Raises
+        ------
+        SourceError
+            Which ends with `purpose`.
+        """
+
+        def read(start: int, end: int) -> memoryview:
+            return self.get(start, end, f"bytes {start} to {end}{purpose}")
+
+        with ThreadPoolExecutor(1, "virtual-flac-get") as pool:
+            coming: Future[memoryview] | None = None
+            for start, end in ranges:
+                here, coming = coming, pool.submit(read, start, end)
+                if here is not None:
+                    yield here.result()
+            if coming is not None:
+                yield coming.result()
 
     def head(self, count: int) -> tuple[bytes, FileVersion]:
         """The first `count` bytes, or fewer when the file is shorter, by one request.

@@ -7,7 +7,6 @@ One pass over the file, a piece at a time, or the few bytes that a seek table po
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -69,21 +68,12 @@ def _scan(
     assert size is not None
     scanner = FrameScanner(stream.streaminfo, stream.frames_offset)
     found = [scanner.feed(memoryview(head)[stream.frames_offset :])]
-    starts = range(len(head), size, PIECE_BYTES)
-
-    def read(start: int) -> memoryview:
-        end = min(start + PIECE_BYTES, size)
-        return file.get(start, end, f"bytes {start} to {end}, to find its frames")
-
-    with ThreadPoolExecutor(1, thread_name_prefix="virtual-flac-scan") as pool:
-        coming = pool.submit(read, starts[0]) if starts else None
-        for number in range(len(starts)):
-            assert coming is not None
-            piece = coming.result()
-            if number + 1 < len(starts):
-                coming = pool.submit(read, starts[number + 1])
-            found.append(scanner.feed(piece))
-            if progress:
-                progress(starts[number] + len(piece), size)
+    done = len(head)
+    ranges = ((start, min(start + PIECE_BYTES, size)) for start in range(done, size, PIECE_BYTES))
+    for piece in file.in_turn(ranges, ", to find its frames"):
+        found.append(scanner.feed(piece))
+        done += len(piece)
+        if progress:
+            progress(done, size)
     found.append(scanner.close())
     return stream.index_by_frames(np.concatenate(found))

@@ -6,6 +6,7 @@ Knows the reader of files and the codec; must not know tiles or pixels.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from zarr_flac import FrameScanner, StreamInfo, decode, read_frame_header, read_
 from ..fetch import FileReader
 
 Progress = Callable[[int, int], object]
-#: Bytes that are read at once.
+#: Bytes that are read at once; as many wait for their turn.
 READ_BYTES = 8 << 20
 _NO_MD5 = bytes(16)
 
@@ -59,17 +60,17 @@ def _samples(
     scanner = FrameScanner(facts, start)
     # Of a part of the stream the whole's numbers do not hold.
     part = replace(facts, total_samples=0, md5=_NO_MD5)
-    kept, first = b"", start
-    for begin in [*range(start, size, READ_BYTES), size]:
-        if begin < size:
-            end = min(begin + READ_BYTES, size)
-            piece = file.get(begin, end, f"bytes {begin} to {end}")
+    kept, first, done = b"", start, 0
+    ranges = ((begin, min(begin + READ_BYTES, size)) for begin in range(start, size, READ_BYTES))
+    for piece in itertools.chain(file.in_turn(ranges), [None]):
+        if piece is None:
+            frames = scanner.close()
+        else:
             kept += piece
             frames = scanner.feed(piece)
+            done += len(piece)
             if progress:
-                progress(end - start, size - start)
-        else:
-            frames = scanner.close()
+                progress(done, size - start)
         if len(frames):
             end = int(frames["offset"][-1] + frames["length"][-1])
             count = int(frames["block_size"].sum())

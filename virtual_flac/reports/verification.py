@@ -6,9 +6,8 @@ Knows the source, the index and the codec; must not know rasterio or the termina
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from ..fetch import FileReader
 from ..file_version import FileVersion
 from ..index import TileIndex
-from ..ranges import MergedRange, merge_ranges
+from ..ranges import merge_ranges
 from ..source import read_index
 from ..stores import registry_for, to_url
 from ..write_options import available_cores
@@ -130,7 +129,8 @@ def verify(
     with_md5 = 0
     threads = workers or available_cores()
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        for piece, data in _pieces(file, merged):
+        pieces = file.in_turn((piece.start, piece.end) for piece in merged)
+        for piece, data in zip(merged, pieces, strict=True):
             jobs = [
                 pool.submit(
                     check_tile,
@@ -182,25 +182,6 @@ def _tiles(index: TileIndex) -> tuple[list[TilePlace], list[int], list[int]]:
         offsets += level.offsets.ravel().tolist()
         lengths += level.lengths.ravel().tolist()
     return places, offsets, lengths
-
-
-def _pieces(
-    file: FileReader, merged: list[MergedRange]
-) -> Iterator[tuple[MergedRange, memoryview]]:
-    """The bytes of each range; the next one is read while one is checked."""
-
-    def read(piece: MergedRange) -> memoryview:
-        return file.get(piece.start, piece.end, f"bytes {piece.start} to {piece.end}")
-
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        waiting: deque[tuple[MergedRange, Future[memoryview]]] = deque()
-        for piece in merged:
-            waiting.append((piece, pool.submit(read, piece)))
-            if len(waiting) > 1:
-                first, job = waiting.popleft()
-                yield first, job.result()
-        for piece, job in waiting:
-            yield piece, job.result()
 
 
 def _unclaimed(
