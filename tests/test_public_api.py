@@ -65,7 +65,7 @@ def test_version_is_the_distributions():
     assert virtual_flac.__version__ == importlib.metadata.version("virtual-flac")
 
 
-@pytest.mark.parametrize("package", ["virtual_flac", "virtual_flac.xarray_plugin", "zarr_flac"])
+@pytest.mark.parametrize("package", ["virtual_flac", "virtual_flac.engine.plugin", "zarr_flac"])
 def test_importing_wakes_no_heavy_library(package):
     # xarray imports every engine's module to list them: the engine's must be as light.
     code = f"import sys, {package}; print(*(set({HEAVY!r}) & set(sys.modules)))"
@@ -87,7 +87,7 @@ def test_both_packages_are_typed():
 
 def test_entry_points():
     [engine] = importlib.metadata.entry_points(group="xarray.backends", name="flac")
-    assert engine.value == "virtual_flac.xarray_plugin:FlacBackendEntrypoint"
+    assert engine.value == "virtual_flac.engine.plugin:FlacBackendEntrypoint"
     assert isinstance(engine.load(), type)
     [command] = importlib.metadata.entry_points(group="console_scripts", name="virtual-flac")
     assert callable(command.load())

@@ -33,39 +33,43 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .cube import stack
+    from .cube.stack import stack
     from .errors import FlacError
-    from .geotiff import extract, write_flac, write_geotiff
-    from .index import TileIndex
-    from .parser import FLACParser
-    from .references import open_references, write_icechunk, write_kerchunk
-    from .reports.comparison import compare
-    from .reports.inspection import info
-    from .reports.lookup import query, spatial_info
-    from .reports.quicklook import preview
-    from .reports.verification import verify
-    from .source import read_index
-    from .stores import registry_for
+    from .geotiff.extract import extract
+    from .geotiff.to_flac import write_flac
+    from .geotiff.to_geotiff import write_geotiff
+    from .io.stores import registry_for
+    from .model.index import TileIndex
+    from .reading.header import read_index
+    from .references.icechunk_write import write_icechunk
+    from .references.kerchunk import write_kerchunk
+    from .references.open import open_references
+    from .reports.compare import compare
+    from .reports.info import info
+    from .reports.preview import preview
+    from .reports.query import query, spatial_info
+    from .reports.verify import verify
+    from .virtual.parser import FLACParser
 
 _HOMES = {
-    "FLACParser": "parser",
+    "FLACParser": "virtual.parser",
     "FlacError": "errors",
-    "TileIndex": "index",
-    "compare": "reports.comparison",
-    "open_references": "references",
-    "extract": "geotiff",
-    "info": "reports.inspection",
-    "query": "reports.lookup",
-    "preview": "reports.quicklook",
-    "read_index": "source",
-    "registry_for": "stores",
-    "spatial_info": "reports.lookup",
-    "stack": "cube",
-    "verify": "reports.verification",
-    "write_flac": "geotiff",
-    "write_geotiff": "geotiff",
-    "write_icechunk": "references",
-    "write_kerchunk": "references",
+    "TileIndex": "model.index",
+    "compare": "reports.compare",
+    "extract": "geotiff.extract",
+    "info": "reports.info",
+    "open_references": "references.open",
+    "preview": "reports.preview",
+    "query": "reports.query",
+    "read_index": "reading.header",
+    "registry_for": "io.stores",
+    "spatial_info": "reports.query",
+    "stack": "cube.stack",
+    "verify": "reports.verify",
+    "write_flac": "geotiff.to_flac",
+    "write_geotiff": "geotiff.to_geotiff",
+    "write_icechunk": "references.icechunk_write",
+    "write_kerchunk": "references.kerchunk",
 }
 
 

@@ -14,9 +14,8 @@ import xarray as xr
 
 from .cube import Skipped, stack
 from .errors import SelectionError
-from .levels import FULL_RESOLUTION
-from .parser import FLACParser
-from .provenance import record_sources, recorded_sources
+from .io.stores import registry_for, to_url
+from .model.levels import FULL_RESOLUTION
 from .references import (
     Target,
     check_sources,
@@ -27,8 +26,9 @@ from .references import (
     write_icechunk,
     write_kerchunk,
 )
-from .stores import registry_for, to_url
-from .virtual_arrays import without_fill_values
+from .virtual.arrays import without_fill_values
+from .virtual.parser import FLACParser
+from .virtual.source_versions import record_sources, recorded_sources
 
 if TYPE_CHECKING:
     from virtualizarr.manifests import ManifestStore

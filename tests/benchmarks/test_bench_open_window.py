@@ -25,8 +25,8 @@ import zarr
 from rasterio.windows import Window
 
 import virtual_flac
-from virtual_flac import grid
-from virtual_flac.tiles import TileReader
+from virtual_flac.model import grid
+from virtual_flac.reading.tiles import TileReader
 
 SIZE = 6144
 TILE = 1024

@@ -14,7 +14,7 @@ from .console import BAD_DATA, clear_errors, print_json, print_table, progress_b
 from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..reports.comparison import Comparison
+    from ..reports.compare import Comparison
 
 
 def compare(
@@ -51,8 +51,8 @@ def compare(
     [b]virtual-flac compare dem.tif https://example.com/dem.flac --export report.json[/b]
     """
     with clear_errors(), progress_bar("Comparing", quiet=quiet or as_json) as progress:
-        from ..atomic import check_target, replacing
-        from ..reports.comparison import compare as compare_rasters
+        from ..io.local_files import check_target, replacing
+        from ..reports.compare import compare as compare_rasters
 
         if export is not None:
             check_target(export, overwrite=force)

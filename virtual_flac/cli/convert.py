@@ -21,7 +21,7 @@ from .console import (
 from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..index import TileIndex
+    from ..model.index import TileIndex
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)
@@ -228,7 +228,7 @@ def _is_to_flac(source: str, output: Path, kind: _Kind | None, *, from_flac: boo
 
 
 def _is_flac(source: str, registry: Any) -> bool:
-    from ..raster_source import is_flac
+    from ..rasters import is_flac
 
     return is_flac(source, registry)
 

@@ -12,7 +12,7 @@ from .console import clear_errors, print_json, print_table, size_text
 from .options import Anonymous, AsJson, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..index import RasterInfo
+    from ..model.index import RasterInfo
     from ..reports.file_report import FileReport
 
 
@@ -32,7 +32,7 @@ def info(
     [b]virtual-flac info scene.tif --json[/b]
     """
     with clear_errors():
-        from ..reports.inspection import info as look
+        from ..reports.info import info as look
 
         report = look(source, registry_of(source, store_option, anonymous))
         if as_json:
@@ -77,9 +77,9 @@ def _show(report: FileReport, tags: bool) -> None:
 
 
 def _raster_rows(raster: RasterInfo) -> dict[str, str]:
-    from ..grid import Window
+    from ..model.grid import Window
+    from ..model.selection import bounds_of
     from ..reports.file_report import crs_name
-    from ..selection import bounds_of
 
     georef = raster.georef
     transform = georef.transform

@@ -48,7 +48,7 @@ def registry_of(
     options = options_of(store_options, anonymous)
     if not options:
         return None
-    from ..stores import registry_for
+    from ..io.stores import registry_for
 
     return registry_for(sources, **options)
 

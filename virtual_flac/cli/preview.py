@@ -16,7 +16,7 @@ from .console import clear_errors, parse_numbers, print_json, print_table, progr
 from .options import Anonymous, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..reports.quicklook import Preview
+    from ..reports.preview import Preview
 
 
 class _Terminal(StrEnum):
@@ -74,7 +74,7 @@ def preview(
     if len(percentiles) != 2:
         raise typer.BadParameter(f"{stretch!r}, expected two like 2,98", param_hint="--stretch")
     with clear_errors(), progress_bar("Reading", quiet=quiet or as_json) as progress:
-        from ..reports.quicklook import preview as look
+        from ..reports.preview import preview as look
 
         picture = look(
             source, output, size=size, cmap=cmap, overwrite=force, progress=progress,

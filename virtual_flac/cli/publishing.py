@@ -106,8 +106,8 @@ def publish_and_tell(
     os.environ.setdefault("ICECHUNK_LOG", "error")
     start = time.perf_counter()
     with clear_errors(), progress_bar(Path(output).name, quiet=quiet or as_json) as progress:
-        from ..parser import FLACParser
         from ..publish import publish
+        from ..virtual.parser import FLACParser
 
         result = publish(
             urls, output, cube=cube, overwrite=force, append=append, base_url=base_url,

@@ -31,7 +31,7 @@ from .console import clear_errors, print_json, print_table, size_text
 from .options import Anonymous, AsJson, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..reports.lookup import QueryResult
+    from ..reports.query import QueryResult
 
 #: Rows of a table on a terminal; --json has them all.
 _MOST_ROWS = 50
@@ -92,9 +92,9 @@ def query(
     if to_stdout and as_json:
         raise typer.BadParameter("bytes and JSON cannot share an output; give -o", param_hint="-f")
     with clear_errors():
-        from ..atomic import check_target, replacing
-        from ..reports.lookup import query as find
-        from ..reports.lookup import read_found
+        from ..io.local_files import check_target, replacing
+        from ..reports.query import query as find
+        from ..reports.query import read_found
 
         if output is not None:
             check_target(output, overwrite=force)

@@ -14,7 +14,7 @@ from .console import clear_errors, print_json, print_table, size_text
 from .options import Anonymous, AsJson, StoreOptions, registry_of
 
 if TYPE_CHECKING:
-    from ..reports.lookup import TileTable
+    from ..reports.query import TileTable
 
 #: Rows of a table on a terminal, unless --limit says otherwise.
 _ROWS = 20
@@ -47,7 +47,7 @@ def spatial_info(
     [b]virtual-flac spatial-info https://example.com/dem.flac --overview 0 --band 1 --json[/b]
     """
     with clear_errors():
-        from ..reports.lookup import spatial_info as tiles_of
+        from ..reports.query import spatial_info as tiles_of
 
         registry = registry_of(source, store_option, anonymous)
         table = tiles_of(source, level=level, band=band, registry=registry)

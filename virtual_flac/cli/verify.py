@@ -13,7 +13,7 @@ from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
 
 if TYPE_CHECKING:
     from ..reports.tile_check import TileFinding
-    from ..reports.verification import Verification
+    from ..reports.verify import Verification
 
 #: Rows of a table on a terminal; --json has them all.
 _MOST_ROWS = 50
@@ -42,7 +42,7 @@ def verify(
     [b]virtual-flac verify s3://bucket/dem.flac --json[/b]
     """
     with clear_errors(), progress_bar("Checking", quiet=quiet or as_json) as progress:
-        from ..reports.verification import verify as check
+        from ..reports.verify import verify as check
 
         registry = registry_of(source, store_option, anonymous)
         report = check(source, registry=registry, workers=workers, progress=progress)

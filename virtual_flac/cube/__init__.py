@@ -6,8 +6,8 @@ In the order of the work: `sources` (with `labels` and `stac`) says which place 
 `combine` does these in turn.
 """
 
-from .combine import stack
-from .gather import Skipped, SkippedWarning
+from .headers import Skipped, SkippedWarning
 from .labels import DATE_PATTERN
+from .stack import stack
 
 __all__ = ["DATE_PATTERN", "Skipped", "SkippedWarning", "stack"]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .inputs import Sources
 from .labels import BAND, as_coordinate
-from .sources import Sources
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import MismatchError
-from ..file_version import FileVersion
-from ..index import Band, U64Array
-from .facts import Part, check_same, common, grid_facts, pixel_facts
-from .place import Footprint
+from ..model.file_version import FileVersion
+from ..model.index import Band, U64Array
+from .agreement import Part, check_same, common, grid_facts, pixel_facts
+from .arrangement import Footprint
 
 
 @dataclass(frozen=True, slots=True)

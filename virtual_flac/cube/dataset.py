@@ -13,16 +13,16 @@ import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestArray
 
-from ..attributes import data_attributes
 from ..errors import MismatchError, SelectionError
-from ..parser import FLACParser
-from ..virtual_arrays import without_fill_values
+from ..model.attributes import data_attributes
+from ..virtual.arrays import without_fill_values
+from ..virtual.parser import FLACParser
+from .agreement import without_conflicts
+from .arrangement import Mosaic, place
+from .assembly import ChunkTable, Tiles, assemble, template
 from .axes import Axes
-from .build import ChunkTable, Tiles, assemble, template
 from .collect import Collected, Group
-from .facts import without_conflicts
 from .labels import BAND
-from .place import Mosaic, place
 
 #: What differs from band to band, and is listed where bands come from several files.
 _PER_BAND = ("scale_factor", "add_offset", "scales", "offsets", "long_name", "units")

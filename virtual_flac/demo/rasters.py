@@ -20,7 +20,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from ..errors import SourceError
-from ..geotiff.session import explain, open_dataset
+from ..gdal.session import explain, open_dataset
 
 #: Equinox and the two solstices, the shortest day last.
 DATES = (date(2026, 3, 20), date(2026, 6, 21), date(2026, 12, 21))

@@ -19,11 +19,11 @@ import xarray as xr
 from rasterio.windows import Window
 
 from ..cube import stack
-from ..geotiff.session import open_dataset
-from ..levels import FULL_RESOLUTION
-from ..parser import FLACParser
+from ..gdal.session import open_dataset
+from ..io.stores import registry_for
+from ..model.levels import FULL_RESOLUTION
 from ..references import write_kerchunk
-from ..stores import registry_for
+from ..virtual.parser import FLACParser
 from .costs import Meter
 from .server import RangeServer
 

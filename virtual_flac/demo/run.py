@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from ..errors import SourceNotFoundError
 from ..geotiff import write_flac
-from ..index import TileIndex
+from ..model.index import TileIndex
 from . import rasters, reading
 from .costs import Meter
 from .folder import REPORT, claim, write_report

@@ -3,8 +3,8 @@
 Knows GDAL, the writer and the reader of our files; must not know their bytes.
 """
 
-from .cut import extract
-from .describe import describe
+from ..gdal.describe import describe
+from .extract import extract
 from .to_flac import write_flac
 from .to_geotiff import write_geotiff
 

@@ -18,18 +18,18 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
-from ..atomic import temporary_folder
 from ..errors import naming
-from ..grid import TileGrid
-from ..index import RasterInfo, TileIndex
+from ..gdal.session import gdal_session, open_dataset
+from ..io.local_files import temporary_folder
 from ..layouts import flac_raster_pack
-from ..levels import check_bands
-from ..raster_source import FlacSource, opened_flac
-from ..write_options import Progress, WriteOptions
-from ..writer import FlacWriter
-from .blocks import ReadPlan
+from ..model.grid import TileGrid
+from ..model.index import RasterInfo, TileIndex
+from ..model.levels import check_bands
+from ..rasters import FlacSource, opened_flac
+from ..writing.options import Progress, WriteOptions
+from ..writing.writer import FlacWriter
 from .overviews import TAGS_KEY, Overviews, check_overviews, overview_datasets, parse_tags
-from .session import gdal_session, open_dataset
+from .read_plan import ReadPlan
 from .to_geotiff import write_geotiff
 
 

@@ -14,11 +14,12 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
-from ..atomic import temporary_folder
 from ..errors import RasterError, SelectionError, SourceError
-from ..grid import overview_factors
-from ..index import RasterInfo
-from .session import gdal_session, naming, open_dataset, open_level
+from ..gdal.raster import overview_count
+from ..gdal.session import gdal_session, naming, open_dataset, open_level
+from ..io.local_files import temporary_folder
+from ..model.grid import overview_factors
+from ..model.index import RasterInfo
 
 Overviews = Literal["source", "auto", "none"] | Sequence[int]
 
@@ -154,23 +155,6 @@ def _check_resampling(resampling: str | None, raster: RasterInfo) -> Resampling:
         raise SelectionError(
             f"resampling is {resampling!r}, expected one of {', '.join(RESAMPLINGS)}"
         ) from None
-
-
-def overview_count(dataset: DatasetReader) -> int:
-    """Number of overviews of a dataset.
-
-    Raises
-    ------
-    RasterError
-        When its bands differ in it.
-    """
-    counts = {len(dataset.overviews(index)) for index in dataset.indexes}
-    if len(counts) > 1:
-        raise RasterError(
-            f"{dataset.name}: the bands differ in the number of overviews. Leave them out with "
-            "--overviews none, or have new ones made with --overviews 2,4,8."
-        )
-    return counts.pop()
 
 
 def _open_levels(stack: contextlib.ExitStack, name: str, count: int) -> list[DatasetReader]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import rasterio.shutil
 
-from ..index import RasterInfo
+from ..model.index import RasterInfo
 from .vrt import describe_overview, describe_raster
 
 #: What GDAL writes behind the header of a file whose order is that of a COG.

@@ -15,19 +15,20 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
-from ..atomic import check_target
-from ..grid import TileGrid
-from ..index import Interleave, TileIndex
-from ..levels import check_bands
-from ..raster_source import is_flac
-from ..write_options import LayoutName, Progress, WriteOptions
-from ..writer import FlacWriter
-from .blocks import ReadPlan
-from .describe import Mask, describe
+from ..gdal.describe import Mask, describe
+from ..gdal.raster import overview_count
+from ..gdal.remote import remote_settings
+from ..gdal.session import CACHE_BYTES, Source, gdal_session, naming, opened
+from ..io.local_files import check_target
+from ..model.grid import TileGrid
+from ..model.index import Interleave, TileIndex
+from ..model.levels import check_bands
+from ..rasters import is_flac
+from ..writing.options import LayoutName, Progress, WriteOptions
+from ..writing.writer import FlacWriter
 from .flac_to_flac import flac_to_flac, warn_of_loss
-from .overviews import Overviews, overview_count, overview_datasets, pack_tags
-from .remote import remote_settings
-from .session import CACHE_BYTES, Source, gdal_session, naming, opened
+from .overviews import Overviews, overview_datasets, pack_tags
+from .read_plan import ReadPlan
 
 
 def write_flac(

@@ -18,16 +18,16 @@ import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.windows import Window as RasterioWindow
 
-from ..atomic import check_target, give_name, temporary_folder
 from ..errors import SelectionError
-from ..index import RasterInfo, TileIndex
-from ..source import read_index
-from ..tiles import TileReader
-from ..write_options import Progress, available_cores
-from .blocks import ReadPlan
-from .check import ReadBack, lost_metadata
+from ..gdal.session import gdal_session, naming, open_level
+from ..io.local_files import check_target, give_name, temporary_folder
+from ..model.index import RasterInfo, TileIndex
+from ..reading.header import read_index
+from ..reading.tiles import TileReader
+from ..writing.options import Progress, available_cores
 from .overviews import parse_tags
-from .session import gdal_session, naming, open_level
+from .read_back import ReadBack, lost_metadata
+from .read_plan import ReadPlan
 from .skeleton import is_inverted_gray, write_domains, write_skeleton
 
 #: GDAL's names of the compressions that lose nothing.

@@ -15,8 +15,8 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 from affine import Affine
 
-from ..georef import GeoReference
-from ..index import Band, RasterInfo
+from ..model.georef import GeoReference
+from ..model.index import Band, RasterInfo
 
 #: Names of GDAL's data types where they are not numpy's with a capital.
 _DATA_TYPES = {"uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..errors import UnknownLayoutError
-from ..index import TileIndex
+from ..model.index import TileIndex
 from . import flac_raster, plain, spatial, tiled
 from ._json import SIZE_BYTES, read_head
 from ._stream import begins_stream, read_stream_head

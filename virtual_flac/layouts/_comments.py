@@ -10,7 +10,7 @@ import numpy as np
 from affine import Affine
 
 from ..errors import LayoutError, UnsupportedDtypeError
-from ..georef import GeoReference
+from ..model.georef import GeoReference
 from . import _common
 from ._json import require
 

@@ -13,9 +13,9 @@ import numpy as np
 from affine import Affine
 
 from ..errors import LayoutError
-from ..georef import GeoReference
-from ..grid import TileGrid, Window
-from ..index import U64Array
+from ..model.georef import GeoReference
+from ..model.grid import TileGrid, Window
+from ..model.index import U64Array
 from ._json import as_float, as_int, as_list, as_object, require
 
 #: GDAL's own limit for the width and height of a raster.

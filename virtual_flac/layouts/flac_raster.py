@@ -13,8 +13,8 @@ import numpy as np
 from zarr_flac import CorruptFlacError, UnsupportedFlacError, read_tile_info
 
 from ..errors import LayoutError, NeedBytes, UnknownLayoutError
-from ..georef import GeoReference
-from ..index import Band, Level, RasterInfo, TileIndex, check_tiles
+from ..model.georef import GeoReference
+from ..model.index import Band, Level, RasterInfo, TileIndex, check_tiles
 from . import _comments, _common
 from ._json import require
 from .flac_raster_pack import ENCODER

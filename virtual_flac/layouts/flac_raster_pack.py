@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import SelectionError, UnsupportedDtypeError
-from ..grid import Window
-from ..index import RasterInfo, TileIndex
+from ..model.grid import Window
+from ..model.index import RasterInfo, TileIndex
 from . import _common
 from ._json import SIZE_BYTES
 

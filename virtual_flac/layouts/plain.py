@@ -19,7 +19,7 @@ import numpy.typing as npt
 from zarr_flac import FlacInfo, SeekPoint, StreamFacts, StreamInfo, read_frame_header
 
 from ..errors import CorruptFlacError, LayoutError, UnknownLayoutError
-from ..index import Band, Level, RasterInfo, TileIndex, check_tiles
+from ..model.index import Band, Level, RasterInfo, TileIndex, check_tiles
 from . import _comments
 from ._stream import FRAME_HEADER_BYTES
 

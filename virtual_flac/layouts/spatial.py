@@ -17,8 +17,8 @@ import numpy as np
 from zarr_flac import FlacInfo
 
 from ..errors import LayoutError, NeedBytes
-from ..grid import TileGrid
-from ..index import Band, Level, RasterInfo, TileIndex, U64Array, check_tiles
+from ..model.grid import TileGrid
+from ..model.index import Band, Level, RasterInfo, TileIndex, U64Array, check_tiles
 from . import _comments, _common
 from ._json import MAX_INDEX_BYTES, parse_object, require
 

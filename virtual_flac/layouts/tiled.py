@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import LayoutError, LayoutVersionError, UnsupportedDtypeError
-from ..georef import GeoReference
-from ..grid import TileGrid, Window
-from ..index import (
+from ..model.georef import GeoReference
+from ..model.grid import TileGrid, Window
+from ..model.index import (
     Band,
     Interleave,
     Level,
@@ -29,15 +29,7 @@ from ..index import (
     check_tiles,
 )
 from . import _common
-from ._json import (
-    SIZE_BYTES,
-    as_float,
-    as_int,
-    as_list,
-    as_object,
-    as_str,
-    require,
-)
+from ._json import SIZE_BYTES, as_float, as_int, as_list, as_object, as_str, require
 
 LAYOUT = "virtual-flac"
 VERSION = "1.1"

@@ -3,12 +3,12 @@
 Knows VirtualiZarr, kerchunk's and Icechunk's formats; knows nothing of FLAC.
 """
 
+from .icechunk_write import write_icechunk
 from .kerchunk import write_kerchunk
 from .locations import check_sources, count_references, rebase, source_prefixes, source_urls
-from .recipe import recipe
-from .reopen import open_references
-from .repository import write_icechunk
-from .targets import Target
+from .open import open_references
+from .snippet import recipe
+from .target import Target
 
 __all__ = [
     "Target",

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import xarray as xr
 
-from ..file_version import FileVersion
-from ..provenance import recorded_sources
+from ..model.file_version import FileVersion
+from ..virtual.source_versions import recorded_sources
 from .locations import source_urls
 
 

@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from zarr.storage import WrapperStore
 
-from ..errors import (
-    SourceChangedError,
-    SourceError,
-    SourceNotFoundError,
-    SourcePermissionError,
-)
-from ..merging import chunk_name
-from ..stores import first_line
+from ..errors import SourceChangedError, SourceError, SourceNotFoundError, SourcePermissionError
+from ..io.stores import first_line
+from ..virtual.store import chunk_name
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest

@@ -12,7 +12,7 @@ import xarray as xr
 from virtualizarr.manifests import ManifestArray
 from xarray.conventions import encode_cf_variable
 
-from ..virtual_arrays import inline_array, without_fill_values
+from ..virtual.arrays import inline_array, without_fill_values
 
 
 def inline_loaded(vds: xr.Dataset) -> xr.Dataset:

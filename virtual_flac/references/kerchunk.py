@@ -16,7 +16,7 @@ import xarray as xr
 from ..errors import SelectionError
 from .inline import inline_loaded
 from .kerchunk_json import kerchunk_json
-from .targets import Target
+from .target import Target
 
 
 def write_kerchunk(

@@ -18,10 +18,10 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray
 
 from ..errors import MismatchError, SourceChangedError
-from ..file_version import FileVersion
-from ..provenance import record_sources, recorded_sources
-from ..source import file_version
-from ..stores import to_url
+from ..io.stores import to_url
+from ..model.file_version import FileVersion
+from ..reading.header import file_version
+from ..virtual.source_versions import record_sources, recorded_sources
 
 
 def distinct_paths(manifest: ChunkManifest) -> npt.NDArray[Any]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..georef import GeoReference
-from ..index import Band, RasterInfo, Tags
+from ..model.georef import GeoReference
+from ..model.index import Band, RasterInfo, Tags
 
 
 @dataclass(frozen=True, slots=True)

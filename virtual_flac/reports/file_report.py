@@ -8,9 +8,9 @@ from typing import Any
 
 from zarr_flac import FlacInfo
 
-from ..grid import Window
-from ..index import Band, RasterInfo
-from ..selection import bounds_of
+from ..model.grid import Window
+from ..model.index import Band, RasterInfo
+from ..model.selection import bounds_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from zarr_flac import FrameScanner, StreamInfo, decode, read_frame_header, read_info
 
-from ..fetch import FileReader
+from ..io.file_reader import FileReader
 
 Progress = Callable[[int, int], object]
 #: Bytes that are read at once; as many wait for their turn.

@@ -13,8 +13,8 @@ import numpy as np
 from zarr_flac import Head, count_ambiguous, decode, iter_frames, read_tile_info
 
 from ..errors import CorruptFlacError, FlacError
-from ..index import TileIndex
-from ..tiles import decode_at
+from ..model.index import TileIndex
+from ..reading.tiles import decode_at
 
 #: Layouts whose first four bytes say how long the head is, and whose tiles say what they are.
 WITH_INDEX_SIZE = ("virtual-flac", "flac-raster streaming")

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..grid import Window
-from ..index import TileIndex
-from ..levels import check_bands, check_level
-from ..selection import Bounds, bounds_of
+from ..model.grid import Window
+from ..model.index import TileIndex
+from ..model.levels import check_bands, check_level
+from ..model.selection import Bounds, bounds_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

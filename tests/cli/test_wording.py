@@ -1,0 +1,148 @@
+"""Errors and texts that users meet: what they name, and which kind they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasters import NORTH_UP, make
+from typer.main import get_command
+from typer.testing import CliRunner
+from virtualizarr import open_virtual_dataset
+
+import virtual_flac
+from virtual_flac.cli import app
+from virtual_flac.cli.console import ratio_text
+from virtual_flac.errors import SelectionError, SourceError, TargetExistsError, TargetFolderError
+from virtual_flac.io.local_files import replacing, temporary_folder
+
+COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+
+
+def run(*words: Any) -> Any:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def flac(tmp_path: Path) -> Path:
+    virtual_flac.write_flac(make("overviews", tmp_path), tmp_path / "a.flac", tile_size=32)
+    return tmp_path / "a.flac"
+
+
+@pytest.mark.parametrize("name", ["folder", "folder.flac", "folder.tif"])
+def test_a_folder_is_called_a_folder(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    for call in (virtual_flac.read_index, virtual_flac.info, virtual_flac.verify):
+        with pytest.raises(SourceError, match=f"{name} is a folder, expected a file"):
+            call(tmp_path / name)
+    done = run("convert", tmp_path / name, "-o", tmp_path / "x.flac")
+    assert (done.exit_code, "is a folder" in done.stderr) == (1, True)
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path):
+    source = tmp_path / "a.flac"
+    source.touch()
+    for call in (virtual_flac.read_index, virtual_flac.query, virtual_flac.verify):
+        with pytest.raises(SourceError, match=r"a\.flac is empty"):
+            call(source)
+
+
+def test_what_is_no_flac_does_not_become_geotiff(tmp_path: Path):
+    (tmp_path / "a.flac").write_text("hello")
+    done = run("convert", tmp_path / "a.flac", "-o", tmp_path / "x.tif")
+    said = " ".join(done.stderr.replace("│", "").split())
+    assert done.exit_code == 2
+    assert "Invalid value for IN" in said
+    assert "no FLAC raster" in said
+
+
+def test_a_missing_folder_of_the_target_is_named(tmp_path: Path, flac: Path):
+    vds = open_virtual_dataset(
+        str(flac), parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(flac)
+    )
+    target = tmp_path / "none" / "x"
+    calls = [
+        lambda: virtual_flac.write_flac(tmp_path / "overviews.tif", f"{target}.flac"),
+        lambda: virtual_flac.write_geotiff(flac, f"{target}.tif"),
+        lambda: virtual_flac.extract(flac, f"{target}.png"),
+        lambda: virtual_flac.write_kerchunk(vds, f"{target}.json"),
+    ]
+    for call in calls:
+        with pytest.raises(TargetFolderError, match="none: no such folder") as caught:
+            call()
+        assert isinstance(caught.value, FileNotFoundError)
+    with pytest.raises(SelectionError, match=r"expected .json"):
+        virtual_flac.write_kerchunk(vds, tmp_path / "x.txt")
+    with pytest.raises(TargetExistsError, match="is a folder"):
+        virtual_flac.write_flac(tmp_path / "overviews.tif", tmp_path, overwrite=True)
+
+
+def test_errors_of_the_file_system_name_the_target(tmp_path: Path):
+    target = tmp_path / ("x" * 300)  # too long for any file system, the temporary name is not
+    with pytest.raises(OSError, match=r"x{300}") as caught, replacing(target, overwrite=False):
+        pass
+    assert caught.value.filename == str(target)
+    assert caught.value.errno is not None
+    assert ".part" not in str(caught.value)
+    missing = tmp_path / "none" / "a.flac"
+    for manager in (replacing(missing, overwrite=False), temporary_folder(missing)):
+        with pytest.raises(FileNotFoundError) as lost, manager:
+            pass
+        assert lost.value.filename == str(missing)
+    # Errors of other files keep their names.
+    with (
+        pytest.raises(FileNotFoundError, match="other"),
+        replacing(missing.parent.parent / "b", overwrite=False),
+    ):
+        os.stat(tmp_path / "other")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_repr_of_an_index_is_a_line(flac: Path):
+    text = repr(virtual_flac.read_index(flac))
+    assert text == (
+        "<TileIndex 'virtual-flac': 190 x 150 x 2 uint16, 3 levels, 86 tiles of 32 x 32 by band>"
+    )
+
+
+def test_larger_files_are_called_larger(tmp_path: Path):
+    assert (ratio_text(2), ratio_text(1), ratio_text(0.5)) == (
+        "2.00 times smaller", "1.00 times smaller", "2.00 times larger",
+    )  # fmt: skip
+    with rasterio.open(
+        tmp_path / "dot.tif", "w", driver="GTiff", dtype="uint8", count=1, height=2, width=2,
+        crs="EPSG:32633", transform=NORTH_UP,
+    ) as target:  # fmt: skip
+        target.write(np.zeros((1, 2, 2), "uint8"))
+    assert "times larger" in run("convert", tmp_path / "dot.tif").stdout
+
+
+def test_the_help_groups_commands_and_shows_examples():
+    text = " ".join(run("--help").stdout.split())
+    order = [
+        "Convert", "convert", "extract", "Look", "info", "preview", "query", "spatial-info", "demo",
+        "Check", "verify", "compare", "Publish", "virtualize", "stack", "flac-raster's names",
+        "create-streaming", "extract-streaming", "extract-tile",
+    ]  # fmt: skip
+    at = 0
+    for name in order:
+        at = text.index(f" {name} ", at)
+    assert "virtual-flac convert dem.tif -o dem.flac" in text
+    for command in COMMANDS:
+        assert f"virtual-flac {command}" in run(command, "--help").stdout.partition("Arguments")[0]
+
+
+def test_commands_call_the_same_things_by_the_same_names():
+    """What reads URLs takes options of stores; every result comes as JSON if wanted."""
+    for name, command in COMMANDS.items():
+        options = {word for option in command.params for word in option.opts}
+        assert "--json" in options, name
+        if name != "demo":
+            assert {"--store-option", "--anonymous"} <= options, name
+        if "--output" in options:
+            assert "-o" in options, name
+        assert "--overwrite" not in options, name

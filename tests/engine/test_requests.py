@@ -1,0 +1,329 @@
+"""What reading costs, and what servers can do wrong: counted and tried on real ones."""
+
+from __future__ import annotations
+
+import http.server
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from rasters import NORTH_UP
+from servers import counting_registry, url_of
+from virtualizarr import open_virtual_dataset
+
+import virtual_flac
+from virtual_flac.errors import SourceError, SourceNotFoundError, SourcePermissionError
+from virtual_flac.io import file_reader as fetch
+from virtual_flac.io import header_cache
+from virtual_flac.model.grid import Window
+from virtual_flac.reading.header import PREFIX_BYTES, read_ranges
+from virtual_flac.reading.tiles import TileReader
+
+TILE = 64
+
+
+def write(path: Path, height: int, width: int, tile_size: int = TILE) -> tuple[Path, Any]:
+    data = np.random.default_rng(5).integers(0, 5000, (1, height, width), dtype=np.uint16)
+    with rasterio.open(
+        path.with_suffix(".tif"), "w", driver="GTiff", dtype="uint16", count=1, height=height,
+        width=width, crs="EPSG:32633", transform=NORTH_UP,
+    ) as target:  # fmt: skip
+        target.write(data)
+    virtual_flac.write_flac(path.with_suffix(".tif"), path, tile_size=tile_size)
+    return path, data
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, range_server: Any) -> Any:
+    folder = tmp_path_factory.mktemp("served")
+    flac, data = write(folder / "grid.flac", 8 * TILE, 8 * TILE - 10)
+    return range_server(folder), flac, data
+
+
+def test_opening_costs_one_request(served: Any) -> None:
+    server, flac, _ = served
+    server.reset()
+    xr.open_dataset(url_of(server, flac.name), engine="flac")
+    (request,) = server.log()
+    assert (request.method, request.status) == ("GET", 206)
+    assert request.range == (0, PREFIX_BYTES)
+    server.reset()
+    url = url_of(server, flac.name)
+    open_virtual_dataset(
+        url, parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(url)
+    )
+    assert len(server.log()) == 1
+
+
+def test_a_large_index_costs_two(tmp_path: Path, range_server: Any) -> None:
+    # 900 tiles, each of them listed for flac-raster: more than the first request's bytes.
+    flac, data = write(tmp_path / "many.flac", 16 * 30, 16 * 30, tile_size=16)
+    index_size = int.from_bytes(flac.read_bytes()[:4], "big")
+    server = range_server(tmp_path)
+    ours = xr.open_dataset(url_of(server, flac.name), engine="flac", mask_and_scale=False)
+    first, second = server.log()
+    assert index_size > PREFIX_BYTES
+    assert first.range == (0, PREFIX_BYTES)
+    assert second.range == (PREFIX_BYTES, 4 + index_size)
+    np.testing.assert_array_equal(ours.band_data[0, :20, :20], data[0, :20, :20])
+
+
+def test_a_window_costs_its_tiles_and_no_other_byte(served: Any) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    level = virtual_flac.read_index(flac).levels[0]
+    server.reset()
+    ours = xr.open_dataset(url, engine="flac", mask_and_scale=False)
+    window = ours.band_data[0, TILE + 5 : 3 * TILE + 20, 2 * TILE : 4 * TILE + 1].to_numpy()
+    np.testing.assert_array_equal(
+        window, data[0, TILE + 5 : 3 * TILE + 20, 2 * TILE : 4 * TILE + 1]
+    )
+    opening, *tiles = server.log()
+    assert opening.range == (0, PREFIX_BYTES)
+    starts, lengths = level.offsets[0, 1:4, 2:5], level.lengths[0, 1:4, 2:5]
+    rows = zip(starts[:, 0], starts[:, -1] + lengths[:, -1], strict=True)
+    assert {request.range for request in tiles} == {(int(a), int(b)) for a, b in rows}
+
+
+@pytest.mark.parametrize(
+    ("selection", "tiles"),
+    [
+        (np.s_[0, ::-1, 0], [np.s_[0, :, 0]]),
+        (np.s_[0, [3, 3, 200], [1, 500]], [np.s_[0, 0, ::7], np.s_[0, 3, ::7]]),
+        (np.s_[:, 10:400:150, -1:], [np.s_[0, 0, 7], np.s_[0, 2, 7], np.s_[0, 4, 7]]),
+        (np.s_[:, 4:4, :], []),
+    ],
+)  # fmt: skip
+def test_any_selection_reads_the_tiles_it_touches(
+    served: Any, selection: Any, tiles: list[Any]
+) -> None:
+    server, flac, data = served
+    ours = xr.open_dataset(url_of(server, flac.name), engine="flac", mask_and_scale=False)
+    server.reset()
+    values = ours.band_data[selection].to_numpy()
+    expected = xr.DataArray(data)[selection]
+    np.testing.assert_array_equal(values, expected)
+    lengths = virtual_flac.read_index(flac).levels[0].lengths
+    assert sum(request.bytes_sent for request in server.log()) == sum(
+        int(lengths[tile].sum()) for tile in tiles
+    )
+
+
+def test_a_header_is_read_once_for_a_registry(served: Any) -> None:
+    server, flac, _ = served
+    url = url_of(server, flac.name)
+    registry, trace = counting_registry(url)
+    first = virtual_flac.read_index(url, registry)
+    for _ in range(3):
+        xr.open_dataset(url, engine="flac", registry=registry)
+        virtual_flac.FLACParser()(url, registry)
+    assert trace.total_requests == 1
+    assert virtual_flac.read_index(url, registry) is first
+    assert virtual_flac.read_index(url, registry, refresh=True) is not first
+    assert trace.total_requests == 2
+    # A copy in another process, and another store, know nothing yet.
+    copy = pickle.loads(pickle.dumps(registry))
+    assert virtual_flac.read_index(url, copy) is not first
+    other, other_trace = counting_registry(url)
+    registry.map = other.map
+    virtual_flac.read_index(url, registry)
+    assert other_trace.total_requests == 1
+
+
+def test_few_headers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(header_cache, "MAX_HEADERS", 3)
+    monkeypatch.setattr(header_cache, "MAX_WEIGHT", 100)
+    cache: header_cache.HeaderCache[int] = header_cache.HeaderCache()
+    registry, store = virtual_flac.registry_for([]), object()
+    for number in range(5):
+        cache.put(registry, str(number), store, number, weight=1)
+    assert [cache.get(registry, str(n), store) for n in range(5)] == [None, None, 2, 3, 4]
+    cache.put(registry, "heavy", store, 9, weight=99)
+    assert [cache.get(registry, k, store) for k in ("3", "4", "heavy")] == [None, 4, 9]
+    cache.put(registry, "4", store, 8, weight=101)
+    assert cache.get(registry, "4", store) is None
+    cache.forget(registry, "heavy")
+    assert cache.get(registry, "heavy", store) is None
+
+
+MEASURE = """
+import resource, sys
+import xarray as xr
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+data = xr.open_dataset(sys.argv[1], engine="flac", mask_and_scale=sys.argv[2] == "masked").band_data
+data[0, :10, :10].to_numpy()
+before = peak()
+pixels = data[0].to_numpy()
+print(peak() - before - pixels.nbytes)
+"""
+
+
+@pytest.mark.slow
+def test_a_sentinel_sized_band_costs_12_requests_and_80_mib(
+    tmp_path: Path, range_server: Any
+) -> None:
+    size, tile = 10_980, 1024
+    rng = np.random.default_rng(3)
+    # Noise of 11 bits: larger than real scenes, so that requests and memory have to be bounded.
+    data = rng.integers(0, 2048, (1, size, size), dtype=np.uint16)
+    with rasterio.open(
+        tmp_path / "band.tif", "w", driver="GTiff", dtype="uint16", count=1, height=size,
+        width=size, crs="EPSG:32633", transform=NORTH_UP, tiled=True,
+    ) as target:  # fmt: skip
+        target.write(data)
+    flac = tmp_path / "band.flac"
+    virtual_flac.write_flac(tmp_path / "band.tif", flac, tile_size=tile, compression=0)
+    server = range_server(tmp_path)
+    url = url_of(server, flac.name)
+    ours = xr.open_dataset(url, engine="flac", mask_and_scale=False)
+    np.testing.assert_array_equal(ours.band_data, data)
+    lengths = virtual_flac.read_index(flac).levels[0].lengths
+    assert lengths.size == 121
+    log = server.log()
+    assert len(log) <= 12
+    assert sum(request.bytes_sent for request in log) <= 1.002 * int(lengths.sum())
+    del ours, data
+    for how in ("stored", "masked"):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, url, how], capture_output=True, text=True, check=True
+        )
+        assert int(done.stdout) <= 80 * 2**20
+
+
+def test_a_whole_band_costs_every_tile_once(served: Any) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    registry, trace = counting_registry(url)
+    ours = xr.open_dataset(url, engine="flac", registry=registry, mask_and_scale=False)
+    np.testing.assert_array_equal(ours.band_data, data)
+    level = virtual_flac.read_index(flac).levels[0]
+    # All tiles lie together.
+    assert trace.total_requests == 2
+    assert trace.total_bytes == PREFIX_BYTES + int(level.lengths.sum())
+
+
+def test_pieces_that_touch_come_with_one_request_and_no_other_byte(served: Any) -> None:
+    server, flac, _ = served
+    content = flac.read_bytes()
+    starts, lengths = [500, 10, 20, 700, 25], [100, 10, 30, 50, 5]
+    server.reset()
+    pieces = read_ranges(url_of(server, flac.name), starts, lengths)
+    assert [bytes(piece) for piece in pieces] == [
+        content[start : start + length] for start, length in zip(starts, lengths, strict=True)
+    ]
+    assert {request.range for request in server.log()} == {(10, 50), (500, 600), (700, 750)}
+    assert pieces[1].obj is pieces[2].obj
+    server.reset()
+    read_ranges(url_of(server, flac.name), starts, lengths, max_gap=100)
+    assert {request.range for request in server.log()} == {(10, 50), (500, 750)}
+
+
+def test_requests_are_bounded_in_size(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, flac, _ = served
+    monkeypatch.setattr(fetch, "MAX_REQUEST_BYTES", 1000)
+    monkeypatch.setattr(fetch, "MAX_PENDING_BYTES", 2000)
+    content = flac.read_bytes()
+    starts = list(range(0, 6000, 300))
+    server.reset()
+    pieces = read_ranges(url_of(server, flac.name), starts, [300] * len(starts))
+    assert b"".join(pieces) == content[:6000]
+    # They run at the same time, so the log has them in any order.
+    assert sorted(request.bytes_sent for request in server.log()) == [600] + [900] * 6
+
+
+@pytest.mark.parametrize("where", ["aligned", "unaligned"])
+def test_windows_of_a_tile_reader_cost_a_request_a_tile_row(served: Any, where: str) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    index = virtual_flac.read_index(url)
+    shift = 0 if where == "aligned" else 7
+    window = Window(2 * TILE + shift, TILE + shift, 3 * TILE - shift, 3 * TILE - shift)
+    server.reset()
+    with ThreadPoolExecutor(2) as pool:
+        pixels = TileReader(url, index, None, pool).read(window)
+    col, row, width, height = window
+    np.testing.assert_array_equal(pixels, data[:, row : row + height, col : col + width])
+    log = server.log()
+    assert len(log) == 3
+    assert sum(request.bytes_sent for request in log) == index.levels[0].lengths[0, 1:4, 2:5].sum()
+
+
+def test_references_cost_tiles_only(served: Any, tmp_path: Path) -> None:
+    server, flac, data = served
+    url = url_of(server, flac.name)
+    vds = open_virtual_dataset(
+        url, parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(url)
+    )
+    virtual_flac.write_kerchunk(vds, tmp_path / "refs.json")
+    server.reset()
+    ours = xr.open_dataset(str(tmp_path / "refs.json"), engine="kerchunk")
+    np.testing.assert_array_equal(ours.band_data[0, :10, :10], data[0, :10, :10])
+    (request,) = server.log()
+    index = virtual_flac.read_index(flac)
+    assert request.range is not None
+    assert request.range[0] == int(index.levels[0].offsets[0, 0, 0])
+
+
+def test_s3_with_signatures(served: Any, s3_server: Any) -> None:
+    _, flac, data = served
+    options = s3_server.upload("rasters", {"a/grid.flac": flac})
+    url = "s3://rasters/a/grid.flac"
+    ours = xr.open_dataset(url, engine="flac", mask_and_scale=False, store_options=options)
+    np.testing.assert_array_equal(ours.band_data, data)
+    with pytest.raises(SourceNotFoundError, match="absent"):
+        virtual_flac.read_index(
+            "s3://rasters/absent.flac",
+            virtual_flac.registry_for("s3://rasters/absent.flac", **options),
+        )
+    wrong = options | {"secret_access_key": "wrong-secret-of-mine"}
+    with pytest.raises(SourcePermissionError, match="access denied") as error:
+        virtual_flac.read_index(url, virtual_flac.registry_for(url, **wrong))
+    assert "wrong-secret-of-mine" not in str(error.value)
+
+
+def test_absent_files_are_named(served: Any) -> None:
+    server, *_ = served
+    url = url_of(server, "absent.flac")
+    with pytest.raises(SourceNotFoundError, match=r"absent\.flac"):
+        virtual_flac.read_index(url)
+    with pytest.raises(SourceError, match="registry has no store"):
+        virtual_flac.read_index(url, virtual_flac.registry_for("s3://other", region="x"))
+
+
+@pytest.fixture
+def deaf_server(tmp_path: Path) -> Iterator[str]:
+    """Python's own server, which answers 200 to every range."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_server_without_ranges_is_told_apart(deaf_server: str, tmp_path: Path) -> None:
+    small, _ = write(tmp_path / "small.flac", 40, 40)
+    large, _ = write(tmp_path / "large.flac", 400, 400)
+    assert small.stat().st_size < PREFIX_BYTES < large.stat().st_size
+    assert virtual_flac.read_index(f"{deaf_server}/small.flac").raster.width == 40
+    with pytest.raises(SourceError, match=r"large\.flac.*range requests"):
+        virtual_flac.read_index(f"{deaf_server}/large.flac")

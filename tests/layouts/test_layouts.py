@@ -1,0 +1,368 @@
+"""The head of a file: what is packed is parsed, and what is damaged is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from zarr_flac import TileSpec, encode_tile
+
+from virtual_flac import layouts
+from virtual_flac.errors import (
+    FlacError,
+    LayoutError,
+    LayoutVersionError,
+    NeedBytes,
+    UnknownLayoutError,
+    UnsupportedDtypeError,
+)
+from virtual_flac.layouts import tiled
+from virtual_flac.model.georef import GeoReference
+from virtual_flac.model.grid import TileGrid, Window, overview_factors
+from virtual_flac.model.index import Band, Level, RasterInfo, TileIndex
+
+finite = st.floats(-1e150, 1e150)
+words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+tags = st.dictionaries(words, st.dictionaries(words, words, max_size=3), max_size=2)
+colour = st.tuples(*[st.integers(0, 255)] * 4)
+bands = st.builds(
+    Band,
+    description=st.none() | words,
+    unit=st.none() | words,
+    scale=finite,
+    offset=finite,
+    color_interpretation=st.sampled_from(["undefined", "gray", "red", "palette", "alpha"]),
+    colormap=st.none() | st.lists(colour, min_size=1, max_size=256).map(tuple),
+    tags=tags,
+)
+georefs = st.builds(
+    GeoReference,
+    crs_wkt=st.sampled_from([None, 'LOCAL_CS["x",UNIT["m",1]]']),
+    transform=st.builds(Affine, *[finite] * 6),
+    rpcs=st.dictionaries(words, words, max_size=3),
+)
+
+
+@st.composite
+def indices(draw: st.DrawFn) -> TileIndex:
+    dtype = np.dtype(draw(st.sampled_from(tiled.DTYPES)))
+    raster = RasterInfo(
+        width=draw(st.integers(1, 300)),
+        height=draw(st.integers(1, 300)),
+        dtype=dtype,
+        georef=draw(georefs),
+        nodata=draw(
+            st.none()
+            | st.integers(-(2**63), 2**64 - 1)
+            | finite
+            | st.sampled_from([math.inf, -math.inf])
+        ),
+        bands=tuple(draw(st.lists(bands, min_size=1, max_size=4))),
+        tags=draw(tags),
+    )
+    tile_size = draw(st.integers(16, 400))
+    interleave = draw(st.sampled_from(tiled.INTERLEAVES))
+    planes = 1 if interleave == "pixel" else raster.count
+    levels = []
+    for factor in (1, *overview_factors(raster.height, raster.width, tile_size)):
+        width, height = -(-raster.width // factor), -(-raster.height // factor)
+        grid = TileGrid(height, width, tile_size, tile_size)
+        shape = (planes, grid.rows, grid.cols)
+        count = math.prod(shape)
+        sizes = draw(st.lists(st.integers(100, 2**32 - 1), min_size=count, max_size=count))
+        lengths = np.asarray(sizes, dtype=np.uint64).reshape(shape)
+        # Any numbers will do for checksums.
+        crcs = (lengths * 2654435761 % 2**32).astype(np.uint32) if draw(st.booleans()) else None
+        levels.append(
+            Level(
+                width=width,
+                height=height,
+                offsets=np.zeros_like(lengths),
+                lengths=lengths,
+                checksums=crcs,
+            )
+        )
+    return TileIndex(
+        layout=tiled.LAYOUT,
+        raster=raster,
+        tile_shape=(tile_size, tile_size),
+        interleave=interleave,
+        levels=tuple(levels),
+        source_overviews=len(levels) > 1 and draw(st.booleans()),
+        extra={"x-later": draw(words)},
+    )
+
+
+def a_head(sizes: tuple[int, int] = (400, 500), **changes: Any) -> bytes:
+    """A valid head of a 20 x 30 raster in two tiles, with keys replaced or (...) left out."""
+    lengths = np.asarray(sizes, dtype=np.uint64).reshape(1, 2, 1)
+    index = TileIndex(
+        layout=tiled.LAYOUT,
+        raster=RasterInfo(width=20, height=30, dtype=np.dtype("uint16")),
+        tile_shape=(20, 20),
+        levels=(Level(width=20, height=30, offsets=lengths, lengths=lengths),),
+    )
+    content = json.loads(tiled.pack(index)[4:]) | changes
+    return seal({key: value for key, value in content.items() if value is not ...})
+
+
+def seal(content: dict[str, Any]) -> bytes:
+    """A head of any content with a right checksum, so that the check behind it is reached."""
+    if "crc32" in content:
+        content = content | {"crc32": "00000000"}
+    text = json.dumps(content, separators=(",", ":"))
+    crc = tiled._checksum(text.encode(), "00000000")
+    data = text.replace('"crc32":"00000000"', f'"crc32":"{crc}"', 1).encode()
+    return struct.pack(">I", len(data)) + data
+
+
+@given(indices())
+def test_what_is_packed_is_parsed(index: TileIndex) -> None:
+    head = tiled.pack(index)
+    total = sum(int(level.lengths.sum()) for level in index.levels)
+    found = layouts.parse(head, len(head) + total)
+    assert found.raster == index.raster
+    assert (found.tile_shape, found.interleave) == (index.tile_shape, index.interleave)
+    assert found.source_overviews == index.source_overviews
+    assert found.extra == index.extra
+    covered = np.zeros(0, dtype=np.uint64)
+    for level, expected in zip(found.levels, index.levels, strict=True):
+        assert (level.width, level.height) == (expected.width, expected.height)
+        np.testing.assert_array_equal(level.lengths, expected.lengths)
+        if expected.checksums is None:
+            assert level.checksums is None
+        else:
+            np.testing.assert_array_equal(level.checksums, expected.checksums)
+        covered = np.concatenate(
+            [covered, level.offsets.ravel(), (level.offsets + level.lengths).ravel()]
+        )
+    # Contiguous from the head to the end of the file: every inner border is met twice.
+    borders, counts = np.unique(covered, return_counts=True)
+    assert borders[0] == len(head)
+    assert borders[-1] == len(head) + total
+    assert (counts[1:-1] == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("interleave", "expected"),
+    [("band", [[0, 10], [30, 60]]), ("tile", [[0, 40], [10, 60]])],
+)
+def test_order_of_tiles_in_the_file(interleave: Any, expected: list[list[int]]) -> None:
+    lengths = np.asarray([[[10, 20]], [[30, 40]]], dtype=np.uint64)
+    (offsets,) = tiled.relative_offsets([lengths], interleave)
+    assert offsets[:, 0].tolist() == expected
+
+
+def test_sizes_take_at_most_six_bytes_a_tile_and_frames_end_at_a_thousand() -> None:
+    rng = np.random.default_rng(1)
+    for tiles, has_frames in ((1000, True), (10_000, False)):
+        lengths = rng.integers(900_000, 1_400_000, (1, tiles, 1)).astype(np.uint64)
+        index = TileIndex(
+            layout=tiled.LAYOUT,
+            raster=RasterInfo(width=1024, height=1024 * tiles, dtype=np.dtype("uint16")),
+            tile_shape=(1024, 1024),
+            levels=(Level(width=1024, height=1024 * tiles, offsets=lengths, lengths=lengths),),
+        )
+        content = json.loads(tiled.pack(index)[4:])
+        assert len(content["levels"][0]["sizes"]) <= 6 * tiles
+        assert ("frames" in content) == has_frames
+
+
+def test_a_head_cut_at_any_byte_asks_for_more_or_is_refused() -> None:
+    head = a_head()
+    for end in range(len(head)):
+        with pytest.raises(NeedBytes) as need:
+            layouts.parse(head[:end])
+        assert need.value.end > end
+        with pytest.raises(LayoutError):
+            layouts.parse(head[:end], end)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"version": "2.0"}, LayoutVersionError, "Upgrade"),
+        ({"version": "x"}, LayoutError, "MAJOR"),
+        ({"version": ...}, LayoutError, "'version'"),
+        ({"dtype": "complex64"}, UnsupportedDtypeError, "complex64"),
+        ({"width": -1}, LayoutError, "width"),
+        ({"width": 2**40}, LayoutError, "width"),
+        ({"width": 20.5}, LayoutError, "integer"),
+        ({"width": True}, LayoutError, "integer"),
+        ({"height": 31_000_000}, LayoutError, "sizes|tiles|resolution"),
+        ({"tile_size": 0}, LayoutError, "tile_size"),
+        ({"tile_size": 1}, LayoutError, "tiles"),
+        ({"count": 2}, LayoutError, "bands"),
+        ({"interleave": "line"}, LayoutError, "interleave"),
+        ({"transform": [1, 0, 0]}, LayoutError, "9"),
+        ({"transform": [1, 0, 0, 0, "1", 0, 0, 0, 1]}, LayoutError, "number"),
+        ({"transform": [1, 0, 0, 0, 10**400, 0, 0, 0, 1]}, LayoutError, "huge|finite"),
+        ({"levels": []}, LayoutError, "levels"),
+        ({"levels": ...}, LayoutError, "levels"),
+        ({"levels": [{"width": 20, "height": 30, "sizes": "!"}]}, LayoutError, "base64"),
+        ({"levels": [{"width": 20, "height": 30, "sizes": "AAAA"}]}, LayoutError, "sizes"),
+        ({"levels": [{"width": 10, "height": 30, "sizes": "AAAA"}]}, LayoutError, "level"),
+        ({"bands": [3]}, LayoutError, "object"),
+        ({"bands": [{"colormap": "AAAAAAA="}]}, LayoutError, "colormap"),
+        ({"tags": {"": {"a": 1}}}, LayoutError, "string"),
+        ({"nodata": "none"}, LayoutError, "nodata"),
+    ],
+)
+def test_a_wrong_value_is_named(
+    changes: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    head = a_head(**changes)
+    with pytest.raises(error, match=words):
+        layouts.parse(head, len(head) + 900)
+
+
+def test_the_checksum_covers_every_byte() -> None:
+    tiles = [
+        encode_tile(np.zeros((1, rows, 20), dtype=np.uint16), TileSpec(chunk_shape=(1, 20, 20)))
+        for rows in (20, 10)
+    ]
+    head = a_head(sizes=(len(tiles[0]), len(tiles[1])))
+    whole = head + b"".join(tiles)
+    assert layouts.parse(whole, len(whole)).raster.width == 20
+    for position in range(4, len(head)):
+        for bit in (0, 5):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(FlacError):
+                layouts.parse(bytes(damaged), len(whole))
+
+
+def test_tiles_outside_the_file_are_refused() -> None:
+    head = a_head()
+    layouts.parse(head, len(head) + 900)
+    with pytest.raises(LayoutError, match="cut short"):
+        layouts.parse(head, len(head) + 899)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"", "0 bytes"),
+        (b"fLaC\0\0\0\x22", "cut short"),
+        (b"II*\0....", "TIFF"),
+        (b"<!DOCTYPE html>", "HTML"),
+        (b'{"crs":1}', "JSON without"),
+        (b"\0\0\0\x02[]", "brace"),
+        (b"\0\0\0\x02{}", "keys"),
+        (b"\xff\xff\xff\xff{", "4294967295"),
+        (b'\0\0\0\x09{"a":NaN}', "NaN"),
+        (b'\0\0\0\x0d{"a":1,"a":2}', "twice"),
+        (b"\0\0\0\x03{\xff}", "UTF-8"),
+        (b"\0\0\0\x03{x}", "not JSON"),
+    ],
+)
+def test_other_files_are_recognised(start: bytes, words: str) -> None:
+    with pytest.raises(LayoutError, match=words):
+        layouts.parse(start, len(start))
+
+
+def test_deep_nesting_and_huge_numbers_are_refused() -> None:
+    for inner in ("[" * 100_000, "1" * 5_000):
+        text = f'{{"a":{inner}'.encode()
+        with pytest.raises(LayoutError):
+            layouts.parse(struct.pack(">I", len(text)) + text, len(text) + 4)
+
+
+def test_the_published_form_that_nobody_writes_is_explained() -> None:
+    content = {"tiles": [{"byte_range": [0, 10], "window": [0, 0, 1, 1]}], "width": 1, "height": 1}
+    head = seal(content)
+    with pytest.raises(UnknownLayoutError, match="no program writes it"):
+        layouts.parse(head, len(head) + 10)
+
+
+def flac_raster_index(**changes: Any) -> dict[str, Any]:
+    """An index as flac-raster writes it, of 30 x 20 pixels in tiles of 20."""
+    frames = [
+        {
+            "frame_id": i,
+            "bbox": [0, 0, 1, 1],
+            "window": {"col_off": 20 * i, "row_off": 0, "width": [20, 10][i], "height": 20},
+            "byte_offset": [0, 300][i],
+            "byte_size": [300, 200][i],
+        }
+        for i in range(2)
+    ]
+    return {
+        "crs": "EPSG:4326",
+        "transform": [1, 0, 0, 0, -1, 0, 0, 0, 1],
+        "width": 30,
+        "height": 20,
+        "tile_size": 20,
+        "frames": frames,
+    } | changes
+
+
+def change_frame(number: int, **changes: Any) -> list[dict[str, Any]]:
+    frames = flac_raster_index()["frames"]
+    for key, value in changes.items():
+        target = frames[number]
+        if key in ("col_off", "row_off", "width", "height"):
+            target = target["window"]
+        target[key] = value
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"frames": flac_raster_index()["frames"][:1]}, "1 tiles"),
+        ({"frames": [flac_raster_index()["frames"][0]] * 2}, "second time"),
+        ({"frames": change_frame(1, width=20)}, "no tile"),
+        ({"frames": change_frame(1, col_off=19)}, "no tile"),
+        ({"frames": change_frame(1, col_off=-20)}, "col_off"),
+        ({"frames": change_frame(1, byte_size=0)}, "byte_size"),
+        ({"frames": change_frame(1, byte_offset=-1)}, "byte_offset"),
+        ({"frames": change_frame(1, byte_offset="0")}, "byte_offset"),
+        ({"frames": {"0": 1}}, "list"),
+        ({"frames": [1, 2]}, "object"),
+        ({"width": 31}, "no tile"),
+        ({"transform": [1, 0]}, "9"),
+        ({"width": 2**31 - 1, "tile_size": 1}, "frames lists"),
+    ],
+)
+def test_a_wrong_flac_raster_index_is_named(changes: dict[str, Any], words: str) -> None:
+    head = seal(flac_raster_index(**changes))
+    with pytest.raises(LayoutError, match=words):
+        layouts.parse(head + b"\0" * 500, len(head) + 500)
+
+
+def test_flac_raster_tiles_must_be_flac() -> None:
+    head = seal(flac_raster_index())
+    with pytest.raises(NeedBytes):
+        layouts.parse(head)
+    with pytest.raises(LayoutError, match="first tile"):
+        layouts.parse(head + b"\0" * 500, len(head) + 500)
+
+
+@given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 600))
+def test_tiles_cover_the_raster_once(height: int, width: int, tile_size: int) -> None:
+    assume(height * width // tile_size**2 < 2000)
+    grid = TileGrid(height, width, tile_size, tile_size)
+    seen = np.zeros((height, width), dtype=np.uint8)
+    for left, top, w, h in grid.windows():
+        seen[top : top + h, left : left + w] += 1
+    assert (seen == 1).all()
+
+
+def test_comments_that_flac_raster_needs_are_on_full_resolution_16_bit_tiles_only() -> None:
+    window = Window(10, 20, 5, 5)
+    raster = RasterInfo(width=20, height=30, dtype=np.dtype("uint16"))
+    comments = tiled.tile_comments(raster, level=0, window=window, crs="EPSG:4326")
+    assert comments["GEOSPATIAL_DATA_MIN"] == "0"
+    assert comments["GEOSPATIAL_DATA_MAX"] == "65536"
+    assert json.loads(comments["GEOSPATIAL_TRANSFORM"])[2] == 10
+    assert tiled.tile_comments(raster, level=1, window=window, crs=None) == {}
+    raster = RasterInfo(width=20, height=30, dtype=np.dtype("float32"))
+    assert tiled.tile_comments(raster, level=0, window=window, crs=None) == {}

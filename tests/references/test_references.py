@@ -1,0 +1,257 @@
+"""Published references: small, strict, and read by a process that knows nothing of virtual_flac."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+import rasters
+import xarray as xr
+import zarr
+from virtualizarr import open_virtual_dataset, open_virtual_datatree
+
+import virtual_flac
+from virtual_flac.errors import TargetExistsError
+
+CASES = (
+    "uint8",
+    "uint8_rgb_nodata",
+    "int16_scaled_alike",
+    "float32_nan",
+    "int64",
+    "palette",
+    "rotated",
+)
+
+#: Runs where `import virtual_flac` fails; saves what it sees of each reference beside it.
+READER = textwrap.dedent(
+    """
+    import sys, warnings
+    sys.modules["virtual_flac"] = None
+    # xarray says that it could not load the engine of this package: that is the point.
+    warnings.filterwarnings("ignore", message="Engine 'flac' loading failed")
+    import numpy as np, xarray as xr, rioxarray
+
+    def open_it(path, **options):
+        if not path.endswith(".icechunk"):
+            return xr.open_dataset(path, engine="kerchunk", **options)
+        import icechunk as ic
+        storage = ic.local_filesystem_storage(path)
+        config = ic.Repository.fetch_config(storage)
+        makers = {"file": ic.Credentials.LocalFileSystemAccess, "http": ic.Credentials.HttpAccess}
+        access = {p: makers[p.split(":")[0]]() for p in config.virtual_chunk_containers}
+        repo = ic.Repository.open(
+            storage, authorize_virtual_chunk_access=ic.containers_credentials(access)
+        )
+        store = repo.readonly_session("main").store
+        return xr.open_zarr(store, consolidated=False, chunks=None, **options)
+
+    for path in sys.argv[1:]:
+        ds = open_it(path)
+        raw = open_it(path, mask_and_scale=False)
+        np.savez(
+            path + ".npz", decoded=ds.band_data, stored=raw.band_data, band=ds.band,
+            spatial_ref=ds.spatial_ref, crs=ds.rio.crs.to_wkt(), transform=ds.rio.transform()[:6],
+            **{k: ds[k] for k in ("x", "y") if k in ds.variables},
+        )
+    # Runtimes of other libraries (Icechunk's) have crashed at times while the interpreter ends.
+    import os
+    os._exit(0)
+    """
+)
+
+
+def read_elsewhere(paths: list[Path]) -> list[Any]:
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", READER, *map(str, paths)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = []
+    for path in paths:
+        with np.load(f"{path}.npz") as arrays:
+            seen.append(dict(arrays))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("references")
+
+    def get(name: str) -> tuple[Path, Path]:
+        tif, flac = folder / f"{name}.tif", folder / f"{name}.flac"
+        if not flac.exists():
+            rasters.make(name, folder)
+            virtual_flac.write_flac(tif, flac, tile_size=32)
+        return tif, flac
+
+    return get
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_fresh_process_reads_them(name: str, files: Any, tmp_path: Path) -> None:
+    tif, flac = files(name)
+    registry = virtual_flac.registry_for(flac)
+    targets = []
+    for loadable in (None, []):
+        vds = open_virtual_dataset(
+            str(flac),
+            parser=virtual_flac.FLACParser(),
+            registry=registry,
+            loadable_variables=loadable,
+        )
+        for how in ("json", "parquet", "icechunk"):
+            target = tmp_path / f"{'virtual' if loadable == [] else 'loaded'}.{how}"
+            targets.append(target)
+            if how == "icechunk":
+                virtual_flac.write_icechunk(vds, target)
+                continue
+            virtual_flac.write_kerchunk(vds, target)
+            targets.append(target.with_stem(f"{target.stem}_by_virtualizarr"))
+            vds.vz.to_kerchunk(str(targets[-1]), format=how)
+    with rasterio.open(tif) as source:
+        stored, crs, transform = source.read(), source.crs, source.transform
+        plain = source.nodata is None and set(source.scales) == {1.0}
+    theirs = xr.open_dataset(tif, engine="rasterio")
+    for target, seen in zip(targets, read_elsewhere(targets), strict=True):
+        assert seen["stored"].dtype == stored.dtype, target
+        np.testing.assert_array_equal(seen["stored"], stored)
+        if plain:
+            assert seen["decoded"].dtype == stored.dtype, target
+        else:
+            np.testing.assert_allclose(seen["decoded"], theirs.band_data, rtol=1e-6)
+        assert rasterio.CRS.from_wkt(str(seen["crs"])) == crs
+        assert tuple(seen["transform"]) == transform[:6]
+        assert seen["spatial_ref"] == 0
+        for axis in ("x", "y"):
+            if axis in theirs.coords:
+                np.testing.assert_array_equal(seen[axis], theirs[axis])
+
+
+def test_json_is_strict_and_says_no_fill_value_without_nodata(files: Any, tmp_path: Path) -> None:
+    for name in ("uint8", "float32_nan"):
+        _, flac = files(name)
+        vds = open_virtual_dataset(
+            str(flac), parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(flac)
+        )
+        virtual_flac.write_kerchunk(vds, tmp_path / f"{name}.json")
+        text = (tmp_path / f"{name}.json").read_text()
+
+        def refuse(constant: str) -> None:
+            raise AssertionError(f"bare {constant}")
+
+        refs = json.loads(text, parse_constant=refuse)["refs"]
+        for value in refs.values():
+            if isinstance(value, str) and value.startswith("{"):
+                json.loads(value, parse_constant=refuse)
+        fill = json.loads(refs["band_data/.zarray"])["fill_value"]
+        assert fill == {"uint8": None, "float32_nan": "NaN"}[name]
+
+
+def test_a_sentinel_sized_band_stays_under_25_kb(tmp_path: Path) -> None:
+    """121 tiles of 10,980 x 10,980 pixels with coordinates, on a plain and on an awkward grid."""
+    from affine import Affine
+
+    from virtual_flac.model.georef import GeoReference
+    from virtual_flac.model.index import Level, RasterInfo, TileIndex
+    from virtual_flac.virtual.build import build_store
+
+    utm = rasterio.CRS.from_epsg(32636).to_wkt(version="WKT2_2019")
+    lengths = np.random.default_rng(0).integers(900_000, 1_300_000, (1, 11, 11)).astype(np.uint64)
+    offsets = np.cumsum(lengths, dtype=np.uint64).reshape(lengths.shape)
+    for transform in (
+        Affine(10, 0, 699960, 0, -10, 3900000),
+        Affine(1 / 11, 0, 7.1, 0, -0.0123, 50),
+    ):
+        raster = RasterInfo(
+            width=10_980, height=10_980, dtype=np.dtype("uint16"), nodata=0,
+            georef=GeoReference(crs_wkt=utm, transform=transform),
+            tags={"": {"AREA_OR_POINT": "Area"}},
+        )  # fmt: skip
+        level = Level(width=10_980, height=10_980, offsets=offsets, lengths=lengths)
+        index = TileIndex(
+            layout="virtual-flac", raster=raster, tile_shape=(1024, 1024), levels=(level,)
+        )
+        url = "https://example.com/sentinel-2/T36RXV_20260714T081609_B04_10m.flac"
+        registry = virtual_flac.registry_for(url)
+        for loadable in (None, []):
+            vds = build_store(index, url, registry).to_virtual_dataset(loadable_variables=loadable)
+            target = tmp_path / "refs.json"
+            virtual_flac.write_kerchunk(vds, target, overwrite=True)
+            assert target.stat().st_size < 25_000
+            x = xr.open_dataset(str(target), engine="kerchunk").x.to_numpy()
+            np.testing.assert_array_equal(x, raster.georef.coordinates(width=10_980, height=1)[0])
+
+
+def test_loaded_times_are_inlined(files: Any, tmp_path: Path) -> None:
+    _, flac = files("uint8")
+    cube = virtual_flac.stack([flac], values=[pd.Timestamp("2026-07-14 10:20")])
+    virtual_flac.write_kerchunk(cube, tmp_path / "cube.json")
+    again = xr.open_dataset(str(tmp_path / "cube.json"), engine="kerchunk")
+    assert again.time.values[0] == np.datetime64("2026-07-14T10:20")
+
+
+@pytest.mark.parametrize(("given", "expected"), [(64, 64), (5, 10), (None, 10)])
+def test_more_chunks_are_asked_for_at_a_time(
+    given: int | None, expected: int, files: Any, tmp_path: Path
+) -> None:
+    target = tmp_path / "x.json"
+    virtual_flac.write_kerchunk(virtual_flac.stack([files("uint8")[1]], values=[0]), target)
+    with zarr.config.set({"async.concurrency": 10}):
+        virtual_flac.open_references(target, concurrency=given)
+        assert zarr.config.get("async.concurrency") == expected
+
+
+def test_targets_are_not_overwritten_unless_asked(files: Any, tmp_path: Path) -> None:
+    _, flac = files("uint8")
+    vds = open_virtual_dataset(
+        str(flac), parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(flac)
+    )
+    for name in ("a.json", "a.parquet"):
+        target = tmp_path / name
+        virtual_flac.write_kerchunk(vds, target)
+        with pytest.raises(TargetExistsError, match=name):
+            virtual_flac.write_kerchunk(vds, target)
+        virtual_flac.write_kerchunk(vds, target, overwrite=True)
+        assert xr.open_dataset(str(target), engine="kerchunk").band_data.dtype == "uint8"
+    with pytest.raises(ValueError, match=r"expected \.json"):
+        virtual_flac.write_kerchunk(vds, tmp_path / "a.txt")
+    virtual_flac.write_icechunk(vds, tmp_path / "r.icechunk")
+    with pytest.raises(TargetExistsError, match=r"r\.icechunk"):
+        virtual_flac.write_icechunk(vds, tmp_path / "r.icechunk")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.parquet", "r.icechunk"]
+
+
+def test_virtual_trees_show_overviews(files: Any) -> None:
+    _, flac = files("overviews")
+    tree = open_virtual_datatree(
+        str(flac), parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(flac)
+    )
+    assert list(tree.children) == ["full", "overview_1", "overview_2"]
+    assert tree["overview_2/band_data"].shape == (2, 38, 48)
+    for parser in (
+        virtual_flac.FLACParser(overview=2),
+        virtual_flac.FLACParser(group="overview_2"),
+    ):
+        vds = open_virtual_dataset(
+            str(flac), parser=parser, registry=virtual_flac.registry_for(flac)
+        )
+        assert vds.band_data.shape == (2, 38, 48)
+
+
+def test_parser_options(files: Any) -> None:
+    _, flac = files("uint8_rgb_nodata")
+    parser = virtual_flac.FLACParser(
+        variable="red", bands=[1], coordinates=False, skip_variables=["spatial_ref"]
+    )
+    vds = open_virtual_dataset(str(flac), parser=parser, registry=virtual_flac.registry_for(flac))
+    assert set(vds.variables) == {"red", "band"}
+    assert vds.red.shape == (1, 65, 64)

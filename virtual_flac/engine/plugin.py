@@ -1,0 +1,166 @@
+"""The xarray engine ``flac``: options in, datasets out.
+
+xarray imports this module whenever it looks for engines, so everything heavy is imported when a
+raster is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+from xarray.backends import BackendEntrypoint
+
+if TYPE_CHECKING:
+    from obspec_utils.registry import ObjectStoreRegistry
+
+
+class FlacBackendEntrypoint(BackendEntrypoint):
+    """Open FLAC rasters with ``xr.open_dataset(url, engine="flac")``."""
+
+    description = "FLAC rasters (streaming layout) as rioxarray shows GeoTIFFs"
+    supports_groups = True
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: bool = True,
+        masked: bool = False,
+        decode_times: Any = True,
+        decode_timedelta: Any = None,
+        decode_coords: Any = True,
+        use_cftime: Any = None,
+        concat_characters: Any = None,
+        group: str | None = None,
+        overview: int | None = None,
+        bands: Sequence[int] | None = None,
+        variable: str = "band_data",
+        coordinates: bool = True,
+        registry: ObjectStoreRegistry[Any] | None = None,
+        store_options: Mapping[str, Any] | None = None,
+    ) -> xr.Dataset:
+        """Open one level of a FLAC raster lazily.
+
+        Parameters
+        ----------
+        filename_or_obj : str or path
+            Local path, ``file://``, ``http(s)://``, ``s3://``, ``gs://`` or ``az://`` URL.
+        drop_variables : str or iterable of str, optional
+            Variables to leave out.
+        mask_and_scale : bool
+            Turn nodata (or what the alpha band hides) into NaN and apply scale and offset of each
+            band, as rioxarray does. False gives the stored integers and the attributes.
+        masked : bool
+            Turn nodata into NaN without scaling; only with ``mask_and_scale=False``.
+        decode_times, decode_timedelta, decode_coords, use_cftime, concat_characters
+            Accepted for xarray's sake; rasters have nothing for them.
+        group : str, optional
+            ``"overview_1"`` and so on; the full resolution by default.
+        overview : int, optional
+            The same by number.
+        bands : sequence of int, optional
+            1-based bands to show.
+        variable : str
+            Name of the data variable.
+        coordinates : bool
+            Whether to add ``x`` and ``y``.
+        registry : ObjectStoreRegistry, optional
+            Stores to read with.
+        store_options : Mapping, optional
+            Options for a store made here, see `registry_for`.
+
+        Returns
+        -------
+        xarray.Dataset
+            `variable` with dimensions (band, y, x); coordinates ``band``, ``y``, ``x``,
+            ``spatial_ref``.
+        """
+        from .dataset import View, open_raster
+
+        view = View(
+            variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
+        )
+        dataset = open_raster(
+            filename_or_obj, view, overview=overview, group=group,
+            registry=registry, store_options=store_options,
+        )  # fmt: skip
+        return _drop(dataset, drop_variables)
+
+    def open_groups_as_dict(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: bool = True,
+        masked: bool = False,
+        decode_times: Any = True,
+        decode_timedelta: Any = None,
+        decode_coords: Any = True,
+        use_cftime: Any = None,
+        concat_characters: Any = None,
+        bands: Sequence[int] | None = None,
+        variable: str = "band_data",
+        coordinates: bool = True,
+        registry: ObjectStoreRegistry[Any] | None = None,
+        store_options: Mapping[str, Any] | None = None,
+    ) -> dict[str, xr.Dataset]:
+        """Open all levels: ``"/full"`` is the full resolution, ``"/overview_1"`` an overview.
+
+        They are siblings under an empty root, because xarray lets no child have other
+        coordinates than its parent.
+
+        Parameters are those of `open_dataset`.
+
+        Returns
+        -------
+        dict of str to xarray.Dataset
+        """
+        from .dataset import View, open_levels
+
+        view = View(
+            variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
+        )
+        levels = open_levels(filename_or_obj, view, registry=registry, store_options=store_options)
+        groups = {f"/{name}": _drop(dataset, drop_variables) for name, dataset in levels.items()}
+        return {"/": xr.Dataset(), **groups}
+
+    def open_datatree(self, filename_or_obj: Any, **kwargs: Any) -> xr.DataTree:
+        """Open all levels as a tree, see `open_groups_as_dict`.
+
+        Parameters are those of `open_dataset`, without `group` and `overview`.
+        """
+        return xr.DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **kwargs))
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether the first bytes are those of a FLAC raster.
+
+        Local files are looked into whatever their name; URLs only when they end in ``.flac``.
+        """
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            return False
+        from .. import layouts
+        from ..errors import FlacError
+        from ..reading.header import read_start
+
+        text = os.fspath(filename_or_obj)
+        try:
+            if "://" not in text:
+                with Path(text).open("rb") as file:
+                    return layouts.looks_like_ours(file.read(layouts.GUESS_BYTES))
+            return text.endswith(".flac") and layouts.looks_like_ours(
+                read_start(text, layouts.GUESS_BYTES)
+            )
+        except (OSError, FlacError):
+            return False
+
+
+def _drop(dataset: xr.Dataset, names: str | Iterable[str] | None) -> xr.Dataset:
+    if names is None:
+        return dataset
+    dropped = [names] if isinstance(names, str) else list(names)
+    return dataset.drop_vars(dropped, errors="ignore")

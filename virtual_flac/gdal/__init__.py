@@ -1,0 +1,1 @@
+"""Reading with GDAL: settings, credentials, and what GDAL says of a raster."""

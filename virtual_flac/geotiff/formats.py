@@ -1,0 +1,167 @@
+"""The files that a part of a raster is written to: how each format is made and what it can hold.
+
+Knows rasterio and the writer of our files; must not know where the pixels come from.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import rasterio.shutil
+
+from ..errors import SelectionError
+from ..gdal.session import open_dataset
+from ..io.local_files import give_name
+from ..model.index import Interleave, RasterInfo
+from ..writing.options import WriteOptions
+from ..writing.writer import FlacWriter
+from .read_back import ReadBack, lost_metadata
+from .skeleton import is_inverted_gray, write_skeleton
+from .to_flac import write_level
+
+#: The COG driver's names of the compressions that lose nothing.
+_COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "lzma", "lerc_deflate", "lerc_zstd")
+_WITH_PREDICTOR = ("deflate", "lzw", "zstd")
+#: What is written, by the suffix of the target.
+DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG", ".flac": "FLAC"}
+_PNG_DTYPES = ("uint8", "uint16")
+_PNG_BANDS = 4
+_BLOCK_SIZE = 512
+
+
+def driver_of(path: Path, compress: str) -> str:
+    """Which of `DRIVERS` writes a target.
+
+    Raises
+    ------
+    SelectionError
+        When none does, or the compression loses something.
+    """
+    driver = DRIVERS.get(path.suffix.lower())
+    if driver is None:
+        raise SelectionError(f"{path} must end in one of {', '.join(DRIVERS)}")
+    names = ", ".join(_COMPRESSIONS)
+    if compress.lower() not in _COMPRESSIONS:
+        raise SelectionError(f"compress is {compress!r}, expected one of {names}")
+    return driver
+
+
+def check_png(part: RasterInfo, path: Path) -> None:
+    """Refuse what PNG does not hold exactly.
+
+    Raises
+    ------
+    SelectionError
+    """
+    if part.dtype.name not in _PNG_DTYPES or part.count > _PNG_BANDS:
+        raise SelectionError(
+            f"{path}: PNG holds one to {_PNG_BANDS} bands of {' or '.join(_PNG_DTYPES)}, these are "
+            f"{part.count} of {part.dtype.name}. Choose bands with --bands (bands=...), write "
+            ".tif, or make a picture with `virtual-flac preview`."
+        )
+
+
+def write_stage(stage: Path, part: RasterInfo, in_rows: bool) -> None:
+    """A GeoTIFF that takes pixels in any order and gives them in that of the target."""
+    # PNG is written line by line, from lines; whole tiles would be read again for each.
+    tiling = {} if in_rows else {"BLOCKXSIZE": _BLOCK_SIZE, "BLOCKYSIZE": _BLOCK_SIZE}
+    options = {"TILED": not in_rows, "INTERLEAVE": "PIXEL", "BIGTIFF": "IF_SAFER", **tiling}
+    if is_inverted_gray(part):
+        options["PHOTOMETRIC"] = "MINISWHITE"
+    write_skeleton(part, [], stage, options)
+
+
+def finish(
+    stage: Path,
+    target: Path,
+    part: RasterInfo,
+    read_back: ReadBack,
+    *,
+    driver: str,
+    compress: str,
+    interleave: Interleave,
+    threads: int,
+    overwrite: bool,
+) -> None:
+    """Make the target of the complete stage, and compare it with what was written there.
+
+    Raises
+    ------
+    LossyTileError
+        When other pixels come back.
+    TargetExistsError
+        When another file has taken the name meanwhile.
+    """
+    if driver == "FLAC":
+        # The writer compares what it writes with the stage.
+        _read_again(stage, read_back)
+        _write_flac(stage, target, part, interleave, threads, overwrite)
+        return
+    result = stage.with_name(f"result{target.suffix}")
+    options = (
+        {"driver": "PNG", "strict": True}
+        if driver == "PNG"
+        else _cog_options(part, compress, threads)
+    )
+    rasterio.shutil.copy(os.fspath(stage), os.fspath(result), **options)
+    lost = _read_again(result, read_back, None if driver == "PNG" else part)
+    if lost:
+        warnings.warn(
+            f"{target}: GeoTIFF cannot hold all of the metadata as it is. Lost or changed: "
+            f"{', '.join(lost)}",
+            UserWarning,
+            stacklevel=3,
+        )
+    with open(result, "r+b") as file:
+        os.fsync(file.fileno())
+    give_name(result, target, overwrite=overwrite)
+
+
+def _cog_options(part: RasterInfo, compress: str, threads: int) -> dict[str, Any]:
+    palette = any(band.colormap is not None for band in part.bands)
+    options = {
+        "driver": "COG",
+        "COMPRESS": compress.upper(),
+        "BLOCKSIZE": _BLOCK_SIZE,
+        "BIGTIFF": "IF_SAFER",
+        "NUM_THREADS": threads,
+        # GDAL copies either the default domain alone or, of bands, all domains but that.
+        "COPY_SRC_MDD": "YES" if _has_more_elsewhere(part) else "AUTO",
+        # As for overviews that are made on the way to FLAC.
+        "RESAMPLING": "NEAREST" if palette else "AVERAGE",
+    }
+    if compress.lower() in _WITH_PREDICTOR and not palette and part.dtype.name != "float16":
+        options["PREDICTOR"] = "YES"
+    return options
+
+
+def _has_more_elsewhere(part: RasterInfo) -> bool:
+    """Whether other domains hold more metadata than the default ones of the bands."""
+    tags = [part.tags, *(band.tags for band in part.bands)]
+    elsewhere = sum(len(items) for each in tags for domain, items in each.items() if domain)
+    return elsewhere > sum(len(band.tags.get("", {})) for band in part.bands)
+
+
+def _read_again(name: Path, read_back: ReadBack, part: RasterInfo | None = None) -> list[str]:
+    """Compare the pixels; what of the metadata of `part` is not there."""
+    with open_dataset(name) as dataset:
+        read_back.compare(dataset)
+        return lost_metadata(dataset, part) if part else []
+
+
+def _write_flac(
+    stage: Path,
+    target: Path,
+    part: RasterInfo,
+    interleave: Interleave,
+    threads: int,
+    overwrite: bool,
+) -> None:
+    options = WriteOptions(interleave=interleave, workers=threads)
+    writer = FlacWriter(target, part, options=options, overwrite=overwrite)
+    with writer, open_dataset(stage) as dataset:
+        write_level(writer, dataset, list(dataset.indexes), 0, options)
+        writer.finish()

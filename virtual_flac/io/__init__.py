@@ -1,0 +1,1 @@
+"""Bytes of files and objects: stores, ranged reads, local files."""

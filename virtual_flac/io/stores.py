@@ -1,0 +1,152 @@
+"""URLs to object stores: local files, HTTP, S3, Google Cloud Storage and Azure through obstore.
+
+The only place that makes stores. Knows nothing of FLAC.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from obspec_utils.registry import ObjectStoreRegistry
+
+from ..errors import SourceError
+
+#: A request that goes nowhere ends after `read_timeout`, one that creeps after `timeout`; what
+#: fails is tried again, but not later than `retry_timeout` after its first try. So nothing lasts
+#: longer than three minutes.
+CLIENT_OPTIONS: dict[str, Any] = {
+    "connect_timeout": "5s",
+    "read_timeout": "15s",
+    "timeout": "120s",
+}
+RETRY_CONFIG: dict[str, Any] = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+
+_CLOUD_SCHEMES = {"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"}
+
+
+def to_url(path_or_url: str | os.PathLike[str]) -> str:
+    """A full URL; local paths become ``file://`` URLs.
+
+    Parameters
+    ----------
+    path_or_url : str or os.PathLike
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    SourceError
+        When the path holds ``?`` or ``#``, which URLs of objects cannot, or a password.
+    """
+    text = os.fspath(path_or_url)
+    if "://" not in text:
+        # Not Path.as_uri: obstore takes the path after file:// literally, unquoted. It also refuses
+        # "..", which abspath resolves without following links.
+        text = f"file://{os.path.abspath(os.path.expanduser(text))}"
+    elif text.startswith(("http://", "https://")):
+        # obstore quotes the path itself.
+        text = unquote(text)
+    elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
+        text = unquote(text)
+    user, at, _ = urlparse(text).netloc.rpartition("@")
+    if at and ":" in user:
+        raise SourceError(
+            f"{text.replace(f'{user}@', '')}: the URL holds a password, which would end up in "
+            "references and messages. Pass it as store option instead: client_options="
+            "{'default_headers': {'Authorization': ...}}."
+        )
+    for mark in "?#":
+        if mark in text:
+            raise SourceError(
+                f"{text} holds {mark!r}; object stores know no query (as signed URLs have) and no "
+                "fragment. Rename a file; for a bucket use its s3://, gs:// or az:// URL with "
+                "credentials from the environment or as store options."
+            )
+    return text
+
+
+def registry_for(
+    urls: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], **store_options: Any
+) -> ObjectStoreRegistry[Any]:
+    """Object stores for URLs, to be given to VirtualiZarr, `FLACParser` and `read_index`.
+
+    Parameters
+    ----------
+    urls : str, path, or iterable of them
+        Local paths, ``file://``, ``http(s)://``, ``s3://``, ``gs://`` or ``az://``. One store is
+        made per scheme and host or bucket.
+    **store_options
+        Passed to the obstore store, for example ``region``, ``endpoint``, ``skip_signature``,
+        ``client_options`` or ``retry_config``. Without them, S3, Google and Azure read their
+        usual environment variables.
+
+    Returns
+    -------
+    ObjectStoreRegistry
+
+    Notes
+    -----
+    Unless the options say otherwise, a request is given up after 15 s without a byte or 120 s in
+    all (``client_options``: ``read_timeout``, ``timeout``), and tried again up to 5 times within
+    60 s of the first try (``retry_config``: ``max_retries``, ``retry_timeout``).
+
+    Raises
+    ------
+    SourceError
+        When a URL has a scheme that is not known here, or the options do not fit.
+
+    Examples
+    --------
+    >>> registry = registry_for("https://example.com/dem.flac")
+    >>> registry = registry_for("s3://bucket/dem.flac", region="eu-west-1", skip_signature=True)
+    """
+    if isinstance(urls, str | os.PathLike):
+        urls = [urls]
+    registry: ObjectStoreRegistry[Any] = ObjectStoreRegistry()
+    for prefix in dict.fromkeys(_prefix(to_url(url)) for url in urls):
+        registry.register(prefix, _make_store(prefix, store_options))
+    return registry
+
+
+def _prefix(url: str) -> str:
+    parsed = urlparse(url)
+    return "file://" if parsed.scheme == "file" else f"{parsed.scheme}://{parsed.netloc}"
+
+
+def _make_store(prefix: str, options: dict[str, Any]) -> Any:
+    from obstore.store import HTTPStore, LocalStore, from_url
+
+    scheme = urlparse(prefix).scheme
+    try:
+        if scheme == "file":
+            return LocalStore()
+        client_options = {**CLIENT_OPTIONS, **options.get("client_options", {})}
+        if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1", "yes"):
+            # Stores that are given options for clients ask the environment for none.
+            client_options.setdefault("allow_http", True)
+        options = {"retry_config": RETRY_CONFIG, **options, "client_options": client_options}
+        if scheme in ("http", "https"):
+            # Object stores refuse plain HTTP unless told; whoever writes http:// has told.
+            client_options.setdefault("allow_http", True)
+            return HTTPStore.from_url(prefix, **options)
+        if scheme in _CLOUD_SCHEMES:
+            return from_url(prefix, **options)
+    except Exception as error:
+        raise SourceError(f"no store for {prefix}: {first_line(error)}") from None
+    raise SourceError(
+        f"{prefix} has the scheme {scheme!r}; expected a path, file, http, https, s3, gs or az"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """What an obstore error says: not the debug dump, and not the server's page, below it."""
+    first = str(error).partition("\n")[0].strip()
+    return re.sub(r"(status code: \d+ [^:]*):.*", r"\1", first)

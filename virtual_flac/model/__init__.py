@@ -1,0 +1,1 @@
+"""Rasters and areas as values: grids, georeference, tile index, selections. No I/O."""

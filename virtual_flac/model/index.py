@@ -1,0 +1,362 @@
+"""`TileIndex`: what a raster is and where each of its tiles lies. The value everything shares.
+
+Knows grids and georeferencing; does not know how it was read or what it will be used for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from zarr_flac import FlacRasterLoss, StreamFacts, TileSpec, flac_raster_loss
+
+from ..errors import LayoutError
+from .georef import GeoReference
+from .grid import TileGrid
+
+U32Array = npt.NDArray[np.uint32]
+U64Array = npt.NDArray[np.uint64]
+Interleave = Literal["band", "tile", "pixel"]
+Tags = Mapping[str, Mapping[str, str]]
+
+#: FLAC frames hold at most 65,535 samples and take at least 10 bytes (RFC 9639, section 9), so
+#: no stream of n bytes holds more samples per channel than this times n.
+MAX_SAMPLES_PER_BYTE = 65_535 / 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What one band means.
+
+    Parameters
+    ----------
+    description, unit : str or None
+    scale, offset : float
+        Pixel times `scale` plus `offset` is the physical value.
+    color_interpretation : str
+        rasterio's name, ``"gray"``, ``"red"``, ``"alpha"`` ...
+    colormap : tuple of (red, green, blue, alpha) or None
+        Colours of the values 0, 1, 2 ...
+    tags : mapping of domain to mapping of str to str
+        Metadata items; the default domain is ``""``.
+    """
+
+    description: str | None = None
+    unit: str | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    color_interpretation: str = "undefined"
+    colormap: tuple[tuple[int, int, int, int], ...] | None = None
+    tags: Tags = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterInfo:
+    """A raster without its pixels: shape, dtype, georeferencing and all that GDAL says of it.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels of the full resolution.
+    dtype : numpy.dtype
+        One for all bands.
+    georef : GeoReference
+    nodata : int, float or None
+        As the source says it, even where the dtype cannot hold it; one for all bands.
+    bands : tuple of Band
+        At least one.
+    tags : mapping of domain to mapping of str to str
+        Metadata items of the dataset, ``AREA_OR_POINT`` among those of the default domain ``""``.
+    """
+
+    width: int
+    height: int
+    dtype: np.dtype[Any]
+    georef: GeoReference = field(default_factory=GeoReference)
+    nodata: int | float | None = None
+    bands: tuple[Band, ...] = (Band(),)
+    tags: Tags = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of bands."""
+        return len(self.bands)
+
+    @property
+    def fill_value(self) -> int | float | None:
+        """`nodata` as a number of the raster's dtype; None where the dtype cannot hold it."""
+        if self.nodata is None:
+            return None
+        if self.dtype.kind == "f":
+            return float(self.dtype.type(self.nodata))
+        if not np.isfinite(self.nodata) or self.nodata != int(self.nodata):
+            return None
+        limits = np.iinfo(self.dtype)
+        value = int(self.nodata)
+        return value if limits.min <= value <= limits.max else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Level:
+    """Tiles of one resolution.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels of this resolution.
+    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
+        First byte in the file and number of bytes of each tile. A plane is a band, or all bands
+        together where they are interleaved by pixel.
+    checksums : ndarray of uint32, same shape, or None
+        CRC-32 of the bytes of each tile, where the file has them.
+    """
+
+    width: int
+    height: int
+    offsets: U64Array
+    lengths: U64Array
+    checksums: U32Array | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class TileIndex:
+    """A raster and the place of its tiles in the file.
+
+    Parameters
+    ----------
+    layout : str
+        ``"virtual-flac"``, ``"flac-raster streaming"``, ``"flac-raster plain"`` or
+        ``"flac-raster spatial"``.
+    raster : RasterInfo
+    tile_shape : tuple of int
+        Height and width of the tiles in pixels, the same for all levels.
+    interleave : {"band", "tile", "pixel"}
+        As in GDAL: a stream per band and tile, ordered by band or by tile, or one stream per tile
+        with the bands as channels.
+    mapping : {"exact", "flac-raster", "flac-raster-spatial"}
+        How samples become pixels (``zarr_flac.TileSpec.mapping``).
+    levels : tuple of Level
+        Full resolution first, then the overviews from large to small.
+    source_overviews : bool
+        Whether the overviews are those of the raster that was converted, not built on the way.
+    stream : StreamFacts or None
+        Of the one FLAC stream whose frames the tiles are made of; neighbours may share a frame.
+        None where every tile is a stream of its own.
+    file_size, etag, last_modified
+        What the store said of the file, None where it said nothing.
+    extra : Mapping
+        Keys of the header that this version does not know.
+    """
+
+    layout: str
+    raster: RasterInfo
+    tile_shape: tuple[int, int]
+    interleave: Interleave = "band"
+    mapping: Literal["exact", "flac-raster", "flac-raster-spatial"] = "exact"
+    levels: tuple[Level, ...]
+    source_overviews: bool = False
+    stream: StreamFacts | None = None
+    file_size: int | None = None
+    etag: str | None = None
+    last_modified: Any = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        planes = 1 if self.interleave == "pixel" else self.raster.count
+        for number, level in enumerate(self.levels):
+            grid = self.grid(number)
+            expected = (planes, grid.rows, grid.cols)
+            for name in ("offsets", "lengths"):
+                found = getattr(level, name).shape
+                if found != expected:
+                    raise LayoutError(
+                        f"level {number} of {level.width} x {level.height} pixels in tiles of "
+                        f"{grid.tile_width} x {grid.tile_height} needs {expected} {name}, "
+                        f"found {found}"
+                    )
+
+    def __repr__(self) -> str:
+        raster = self.raster
+        height, width = self.tile_shape
+        return (
+            f"<TileIndex {self.layout!r}: {raster.width} x {raster.height} x {raster.count} "
+            f"{raster.dtype.name}, {len(self.levels)} levels, {self.tile_count} tiles of {width} x "
+            f"{height} by {self.interleave}>"
+        )
+
+    def chunk_shape(self, level: int) -> tuple[int, int, int]:
+        """Shape (band, y, x) of a tile of one level, never larger than the level itself."""
+        planes = self.raster.count if self.interleave == "pixel" else 1
+        here = self.levels[level]
+        height, width = self.tile_shape
+        return (planes, min(height, here.height), min(width, here.width))
+
+    def grid(self, level: int) -> TileGrid:
+        """The tile grid of one level."""
+        here = self.levels[level]
+        return TileGrid(here.height, here.width, *self.tile_shape)
+
+    def tile_spec(self, level: int, bands: Sequence[int] | None = None) -> TileSpec:
+        """The codec's configuration for the tiles of one level.
+
+        Parameters
+        ----------
+        level : int
+        bands : sequence of int, optional
+            0-based bands to take from tiles that hold all of them; all by default.
+        """
+        planes, height, width = self.chunk_shape(level)
+        select = None
+        if self.interleave == "pixel" and bands is not None and list(bands) != list(range(planes)):
+            select = tuple(bands)
+            planes = len(select)
+        fill = self.raster.fill_value
+        return TileSpec(
+            chunk_shape=(planes, height, width),
+            dtype=self.raster.dtype,
+            channels=self.raster.count if self.interleave == "pixel" else 1,
+            select=select,
+            mapping=self.mapping,
+            fill_value=0 if fill is None else fill,
+            stream=self.stream,
+            edge_shape=self._edge_shape(level) if self.mapping == "flac-raster-spatial" else None,
+        )
+
+    def _edge_shape(self, level: int) -> tuple[int, int]:
+        grid = self.grid(level)
+        last = grid.window(grid.rows - 1, grid.cols - 1)
+        return last.height, last.width
+
+    @property
+    def loss(self) -> FlacRasterLoss | None:
+        """What flac-raster's map kept of the pixels.
+
+        None where it lost nothing: the samples are the pixels. For streaming files, whose tiles
+        have extremes of their own, the most that a tile can have lost.
+        """
+        dtype = self.raster.dtype
+        if self.mapping == "exact":
+            return None
+        if self.mapping == "flac-raster-spatial":
+            return FlacRasterLoss(False, float("inf"))
+        if self.stream is not None and self.stream.data_min is not None:
+            assert self.stream.data_max is not None
+            return flac_raster_loss(self.stream.data_min, self.stream.data_max, dtype)
+        if dtype.kind == "f" or dtype.itemsize == 8:
+            return FlacRasterLoss(False, float("inf"))
+        limits = np.iinfo(dtype)
+        return flac_raster_loss(limits.min, limits.max, dtype)
+
+    @property
+    def loss_note(self) -> str | None:
+        """What users should know of the pixels; None where they are what was written."""
+        loss, dtype = self.loss, self.raster.dtype
+        if loss is None or loss.one_to_one:
+            return None
+        if self.mapping == "flac-raster-spatial":
+            return (
+                "flac-raster destroyed the pixels when it wrote this file: all that is left of "
+                "them is -1, 0 or 1, shown as the ends and the middle of the dtype"
+            )
+        if dtype.kind == "f":
+            return (
+                "flac-raster kept floats to 1.2e-7, or to 24 bits, and lost those beyond 256 and "
+                "NaN, which are shown as NaN"
+            )
+        if self.stream is not None:
+            return (
+                "flac-raster gave several pixels the same sample; they are within "
+                f"{loss.largest_error:g} of what was written"
+            )
+        most = 2**15 - 1 if dtype.itemsize <= 2 else 2**23 - 1
+        return (
+            f"in tiles whose values range over {most} or more, flac-raster gave several pixels the "
+            "same sample; they are the nearest of those"
+        )
+
+    def tile_name(self, level: int, plane: int, row: int, col: int) -> str:
+        """How errors call a tile; `plane` counts from 0 as in `Level`, bands from 1."""
+        count = self.raster.count
+        together = self.interleave == "pixel" and count > 1
+        band = f"bands 1 to {count}" if together else f"band {plane + 1}"
+        return f"level {level}, {band}, tile ({row}, {col})"
+
+    @property
+    def tile_count(self) -> int:
+        """Number of tiles, overviews included."""
+        return sum(level.lengths.size for level in self.levels)
+
+    def georef_of(self, level: int) -> GeoReference:
+        """Georeferencing of one level; level 0 is the full resolution."""
+        if level == 0:
+            return self.raster.georef
+        return self.raster.georef.for_overview(
+            width=self.levels[level].width,
+            height=self.levels[level].height,
+            base_width=self.raster.width,
+            base_height=self.raster.height,
+        )
+
+
+def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) -> None:
+    """Refuse an index whose tiles cannot be where and what it says.
+
+    Parameters
+    ----------
+    index : TileIndex
+    data_offset : int
+        First byte after the header.
+    file_size : int or None
+        Size of the file in bytes, None when unknown.
+
+    Raises
+    ------
+    LayoutError
+        When tiles lie outside the file, overlap each other (other than by the frames of one
+        stream that they share), or are too short for their pixels.
+    """
+    offsets = np.concatenate([level.offsets.ravel() for level in index.levels])
+    lengths = np.concatenate([level.lengths.ravel() for level in index.levels])
+    ends = offsets + lengths
+    if offsets.min() < data_offset:
+        raise LayoutError(
+            f"a tile begins at byte {offsets.min()}, inside the header of {data_offset} bytes"
+        )
+    if (ends < offsets).any():
+        raise LayoutError("a tile's offset and length overflow 64 bits")
+    if file_size is not None and ends.max() > file_size:
+        raise LayoutError(
+            f"the tiles end at byte {ends.max()}, but the file has {file_size} bytes: it is cut "
+            "short or damaged. Fetch it again."
+        )
+    order = np.argsort(offsets, kind="stable")
+    overlap = np.flatnonzero(ends[order][:-1] > offsets[order][1:])
+    if overlap.size and index.stream is None:
+        first, second = order[overlap[0]], order[overlap[0] + 1]
+        raise LayoutError(
+            f"tiles {first} (bytes {offsets[first]} to {ends[first]}) and {second} (bytes "
+            f"{offsets[second]} to {ends[second]}) overlap"
+        )
+    for number, level in enumerate(index.levels):
+        pixels = _tile_pixels(index.grid(number))
+        short = level.lengths * MAX_SAMPLES_PER_BYTE < pixels[None]
+        if short.any():
+            plane, row, col = (int(i) for i in np.argwhere(short)[0])
+            raise LayoutError(
+                f"tile ({row}, {col}) of band {plane + 1}, level {number}, has "
+                f"{level.lengths[plane, row, col]} bytes; FLAC cannot hold its "
+                f"{pixels[row, col]} pixels in so few"
+            )
+
+
+def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:
+    """Pixels of each tile, shape (tile row, tile column)."""
+    heights = np.full(grid.rows, grid.tile_height)
+    heights[-1] = grid.height - (grid.rows - 1) * grid.tile_height
+    widths = np.full(grid.cols, grid.tile_width)
+    widths[-1] = grid.width - (grid.cols - 1) * grid.tile_width
+    pixels: npt.NDArray[np.int64] = np.multiply.outer(heights, widths)
+    return pixels

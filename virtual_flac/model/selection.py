@@ -1,0 +1,288 @@
+"""Which pixels are meant: a bounding box, window or tile to a window of one resolution.
+
+Knows grids, georeferencing and pyproj; knows no files, tiles' bytes or pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from ..errors import SelectionError
+from .georef import GeoReference
+from .grid import TileGrid, Window
+
+Bounds = tuple[float, float, float, float]
+
+#: Offsets this close below a pixel's edge, in pixels, lie on it: GDAL's own tolerance.
+_TOLERANCE = 0.001
+#: Points per edge of a box that is brought from one CRS to another; GDAL's and rasterio's default.
+_DENSIFY = 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What was asked for; at most one of the fields but `bbox_crs` is given, none means all.
+
+    Parameters
+    ----------
+    bbox : tuple of (xmin, ymin, xmax, ymax), optional
+        In the raster's CRS or in `bbox_crs`; x is easting or longitude, whatever the CRS says.
+    bbox_crs : str, optional
+        Anything that pyproj understands: ``"EPSG:4326"``, WKT ...
+    window : Window, optional
+        Pixels of the full resolution.
+    tile : tuple of (row, col), optional
+        A tile of the full resolution, counted from 0.
+    tile_id : int, optional
+        The same as one number, row by row: flac-raster's ``frame_id``.
+    center, last : bool
+        The tile whose centre is nearest to the raster's; the last one.
+
+    Raises
+    ------
+    SelectionError
+        When more than one is given, or a box is none.
+    """
+
+    bbox: Bounds | None = None
+    bbox_crs: str | None = None
+    window: Window | None = None
+    tile: tuple[int, int] | None = None
+    tile_id: int | None = None
+    center: bool = False
+    last: bool = False
+
+    def __post_init__(self) -> None:
+        given = self.given
+        if len(given) > 1:
+            raise SelectionError(f"{' and '.join(given)} were given, expected one of them")
+        if self.bbox_crs is not None and self.bbox is None:
+            raise SelectionError("bbox_crs was given without a bbox")
+        if self.bbox is not None:
+            _check_bbox(self.bbox)
+
+    @property
+    def given(self) -> list[str]:
+        """Names of what was chosen by, `bbox_crs` aside."""
+        return [
+            field.name
+            for field in fields(self)
+            # Not "in (None, False)": a tile_id of 0 equals False.
+            if field.name != "bbox_crs"
+            and getattr(self, field.name) is not None
+            and getattr(self, field.name) is not False
+        ]
+
+
+def select_window(
+    selection: Selection, base: TileGrid, georef: GeoReference, level: TileGrid | None = None
+) -> Window:
+    """The pixels that are meant.
+
+    Parameters
+    ----------
+    selection : Selection
+    base : TileGrid
+        Of the full resolution.
+    georef : GeoReference
+        Of the full resolution.
+    level : TileGrid, optional
+        The resolution whose pixels are wanted; the full one by default.
+
+    Returns
+    -------
+    Window
+        In pixels of `level`. Of a box, the pixels that ``gdal_translate -projwin`` and ``rio clip``
+        take: the box is cut to the raster, its upper left corner goes to the upper left corner of
+        the pixel in which it lies, its size is rounded to whole pixels and at least one. Windows
+        and tiles are counted in the full resolution, as GDAL counts them; of an overview, every
+        pixel that they touch.
+
+    Raises
+    ------
+    SelectionError
+        When it lies outside the raster, or a box is asked of a raster that has no transform.
+    """
+    level = level or base
+    if selection.bbox is not None:
+        bbox = to_raster_crs(selection.bbox, selection.bbox_crs, georef)
+        size = {"base_width": base.width, "base_height": base.height}
+        there = georef.for_overview(width=level.width, height=level.height, **size)
+        return bounds_window(bbox, there, width=level.width, height=level.height)
+    window = _pixels(selection, base, georef)
+    _check_window(window, base)
+    if level == base:
+        return window
+    left, right = _scale(window.col_off, window.width, level.width, base.width)
+    top, bottom = _scale(window.row_off, window.height, level.height, base.height)
+    return Window(left, top, right - left, bottom - top)
+
+
+def bounds_window(bounds: Bounds, georef: GeoReference, *, width: int, height: int) -> Window:
+    """Pixels of a raster of `width` x `height` that a box covers; see `select_window`.
+
+    Parameters
+    ----------
+    bounds : tuple of (xmin, ymin, xmax, ymax)
+        In the raster's CRS.
+    georef : GeoReference
+    width, height : int
+
+    Raises
+    ------
+    SelectionError
+        When the box and the raster have no pixel in common, or the raster has no transform.
+    """
+    if georef.gcps or georef.rpcs:
+        kind = "ground control points" if georef.gcps else "RPCs"
+        raise SelectionError(
+            f"the raster is placed by {kind}, not by a transform: choose a window instead of a bbox"
+        )
+    xmin, ymin, xmax, ymax = bounds
+    inverse = ~georef.transform
+    corners = [inverse @ (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
+    cols, rows = zip(*corners, strict=True)
+    try:
+        left, across = _cut(min(cols), max(cols), width)
+        top, down = _cut(min(rows), max(rows), height)
+    except SelectionError:
+        whole = bounds_of(georef, Window(0, 0, width, height))
+        raise SelectionError(
+            f"the bbox {_shown(bounds)} lies outside the raster, whose bounds are {_shown(whole)}. "
+            "Is it in another CRS? Say which with --bbox-crs (bbox_crs=...)."
+        ) from None
+    return Window(left, top, across, down)
+
+
+def bounds_of(georef: GeoReference, window: Window) -> Bounds:
+    """The box around a window: xmin, ymin, xmax, ymax."""
+    cols = (window.col_off, window.col_off + window.width)
+    rows = (window.row_off, window.row_off + window.height)
+    corners = [georef.transform @ (col, row) for col in cols for row in rows]
+    xs, ys = zip(*corners, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def to_raster_crs(bbox: Bounds, crs: str | None, georef: GeoReference) -> Bounds:
+    """A box in the raster's CRS that holds all of a box in another one.
+
+    Raises
+    ------
+    SelectionError
+        When one of the two is no CRS, or the box has no image in the raster's.
+    """
+    if crs is None:
+        return bbox
+    if not georef.crs_wkt:
+        raise SelectionError(f"the raster has no CRS, so a bbox in {crs} cannot be found in it")
+    import pyproj
+    from pyproj.exceptions import ProjError
+
+    try:
+        source = pyproj.CRS.from_user_input(crs)
+        target = pyproj.CRS.from_wkt(georef.crs_wkt)
+        if source == target:
+            return bbox
+        mover = pyproj.Transformer.from_crs(source, target, always_xy=True)
+        moved = tuple(float(v) for v in mover.transform_bounds(*bbox, densify_pts=_DENSIFY))
+    except ProjError as error:
+        raise SelectionError(f"the bbox cannot be taken from {crs}: {error}") from error
+    xmin, ymin, xmax, ymax = moved
+    if not all(map(math.isfinite, moved)) or xmin > xmax:
+        # PROJ gives xmin > xmax for a box over the antimeridian.
+        raise SelectionError(
+            f"the bbox {_shown(bbox)} in {crs} has no one box in the raster's CRS: it "
+            "leaves the area where the CRS holds, or crosses the antimeridian"
+        )
+    return xmin, ymin, xmax, ymax
+
+
+def center_tile(grid: TileGrid, georef: GeoReference) -> int:
+    """Number of the tile whose centre lies nearest to the raster's, the first of several."""
+    across = math.hypot(georef.transform.a, georef.transform.d)
+    down = math.hypot(georef.transform.b, georef.transform.e)
+
+    def distance(window: Window) -> float:
+        x = (2 * window.col_off + window.width - grid.width) * across
+        y = (2 * window.row_off + window.height - grid.height) * down
+        return x * x + y * y
+
+    nearest = min(_near_center(grid), key=distance)
+    return nearest.row_off // grid.tile_height * grid.cols + nearest.col_off // grid.tile_width
+
+
+def _near_center(grid: TileGrid) -> Iterator[Window]:
+    """The tile in the middle and its neighbours, row by row; no other can be nearer."""
+    row, col = grid.height // 2 // grid.tile_height, grid.width // 2 // grid.tile_width
+    for r in range(max(row - 1, 0), min(row + 2, grid.rows)):
+        for c in range(max(col - 1, 0), min(col + 2, grid.cols)):
+            yield grid.window(r, c)
+
+
+def _pixels(selection: Selection, grid: TileGrid, georef: GeoReference) -> Window:
+    """A window of the full resolution."""
+    if selection.window is not None:
+        return selection.window
+    count = grid.rows * grid.cols
+    if selection.tile is not None:
+        row, col = selection.tile
+        if not (0 <= row < grid.rows and 0 <= col < grid.cols):
+            raise SelectionError(
+                f"there is no tile {row},{col}; rows are 0 to {grid.rows - 1}, columns 0 to "
+                f"{grid.cols - 1}"
+            )
+        return grid.window(row, col)
+    if selection.tile_id is not None:
+        number = selection.tile_id
+        if not 0 <= number < count:
+            raise SelectionError(f"there is no tile {number}; tiles are 0 to {count - 1}")
+    elif selection.center:
+        number = center_tile(grid, georef)
+    elif selection.last:
+        number = count - 1
+    else:
+        return Window(0, 0, grid.width, grid.height)
+    return grid.window(*divmod(number, grid.cols))
+
+
+def _cut(start: float, end: float, size: int) -> tuple[int, int]:
+    """First pixel and number of pixels of an interval, cut to 0 ... size."""
+    first, last = max(start, 0.0), min(end, float(size))
+    if not first < last:
+        raise SelectionError("outside")
+    length = max(math.floor(last - first + 0.5), 1)
+    return min(math.floor(first + _TOLERANCE), size - length), length
+
+
+def _scale(offset: int, length: int, size: int, base: int) -> tuple[int, int]:
+    """First pixel, and the one behind the last, of an overview that an interval touches."""
+    first = min(offset * size // base, size - 1)
+    return first, max(-(-(offset + length) * size // base), first + 1)
+
+
+def _shown(bounds: Bounds) -> str:
+    return ", ".join(f"{value:.10g}" for value in bounds)
+
+
+def _check_window(window: Window, grid: TileGrid) -> None:
+    col, row, width, height = window
+    if min(width, height) < 1:
+        raise SelectionError(f"the window is {width} x {height} pixels, expected at least one")
+    if min(col, row) < 0 or col + width > grid.width or row + height > grid.height:
+        raise SelectionError(
+            f"the window {col},{row},{width},{height} (column, row, width, height) leaves the "
+            f"raster of {grid.width} x {grid.height} pixels"
+        )
+
+
+def _check_bbox(bbox: Bounds) -> None:
+    numbers = list(bbox)
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        raise SelectionError(f"the bbox is {bbox}, expected xmin, ymin, xmax, ymax")
+    xmin, ymin, xmax, ymax = numbers
+    if not (xmin < xmax and ymin < ymax):
+        raise SelectionError(
+            f"the bbox is {xmin}, {ymin}, {xmax}, {ymax}; expected xmin < xmax and ymin < ymax"
+        )

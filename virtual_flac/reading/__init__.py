@@ -1,0 +1,1 @@
+"""A FLAC raster opened: its header, and windows of its pixels."""

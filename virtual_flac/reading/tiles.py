@@ -1,0 +1,262 @@
+"""Windows of a FLAC raster: the tiles they touch, their byte ranges in, checked pixels out.
+
+For whoever wants pixels and no Zarr. Knows the source and the codec; must not know rasterio.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from obspec_utils.registry import ObjectStoreRegistry
+from zarr_flac import TileSpec, decode_tile, read_tile_info
+
+from ..errors import CorruptFlacError, FlacError
+from ..io.file_reader import FileReader
+from ..io.stores import registry_for, to_url
+from ..model.file_version import FileVersion
+from ..model.grid import AxisPart, Window, split_axis
+from ..model.index import TileIndex
+
+#: What a tile's comments say of its true size.
+_WIDTH, _HEIGHT = "GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT"
+
+
+#: Turns stored pixels into what the reader wants: target, pixels, and their places along the band
+#: axis of the result; the first two of equal shape (band, y, x).
+Convert = Callable[[npt.NDArray[Any], npt.NDArray[Any], range], None]
+
+
+class TileReader:
+    """Reads windows of a FLAC raster.
+
+    Parameters
+    ----------
+    url : str or path
+    index : TileIndex
+        Of that file.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with.
+    pool : ThreadPoolExecutor, optional
+        Decodes; by default as many threads as there are processors, for the time of a call.
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        index: TileIndex,
+        registry: ObjectStoreRegistry[Any] | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self._url = to_url(url)
+        version = FileVersion(index.file_size, index.etag, index.last_modified)
+        self._file = FileReader(self._url, registry or registry_for(self._url), version)
+        self._index = index
+        self._pool = pool
+        self._specs: dict[tuple[int, tuple[int, ...] | None], TileSpec] = {}
+
+    def _spec(self, level: int, bands: tuple[int, ...] | None) -> TileSpec:
+        """The codec's configuration, kept because it remembers what decoding has worked out."""
+        key = level, bands
+        if key not in self._specs:
+            self._specs[key] = self._index.tile_spec(level, bands)
+        return self._specs[key]
+
+    def read(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[Any]:
+        """Pixels of a window as they are stored, shape (band, y, x).
+
+        Reads and decodes the tiles that the window touches, whole: neighbours with one request,
+        decoded as they arrive.
+
+        Parameters
+        ----------
+        window : Window
+            Inside the level.
+        level : int
+            0 is the full resolution, 1 the first overview.
+        bands : sequence of int, optional
+            1-based, in this order; all by default.
+
+        Raises
+        ------
+        SourceError
+            When the bytes cannot be read, or are no longer those of `index`.
+        CorruptFlacError
+            When a tile is damaged, or not the one that the index means.
+        """
+        count = len(bands) if bands else self._index.raster.count
+        pixels = np.empty((count, window.height, window.width), self._index.raster.dtype)
+        rows = np.arange(window.row_off, window.row_off + window.height)
+        cols = np.arange(window.col_off, window.col_off + window.width)
+        self.read_into(pixels, rows, cols, level=level, bands=bands)
+        return pixels
+
+    def read_into(
+        self,
+        out: npt.NDArray[Any],
+        rows: npt.NDArray[np.intp],
+        cols: npt.NDArray[np.intp],
+        *,
+        level: int = 0,
+        bands: Sequence[int] | None = None,
+        convert: Convert | None = None,
+    ) -> None:
+        """Fill an array with the pixels where `rows` and `cols` meet.
+
+        Parameters
+        ----------
+        out : ndarray, shape (band, len(rows), len(cols))
+            Of the raster's dtype, or what `convert` makes of it.
+        rows, cols : ndarray of int
+            Pixel rows and columns of the level, in any order; only tiles that hold one are read.
+        level, bands
+            As for `read`.
+        convert : callable, optional
+            Puts stored pixels into a part of `out`; called from several threads.
+
+        Raises
+        ------
+        SourceError, CorruptFlacError
+            As `read` does.
+        """
+        index = self._index
+        if out.size == 0:
+            return
+        chosen = [band - 1 for band in bands or range(1, index.raster.count + 1)]
+        by_pixel = index.interleave == "pixel"
+        grid = index.grid(level)
+        spec = self._spec(level, tuple(chosen) if by_pixel else None)
+        row_parts = split_axis(rows, grid.tile_height)
+        col_parts = split_axis(cols, grid.tile_width)
+        tiles = [
+            _Tile(plane, y, x, range(len(chosen)) if by_pixel else range(position, position + 1))
+            for position, plane in enumerate([0] if by_pixel else chosen)
+            for y in row_parts
+            for x in col_parts
+        ]
+        where = tuple(np.array([(tile.plane, tile.y.tile, tile.x.tile) for tile in tiles]).T)
+        offsets = index.levels[level].offsets[where].tolist()
+        lengths = index.levels[level].lengths[where].tolist()
+
+        def name(number: int) -> str:
+            tile = tiles[number]
+            return index.tile_name(level, tile.plane, tile.y.tile, tile.x.tile)
+
+        def describe(members: Sequence[int]) -> str:
+            first, last = name(members[0]), name(members[-1])
+            return first if first == last else f"{first} to {last}"
+
+        def decode(number: int, data: memoryview) -> None:
+            tile = tiles[number]
+            place = grid.window(tile.y.tile, tile.x.tile)
+            try:
+                _decode(data, spec, place, tile, out, convert)
+            except FlacError as error:
+                raise type(error)(f"{self._url}: {name(number)}: {error}") from error
+
+        with contextlib.ExitStack() as stack:
+            pool = self._pool
+            if pool is None and len(tiles) > 1:
+                workers = min(len(tiles), os.cpu_count() or 1)
+                pool = stack.enter_context(ThreadPoolExecutor(workers, "virtual-flac-decode"))
+
+            def use(found: dict[int, memoryview]) -> None:
+                if pool is None:
+                    for number, data in found.items():
+                        decode(number, data)
+                    return
+                jobs = [pool.submit(decode, number, data) for number, data in found.items()]
+                for job in jobs:
+                    job.result()
+
+            self._file.for_each(offsets, lengths, use, describe)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """One tile that is to be read: where it is and where its pixels go."""
+
+    plane: int
+    y: AxisPart
+    x: AxisPart
+    bands: range
+    """Along the first axis of the result."""
+
+
+def decode_at(
+    data: Any, spec: TileSpec, place: Window, out: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Decode a tile whose place is known, at its true size.
+
+    Parameters
+    ----------
+    data : bytes-like
+        The tile.
+    spec : TileSpec
+        Of its level.
+    place : Window
+        Pixels of the level that the tile covers.
+    out : ndarray, optional
+        Receives the pixels: shape (band, `place.height`, `place.width`).
+
+    Raises
+    ------
+    CorruptFlacError
+        When the tile is damaged, or not the one that belongs there.
+    """
+    assert spec.chunk_shape is not None
+    shape = (spec.chunk_shape[0], place.height, place.width)
+    if spec.stream is not None:  # a chunk's size tells the codec where it lies in the stream
+        if spec.chunk_shape == shape:
+            return decode_tile(data, spec, out)
+        pixels = decode_tile(data, spec)[:, : place.height, : place.width]
+        if out is None:
+            return pixels
+        out[...] = pixels
+        return out
+    spec = spec.of_shape(shape)
+    if spec.mapping != "flac-raster-spatial":  # there, comments are those of the raster
+        head = read_tile_info(data)
+        size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
+        if size not in ([None, None], [str(place.width), str(place.height)]):
+            raise CorruptFlacError(
+                f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
+            )
+    return decode_tile(data, spec, out)
+
+
+def _decode(
+    data: memoryview,
+    spec: TileSpec,
+    place: Window,
+    wanted: _Tile,
+    out: npt.NDArray[Any],
+    convert: Convert | None,
+) -> None:
+    """Decode the tile that lies at `place`, and put the pixels that are wanted into `out`."""
+    assert spec.chunk_shape is not None
+    shape = (spec.chunk_shape[0], place.height, place.width)
+    y, x, bands = wanted.y, wanted.x, wanted.bands
+    target: npt.NDArray[Any] | None = None
+    if isinstance(y.out, slice) and isinstance(x.out, slice):
+        target = out[bands.start : bands.stop, y.out, x.out]
+    whole = isinstance(y.inside, slice) and isinstance(x.inside, slice)
+    if target is not None and convert is None and whole and target.shape == shape:
+        decode_at(data, spec, place, target)
+        return
+    pixels = decode_at(data, spec, place)[:, y.inside][:, :, x.inside]
+    part = np.empty(pixels.shape, out.dtype) if target is None else target
+    if convert is None:
+        part[...] = pixels
+    else:
+        convert(part, pixels, bands)
+    if target is None:
+        out[np.ix_(np.r_[bands], np.r_[y.out], np.r_[x.out])] = part

@@ -1,0 +1,206 @@
+"""Options of object stores, as obstore users know them, in Icechunk's words.
+
+Knows Icechunk's stores, credentials and settings. Secrets go into credentials, which Icechunk does
+not write; never into containers, which it does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlparse
+
+from ..errors import SelectionError, SourceError
+from ..io.stores import CLIENT_OPTIONS, RETRY_CONFIG
+
+#: Bytes that Icechunk keeps in its manifests instead of in an object of their own: coordinates.
+INLINE_BYTES = 16 * 1024
+#: What obstore waits before it tries again, unless told otherwise.
+_BACKOFF = {"init_backoff": "100ms", "max_backoff": "15s"}
+_UNITS = {"ms": 1, "s": 1000, "sec": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
+
+
+def repository_config(options: Mapping[str, Any]) -> Any:
+    """Settings that make one chunk one request, coordinates none, and that end in time.
+
+    Icechunk splits a chunk of more than 8 to 12 MB into several requests, and writes every chunk
+    of more than 512 bytes as an object. A repository remembers these settings for its readers.
+
+    Parameters
+    ----------
+    options : Mapping
+        As for `registry_for`; ``retry_config`` and the times among ``client_options`` count.
+    """
+    import icechunk
+
+    retry = {**RETRY_CONFIG, **options.get("retry_config", {})}
+    backoff = {**_BACKOFF, **retry.get("backoff", {})}
+    times = _times(options)
+    config = icechunk.RepositoryConfig.default()
+    config.inline_chunk_threshold_bytes = INLINE_BYTES
+    config.storage = icechunk.StorageSettings(
+        concurrency=icechunk.StorageConcurrencySettings(
+            max_concurrent_requests_for_object=1, ideal_concurrent_request_size=2**40
+        ),
+        # Where storage settings are given at all, retries left out would be none.
+        retries=icechunk.StorageRetriesSettings(
+            max_tries=1 + retry["max_retries"],
+            initial_backoff_ms=_milliseconds(backoff["init_backoff"]),
+            max_backoff_ms=_milliseconds(backoff["max_backoff"]),
+        ),
+        # For S3; other stores have theirs in the containers.
+        timeouts=icechunk.StorageTimeoutSettings(
+            connect_timeout_ms=times["connect_timeout"],
+            read_timeout_ms=times["read_timeout"],
+            operation_attempt_timeout_ms=times["timeout"],
+        ),
+    )
+    return config
+
+
+def _times(options: Mapping[str, Any]) -> dict[str, int]:
+    """The limits of a request in milliseconds, by obstore's names."""
+    given = options.get("client_options", {})
+    return {name: _milliseconds(given.get(name, CLIENT_OPTIONS[name])) for name in CLIENT_OPTIONS}
+
+
+def _milliseconds(duration: timedelta | str) -> int:
+    """A duration as obstore takes it: ``timedelta(seconds=15)``, ``"15s"``, ``"2m 30s"``."""
+    if isinstance(duration, timedelta):
+        return round(duration / timedelta(milliseconds=1))
+    parts = re.findall(r"(\d+)\s*([a-z]+)", duration)
+    if not parts or any(unit not in _UNITS for _, unit in parts):
+        raise SelectionError(f"{duration!r} is no duration; write it as '15s', '700ms' or '2m 30s'")
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
+
+
+def container(prefix: str, options: Mapping[str, Any]) -> Any:
+    """A virtual chunk container: where chunks lie, without what is secret.
+
+    Raises
+    ------
+    SourceError
+        When Icechunk cannot read there.
+    """
+    import icechunk
+
+    scheme = urlparse(prefix).scheme
+    store: Any
+    if scheme == "file":
+        store = icechunk.local_filesystem_store(urlparse(prefix).path)
+    elif scheme in ("http", "https"):
+        opts = {name: f"{time}ms" for name, time in _times(options).items()}
+        store = icechunk.http_store(opts | ({"allow_http": "true"} if scheme == "http" else {}))
+    elif scheme == "s3":
+        place = s3_place(options)
+        store = icechunk.s3_store(
+            **place, anonymous=anonymous(options), s3_compatible="endpoint_url" in place
+        )
+    elif scheme == "gs":
+        store = icechunk.gcs_store(None)
+    else:
+        raise SourceError(f"{prefix}: Icechunk reads file, http, https, s3 and gs, not {scheme!r}")
+    return icechunk.VirtualChunkContainer(prefix, store)
+
+
+def access(prefixes: Iterable[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Permission to read virtual chunks, for ``icechunk.Repository.open``.
+
+    Parameters
+    ----------
+    prefixes : iterable of str
+        Of containers.
+    options : Mapping
+        As for `registry_for`; what is not there comes from the environment.
+    """
+    import icechunk
+
+    return icechunk.containers_credentials(
+        {prefix: _credentials(urlparse(prefix).scheme, options) for prefix in prefixes}
+    )
+
+
+def _credentials(scheme: str, options: Mapping[str, Any]) -> Any:
+    import icechunk
+
+    if scheme == "s3":
+        if anonymous(options):
+            return icechunk.s3_anonymous_credentials()
+        keys = {
+            name: _option(options, name)
+            for name in ("access_key_id", "secret_access_key", "session_token")
+        }
+        if keys["access_key_id"] and keys["secret_access_key"]:
+            return icechunk.s3_static_credentials(**keys)
+        return icechunk.s3_from_env_credentials()
+    if scheme == "file":
+        return icechunk.Credentials.LocalFileSystemAccess()
+    if scheme in ("http", "https"):
+        return icechunk.Credentials.HttpAccess()
+    if scheme == "gs":
+        return icechunk.gcs_from_env_credentials()
+    raise SourceError(f"Icechunk reads file, http, https, s3 and gs, not {scheme!r}")
+
+
+def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
+    """Where a repository lies: a local folder, ``s3://bucket/prefix``, or, to be read, a URL.
+
+    Raises
+    ------
+    SourceError
+        When repositories cannot lie there.
+    """
+    import icechunk
+
+    text = os.fspath(target)
+    if "://" not in text or text.startswith("file://"):
+        return icechunk.local_filesystem_storage(text.removeprefix("file://"))
+    parsed = urlparse(text)
+    if parsed.scheme in ("http", "https"):
+        return icechunk.http_storage(text)
+    if parsed.scheme != "s3":
+        raise SourceError(f"{text}: repositories lie in folders, on s3:// or, to be read, http(s)")
+    place: dict[str, Any] = {**s3_place(options), "bucket": parsed.netloc}
+    if anonymous(options):
+        place["anonymous"] = True
+    elif _option(options, "access_key_id"):
+        for name in ("access_key_id", "secret_access_key", "session_token"):
+            place[name] = _option(options, name)
+    else:
+        place["from_env"] = True
+    return icechunk.s3_storage(prefix=parsed.path.strip("/"), **place)
+
+
+def s3_place(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Region and endpoint of S3, in Icechunk's words; nothing secret."""
+    place: dict[str, Any] = {}
+    region = _option(options, "region") or os.environ.get("AWS_DEFAULT_REGION")
+    endpoint = _option(options, "endpoint_url") or _option(options, "endpoint")
+    if region:
+        place["region"] = region
+    if endpoint:
+        place["endpoint_url"] = endpoint
+        place["allow_http"] = endpoint.startswith("http://")
+        # As obstore: buckets stand in the path unless told otherwise.
+        place["force_path_style"] = not _flag(_option(options, "virtual_hosted_style_request"))
+    return place
+
+
+def anonymous(options: Mapping[str, Any]) -> bool:
+    """Whether buckets are public: requests to S3 are not to be signed."""
+    return _flag(_option(options, "skip_signature"))
+
+
+def _option(options: Mapping[str, Any], name: str) -> Any:
+    """An option of an S3 store by any of its names, or from the environment."""
+    for key in (name, f"aws_{name}"):
+        if options.get(key) is not None:
+            return options[key]
+    return os.environ.get(f"AWS_{name.upper()}")
+
+
+def _flag(value: Any) -> bool:
+    return value is True or str(value).lower() in ("true", "1", "yes", "on")

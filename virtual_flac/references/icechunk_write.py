@@ -1,0 +1,285 @@
+"""Virtual datasets to Icechunk repositories: new ones, and more along a dimension of old ones.
+
+VirtualiZarr writes arrays and coordinates; the references to chunks go in file by file, each with
+what tells a changed file. Knows Icechunk; knows nothing of FLAC.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
+import xarray as xr
+import zarr
+from virtualizarr.manifests import ChunkManifest, ManifestArray
+
+from ..errors import SelectionError, SourceNotFoundError, TargetExistsError
+from .append import check_appendable, check_appended
+from .blocks import blocks, without_references
+from .checksums import checksums
+from .icechunk_settings import access, container, repository_config, storage
+from .inline import inline_loaded
+from .locations import source_prefixes
+from .splitting import splitting_config
+from .target import Target
+
+#: Values of a new dimension in one chunk, so that a cube that grows day by day has few of them.
+_COORDINATE_CHUNK = 1024
+
+
+def write_icechunk(
+    vds: xr.Dataset,
+    target: str | os.PathLike[str],
+    *,
+    groups: Mapping[str, xr.Dataset] | None = None,
+    append_dim: str | None = None,
+    overwrite: bool = False,
+    last_modified: datetime | None = None,
+    message: str | None = None,
+    store_options: Mapping[str, Any] | None = None,
+) -> str:
+    """Write a virtual dataset into a new Icechunk repository, or append it to an old one.
+
+    Parameters
+    ----------
+    vds : xarray.Dataset
+        A virtual dataset, as from ``open_virtual_dataset`` or `stack`.
+    target : str or path
+        Local folder or ``s3://bucket/prefix`` of the repository; must not exist without
+        `overwrite`, and must with `append_dim`.
+    groups : Mapping of str to xarray.Dataset, optional
+        Virtual datasets for child groups, such as overviews.
+    append_dim : str, optional
+        Append along this dimension, in one commit. Everything else must agree, and the new values
+        must come after the old ones.
+    overwrite : bool
+        Whether an existing repository may be replaced: by one commit, the past stays in its
+        history.
+    last_modified : datetime, optional
+        The sources' own time of change, where `vds` does not know it. Icechunk refuses to read a
+        source that has changed since; see Notes.
+    message : str, optional
+        Of the commit.
+    store_options : Mapping, optional
+        Options of the stores of target and sources, as for `registry_for`. Where chunks lie is
+        written into the repository, keys are not: readers bring their own.
+
+    Returns
+    -------
+    str
+        The snapshot's id.
+
+    Raises
+    ------
+    TargetExistsError
+        When the target exists.
+    SourceNotFoundError
+        When it does not, but `append_dim` is given.
+    MismatchError
+        When what is appended does not fit, or is there already.
+    SourceError
+        When the sources lie where Icechunk cannot read.
+
+    Notes
+    -----
+    For files on S3, Icechunk is told the etags that were read with the headers; elsewhere the
+    times of change, to the second. A file that changes afterwards is an error for whoever reads
+    the cube. Files of which nothing is known must not change from now on.
+    """
+    import icechunk
+
+    options = dict(store_options or {})
+    everything = [vds, *(groups or {}).values()]
+    prefixes = list(dict.fromkeys(p for part in everything for p in source_prefixes(part)))
+    place = Target(target, options)
+    where = storage(target, options)
+    exists = icechunk.Repository.exists(where)
+    versions = checksums(everything, last_modified)
+    if append_dim is not None:
+        if not exists:
+            raise SourceNotFoundError(f"{target}: there is no Icechunk repository to append to")
+        if groups:
+            raise SelectionError("groups cannot be appended to; append to each by itself")
+        repository = _reopen(where, prefixes, options)
+        session = repository.writable_session("main")
+        _append(vds, session.store, append_dim, versions, str(target))
+        snapshot: str = session.commit(message or f"Append along {append_dim}")
+        return snapshot
+    if exists and overwrite:
+        repository = _reopen(where, prefixes, options, _config(vds, groups, options))
+        session = repository.writable_session("main")
+        session.store.sync_clear()
+    else:
+        if exists or place.exists():
+            raise TargetExistsError(f"{target} exists; choose another place or remove it")
+        if place.path is not None:
+            place.path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not exists:
+            repository = _create(where, prefixes, options, _config(vds, groups, options))
+            session = repository.writable_session("main")
+        _write(vds, session.store, None, versions)
+        for name, part in (groups or {}).items():
+            _write(part, session.store, name, versions)
+        snapshot = session.commit(message or "Add virtual references")
+    except BaseException:
+        if not exists:
+            place.remove()
+        raise
+    return snapshot
+
+
+def _config(
+    vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None, options: Mapping[str, Any]
+) -> Any:
+    import icechunk
+
+    config = repository_config(options)
+    parts: dict[str | None, xr.Dataset] = {None: vds}
+    parts.update((groups or {}).items())
+    config.manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
+    return config
+
+
+def _create(where: Any, prefixes: list[str], options: Mapping[str, Any], config: Any) -> Any:
+    """A new repository with containers for all of its chunks."""
+    import icechunk
+
+    for prefix in prefixes:
+        config.set_virtual_chunk_container(container(prefix, options))
+    repository = icechunk.Repository.create(
+        where, config=config, authorize_virtual_chunk_access=access(prefixes, options)
+    )
+    repository.save_config()
+    return repository
+
+
+def _reopen(
+    where: Any, prefixes: list[str], options: Mapping[str, Any], changed: Any = None
+) -> Any:
+    """The repository, with containers for what its new chunks need, and with other manifests."""
+    import icechunk
+
+    config = icechunk.Repository.fetch_config(where) or repository_config(options)
+    if changed is not None:
+        config.manifest = changed.manifest
+    known = list(config.virtual_chunk_containers or {})
+    new = [prefix for prefix in prefixes if not prefix.startswith(tuple(known))]
+    for prefix in new:
+        config.set_virtual_chunk_container(container(prefix, options))
+    repository = icechunk.Repository.open(
+        where, config=config, authorize_virtual_chunk_access=access([*known, *new], options)
+    )
+    if new or changed is not None:
+        repository.save_config()
+    return repository
+
+
+def _write(vds: xr.Dataset, store: Any, group: str | None, versions: Mapping[str, Any]) -> None:
+    bare = without_references(_ready(vds))
+    bare.vz.to_icechunk(store, group=group, validate_containers=False)
+    for name, variable in vds.variables.items():
+        if isinstance(variable._data, ManifestArray):
+            path = f"{group}/{name}" if group else str(name)
+            set_references(store, path, variable._data.manifest, versions)
+
+
+def _append(
+    vds: xr.Dataset, store: Any, dim: str, versions: Mapping[str, Any], target: str
+) -> None:
+    before = check_appendable(vds, store, dim, target)
+    ready = _ready(vds)
+    growing = [name for name, variable in ready.variables.items() if dim in variable.dims]
+    root = zarr.open_group(store, mode="r+", zarr_format=3)
+    attributes = dict(root.attrs)
+    offsets: dict[Any, tuple[int, ...]] = {}
+    for name in growing:
+        dims = ready.variables[name].dims
+        array: Any = root[str(name)]
+        at = dims.index(dim)
+        chunks = -(-array.shape[at] // array.chunks[at])
+        offsets[name] = tuple(chunks if axis == at else 0 for axis in range(len(dims)))
+    bare = without_references(ready)
+    bare.drop_vars([name for name in bare.variables if name not in growing]).vz.to_icechunk(
+        store, append_dim=dim, validate_containers=False
+    )
+    zarr.open_group(store, mode="r+", zarr_format=3).attrs.put(attributes)
+    for name in growing:
+        data = vds.variables[name]._data
+        if isinstance(data, ManifestArray):
+            set_references(store, str(name), data.manifest, versions, offsets[name])
+    check_appended(vds, store, dim, before, target)
+
+
+def _ready(vds: xr.Dataset) -> xr.Dataset:
+    """Small coordinates inside the manifests; new dimensions as arrays that can grow."""
+    inlined = inline_loaded(vds)
+    variables = dict(inlined.variables)
+    for name, variable in vds.variables.items():
+        if name in ("band", "x", "y") or isinstance(variable._data, ManifestArray):
+            continue
+        growing = variable.to_base_variable().copy(deep=False)
+        if variable.ndim:
+            chunk = max(variable.shape[0], _COORDINATE_CHUNK)
+            growing.encoding = {**variable.encoding, "chunks": (chunk, *variable.shape[1:])}
+        variables[name] = growing
+    coords = {name: variables[name] for name in vds.coords}
+    data = {name: variables[name] for name in vds.data_vars}
+    return xr.Dataset(data, coords=xr.Coordinates(coords, indexes={}), attrs=vds.attrs)
+
+
+def set_references(
+    store: Any,
+    path: str,
+    manifest: ChunkManifest,
+    versions: Mapping[str, Any],
+    offset: tuple[int, ...] | None = None,
+) -> None:
+    """Enter the chunks of one array, those of one file at a time.
+
+    Parameters
+    ----------
+    store : icechunk.IcechunkStore
+    path : str
+        Of the array.
+    manifest : ChunkManifest
+    versions : Mapping of str to str or datetime or None
+        What tells that a file has changed, by URL.
+    offset : tuple of int, optional
+        Chunks that are there already.
+    """
+    if manifest._inlined:
+        return
+    shape = manifest._paths.shape
+    for block, url in blocks(manifest):
+        start = [s.start for s in block]
+        size = tuple(s.stop - s.start for s in block)
+        lengths = manifest._lengths[block].ravel()
+        if url is None:
+            locations: list[str] = manifest._paths[block].ravel().tolist()
+            groups = {u: versions.get(u) for u in dict.fromkeys(locations) if u}
+        else:
+            locations, groups = [url] * lengths.size, {url: versions.get(url)}
+        for checksum in dict.fromkeys(groups.values()):
+            # An empty location stands for a chunk that this call leaves alone.
+            chosen = [
+                place if length and groups.get(place) == checksum else ""
+                for place, length in zip(locations, lengths.tolist(), strict=True)
+            ]
+            if not any(chosen):
+                continue
+            first = [a + b for a, b in zip(start, offset or (0,) * len(shape), strict=True)]
+            store.set_virtual_refs_arr(
+                array_path=path,
+                chunk_grid_shape=size,
+                locations=chosen,
+                offsets=np.ascontiguousarray(manifest._offsets[block].ravel()),
+                lengths=np.ascontiguousarray(lengths),
+                validate_containers=False,
+                arr_offset=tuple(first) if any(first) else None,
+                checksum=checksum,
+            )

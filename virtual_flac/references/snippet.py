@@ -1,0 +1,69 @@
+"""The line that opens published references where this package is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlparse
+
+import xarray as xr
+
+from .icechunk_settings import anonymous, s3_place
+from .locations import source_prefixes
+
+_ACCESS = {
+    "file": "ic.Credentials.LocalFileSystemAccess()",
+    "http": "ic.Credentials.HttpAccess()",
+    "https": "ic.Credentials.HttpAccess()",
+    "s3": "ic.s3_from_env_credentials()",
+    "gs": "ic.gcs_from_env_credentials()",
+}
+
+
+def recipe(
+    target: str | os.PathLike[str],
+    vds: xr.Dataset,
+    store_options: Mapping[str, Any] | None = None,
+) -> str:
+    """One line of Python that opens the target as ``ds``; without any secret.
+
+    Parameters
+    ----------
+    target : str or path
+    vds : xarray.Dataset
+        What was written there.
+    store_options : Mapping, optional
+        Where buckets are and whether they are public; keys come from the reader's environment.
+    """
+    name = json.dumps(os.fspath(target))
+    if str(target).endswith((".json", ".parquet", ".parq")):
+        return f'import xarray as xr; ds = xr.open_dataset({name}, engine="kerchunk")'
+    options = dict(store_options or {})
+    public = anonymous(options)
+
+    def credentials(prefix: str) -> str:
+        scheme = urlparse(prefix).scheme
+        return "ic.s3_anonymous_credentials()" if scheme == "s3" and public else _ACCESS[scheme]
+
+    access = ", ".join(
+        f"{json.dumps(prefix)}: {credentials(prefix)}" for prefix in source_prefixes(vds)
+    )
+    return (
+        "import icechunk as ic, xarray as xr; "
+        f"repo = ic.Repository.open({_storage(target, options)}, "
+        f"authorize_virtual_chunk_access=ic.containers_credentials({{{access}}})); "
+        'ds = xr.open_zarr(repo.readonly_session("main").store, consolidated=False, '
+        "zarr_format=3, chunks=None)"
+    )
+
+
+def _storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> str:
+    text = os.fspath(target)
+    url = urlparse(text)
+    if url.scheme != "s3":
+        return f"ic.local_filesystem_storage({json.dumps(text.removeprefix('file://'))})"
+    words: dict[str, Any] = {"bucket": url.netloc, "prefix": url.path.strip("/")}
+    words |= {"anonymous" if anonymous(options) else "from_env": True, **s3_place(options)}
+    return f"ic.s3_storage({', '.join(f'{key}={value!r}' for key, value in words.items())})"

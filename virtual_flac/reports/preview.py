@@ -1,0 +1,284 @@
+"""A quick look at a raster: few pixels, stretched to colours. Knows raster sources and matplotlib.
+
+Must not know which kind of file it looks at, nor the terminal.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from obspec_utils.registry import ObjectStoreRegistry
+
+from ..errors import SelectionError
+from ..io.local_files import check_target, replacing
+from ..model.grid import TileGrid, Window
+from ..model.index import RasterInfo
+from ..rasters import RasterSource, open_raster
+from .pixel_statistics import BandStatistics
+
+Progress = Callable[[int, int], object]
+FloatArray = npt.NDArray[np.float64]
+#: Pixels that are held at a time while they are reduced, unless a row of blocks is larger.
+PIECE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Preview:
+    """A picture of a raster.
+
+    Parameters
+    ----------
+    rgba : ndarray of uint8, shape (height, width, 4)
+    bands : tuple of int
+        1-based; three for red, green and blue, or one.
+    level : int
+        Which resolution it was made of; 0 is the full one.
+    factor : int
+        By how much that was reduced.
+    ranges : tuple of (low, high)
+        Values that became the darkest and the brightest, per band; empty with a colour map.
+    """
+
+    rgba: npt.NDArray[np.uint8]
+    bands: tuple[int, ...]
+    level: int
+    factor: int
+    ranges: tuple[tuple[float, float], ...]
+
+    def to_png(self) -> bytes:
+        """The picture as a PNG file."""
+        from matplotlib.image import imsave
+
+        data = io.BytesIO()
+        imsave(data, self.rgba, format="png")
+        return data.getvalue()
+
+
+def preview(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    size: int = 512,
+    bands: Sequence[int] | None = None,
+    cmap: str | None = None,
+    percentiles: tuple[float, float] = (2, 98),
+    overwrite: bool = False,
+    registry: ObjectStoreRegistry[Any] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Preview:
+    """A picture of a raster, FLAC or whatever GDAL reads.
+
+    Made of the smallest overview that is large enough, and of nothing else; without one, of the
+    full resolution, averaged on the way so that memory stays bounded. NaN, nodata and what a mask
+    leaves out become transparent.
+
+    Parameters
+    ----------
+    source : str or path
+        Path or URL.
+    target : str or path, optional
+        PNG file to write.
+    size : int
+        Pixels of the longer side, at most.
+    bands : sequence of int, optional
+        One 1-based band, or three for red, green and blue. By default those that say they are
+        red, green and blue, otherwise the first.
+    cmap : str, optional
+        Name of one of matplotlib's colour maps, for one band; gray by default, or the band's own
+        colour map.
+    percentiles : tuple of float
+        Between which the values are stretched.
+    overwrite : bool
+        Replace `target` when it exists.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+    workers : int, optional
+        Threads that decode; one per core by default.
+    progress : callable, optional
+        Called with the pixels done and the pixels in all.
+
+    Returns
+    -------
+    Preview
+
+    Raises
+    ------
+    SelectionError
+        When there is no such band or colour map, or an option is out of range.
+    TargetExistsError
+        When `target` exists and `overwrite` is false.
+    SourceError, LayoutError, CorruptFlacError
+        When the raster cannot be read.
+
+    Examples
+    --------
+    >>> preview("https://example.com/dem.flac", "dem.png", cmap="terrain")
+    """
+    _check(size, percentiles, cmap)
+    if target is not None:
+        check_target(Path(target), overwrite=overwrite)
+    with open_raster(source, registry, workers) as raster:
+        chosen = _bands(raster.info, bands)
+        colours = raster.info.bands[chosen[0] - 1].colormap if len(chosen) == 1 else None
+        if cmap is not None:
+            colours = None
+        level = _level(raster.sizes, size)
+        factor = -(-max(raster.sizes[level]) // size)
+        reduce = _nearest if colours is not None else _averages
+        values, valid = reduce(raster, level, factor, chosen, progress)
+    ranges: tuple[tuple[float, float], ...] = ()
+    if colours is not None:
+        rgba = _looked_up(values[0], colours)
+    else:
+        ranges = tuple(_range(v[ok], percentiles) for v, ok in zip(values, valid, strict=True))
+        rgba = _stretched(values, ranges, cmap)
+    rgba[~valid.all(axis=0), 3] = 0
+    picture = Preview(rgba=rgba, bands=tuple(chosen), level=level, factor=factor, ranges=ranges)
+    if target is not None:
+        with replacing(Path(target), overwrite=overwrite) as file:
+            file.write(picture.to_png())
+    return picture
+
+
+def _check(size: int, percentiles: tuple[float, float], cmap: str | None) -> None:
+    if not 1 <= size <= 16_384:
+        raise SelectionError(f"size is {size}, expected 1 to 16384")
+    low, high = percentiles
+    if not 0 <= low < high <= 100:
+        raise SelectionError(f"percentiles are {low} and {high}, expected 0 <= low < high <= 100")
+    if cmap is not None:
+        from matplotlib import colormaps
+
+        if cmap not in colormaps:
+            raise SelectionError(f"matplotlib has no colour map {cmap!r}; viridis is one")
+
+
+def _bands(info: RasterInfo, bands: Sequence[int] | None) -> list[int]:
+    if bands is None:
+        names = [band.color_interpretation for band in info.bands]
+        if {"red", "green", "blue"} <= set(names):
+            return [names.index(name) + 1 for name in ("red", "green", "blue")]
+        return [1]
+    chosen = [int(band) for band in bands]
+    if len(chosen) not in (1, 3) or not all(1 <= band <= info.count for band in chosen):
+        raise SelectionError(f"bands are {chosen}, expected one or three of 1 to {info.count}")
+    return chosen
+
+
+def _level(sizes: Sequence[tuple[int, int]], size: int) -> int:
+    """The smallest level whose longer side has `size` pixels; the full resolution has to do."""
+    large = [level for level, shape in enumerate(sizes) if max(shape) >= size]
+    return max(large, default=0)
+
+
+def _pieces(
+    raster: RasterSource, level: int, bands: int, progress: Progress | None
+) -> Iterator[Window]:
+    """Windows of whole blocks that fit into memory."""
+    width, height = raster.sizes[level]
+    tall, wide = raster.block_shape
+    pixels = PIECE_BYTES // (raster.info.dtype.itemsize * bands)
+    cols = min(max(wide, pixels // tall // wide * wide), width)
+    rows = max(tall, pixels // max(cols, wide) // tall * tall)
+    done = 0
+    for window in TileGrid(height, width, rows, cols).windows():
+        yield window
+        done += window.width * window.height
+        if progress:
+            progress(done, width * height)
+
+
+def _averages(
+    raster: RasterSource, level: int, factor: int, bands: list[int], progress: Progress | None
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Means of the valid pixels of each square, and where there are any; (band, y, x) both."""
+    width, height = raster.sizes[level]
+    shape = (len(bands), -(-height // factor), -(-width // factor))
+    sums = np.zeros(shape)
+    counts = np.zeros(shape)
+    statistics = BandStatistics(raster.info.nodata)
+    for window in _pieces(raster, level, len(bands), progress):
+        pixels = raster.read(window, level=level, bands=bands)
+        valid = statistics.valid(pixels) & raster.read_mask(window, level=level, bands=bands)
+        if pixels.dtype.kind == "f":
+            valid &= np.isfinite(pixels)
+        rows, where_rows = _groups(window.row_off, window.height, factor)
+        cols, where_cols = _groups(window.col_off, window.width, factor)
+        for total, part in (
+            (sums, np.where(valid, pixels, 0).astype(np.float64)),
+            (counts, valid.astype(np.float64)),
+        ):
+            part = np.add.reduceat(np.add.reduceat(part, rows, axis=1), cols, axis=2)
+            total[:, where_rows, where_cols] += part
+    return sums / np.maximum(counts, 1), counts > 0
+
+
+def _groups(start: int, length: int, factor: int) -> tuple[npt.NDArray[np.intp], slice]:
+    """Where squares begin inside a piece, and which squares they are."""
+    first, last = start // factor, (start + length - 1) // factor
+    edges = np.arange(first, last + 1) * factor - start
+    return np.maximum(edges, 0).astype(np.intp), slice(first, last + 1)
+
+
+def _nearest(
+    raster: RasterSource, level: int, factor: int, bands: list[int], progress: Progress | None
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """One pixel of each square, for values that have no mean."""
+    width, height = raster.sizes[level]
+    shape = (len(bands), -(-height // factor), -(-width // factor))
+    values = np.zeros(shape)
+    valid = np.zeros(shape, np.bool_)
+    for window in _pieces(raster, level, len(bands), progress):
+        pixels = raster.read(window, level=level, bands=bands)
+        top, left = -window.row_off % factor, -window.col_off % factor
+        part = pixels[:, top::factor, left::factor]
+        row, col = -(-window.row_off // factor), -(-window.col_off // factor)
+        where = slice(row, row + part.shape[1]), slice(col, col + part.shape[2])
+        values[:, *where] = part
+        mask = raster.read_mask(window, level=level, bands=bands)
+        valid[:, *where] = mask[:, top::factor, left::factor]
+    return values, valid & BandStatistics(raster.info.nodata).valid(values)
+
+
+def _range(values: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.percentile(values, percentiles)
+    return float(low), float(high)
+
+
+def _stretched(
+    values: FloatArray, ranges: Sequence[tuple[float, float]], cmap: str | None
+) -> npt.NDArray[np.uint8]:
+    stretched = [
+        # Without a range everything is of middle brightness.
+        np.clip((v - low) / (high - low), 0, 1) if high > low else np.full(v.shape, 0.5)
+        for v, (low, high) in zip(values, ranges, strict=True)
+    ]
+    if len(stretched) == 1:
+        from matplotlib import colormaps
+
+        coloured: npt.NDArray[np.uint8] = colormaps[cmap or "gray"](stretched[0], bytes=True)
+        return coloured
+    rgba = np.full((*values.shape[1:], 4), 255, np.uint8)
+    rgba[..., :3] = np.rint(np.stack(stretched, axis=-1) * 255)
+    return rgba
+
+
+def _looked_up(
+    values: FloatArray, colours: Sequence[tuple[int, int, int, int]]
+) -> npt.NDArray[np.uint8]:
+    table = np.asarray(colours, np.uint8)
+    numbers = values.astype(np.int64)
+    known = (numbers >= 0) & (numbers < len(table))
+    rgba: npt.NDArray[np.uint8] = table[np.where(known, numbers, 0)]
+    rgba[~known] = 0
+    return rgba

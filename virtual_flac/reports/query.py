@@ -1,0 +1,310 @@
+"""Which bytes of a FLAC raster hold an area, and those bytes themselves; no pixel is decoded.
+
+Knows the source, selections and byte ranges; must not know the codec or rasterio.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from obspec_utils.registry import ObjectStoreRegistry
+
+from ..errors import SelectionError, naming
+from ..io.ranges import MergedRange, merge_ranges
+from ..io.stores import registry_for, to_url
+from ..model.grid import Window
+from ..model.index import TileIndex
+from ..model.levels import check_bands, check_level
+from ..model.selection import Bounds, Selection, bounds_of, select_window
+from ..reading.header import read_index, read_ranges
+from .tile_table import Tile, tiles_of_window
+
+#: Bytes in memory at once while ranges are copied; a range is never longer.
+COPY_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileTable:
+    """All tiles of a FLAC raster, or those of one level or band; iterate over it for `Tile`.
+
+    Parameters
+    ----------
+    source : str
+        URL of the file.
+    index : TileIndex
+    level, band : int or None
+        The only ones, 1-based for bands; None for all.
+    """
+
+    source: str
+    index: TileIndex
+    level: int | None = None
+    band: int | None = None
+
+    @property
+    def _levels(self) -> Sequence[int]:
+        return range(len(self.index.levels)) if self.level is None else [self.level]
+
+    def __len__(self) -> int:
+        one_band = self.band is not None and self.index.interleave != "pixel"
+        planes = [self.index.levels[n].lengths.shape[0] for n in self._levels]
+        tiles = [self.index.grid(n).rows * self.index.grid(n).cols for n in self._levels]
+        return sum(n if one_band else n * m for n, m in zip(tiles, planes, strict=True))
+
+    def __iter__(self) -> Iterator[Tile]:
+        bands = None if self.band is None else [self.band]
+        for number in self._levels:
+            here = self.index.levels[number]
+            whole = Window(0, 0, here.width, here.height)
+            yield from tiles_of_window(self.index, whole, level=number, bands=bands)
+
+    def to_json(self, limit: int | None = None) -> dict[str, Any]:
+        """JSON values, with the first `limit` tiles."""
+        index = self.index
+        return {
+            "source": self.source,
+            "layout": index.layout,
+            "width": index.raster.width,
+            "height": index.raster.height,
+            "tile_shape": list(index.tile_shape),
+            "interleave": index.interleave,
+            "levels": [[level.width, level.height] for level in index.levels],
+            "file_bytes": index.file_size,
+            "tile_count": len(self),
+            "tiles": [tile.to_json() for tile in islice(self, limit)],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryResult:
+    """The tiles and bytes that hold an area.
+
+    Parameters
+    ----------
+    source : str
+        URL of the file.
+    level : int
+        0 is the full resolution, 1 the first overview.
+    bands : tuple of int
+        1-based.
+    window : Window
+        The pixels, in those of the level.
+    bounds : tuple of (xmin, ymin, xmax, ymax)
+        Of these pixels, in the raster's CRS.
+    tiles : tuple of Tile
+        By band, then row by row.
+    ranges : tuple of MergedRange
+        What to read, in the order of the file.
+    file_bytes : int or None
+        Size of the file.
+    """
+
+    source: str
+    level: int
+    bands: tuple[int, ...]
+    window: Window
+    bounds: Bounds
+    tiles: tuple[Tile, ...]
+    ranges: tuple[MergedRange, ...]
+    file_bytes: int | None
+
+    @property
+    def tile_bytes(self) -> int:
+        """Bytes of the tiles alone."""
+        return sum(tile.length for tile in self.tiles)
+
+    @property
+    def range_bytes(self) -> int:
+        """Bytes of the ranges, gaps included."""
+        return sum(piece.length for piece in self.ranges)
+
+    @property
+    def savings(self) -> float | None:
+        """Part of the file that need not be read, from 0 to 1."""
+        return 1 - self.range_bytes / self.file_bytes if self.file_bytes else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        savings = self.savings
+        return {
+            "source": self.source,
+            "level": self.level,
+            "bands": list(self.bands),
+            "window": self.window._asdict(),
+            "bounds": list(self.bounds),
+            "tiles": [tile.to_json() for tile in self.tiles],
+            "ranges": [
+                {"offset": piece.start, "length": piece.length, "header": piece.header}
+                for piece in self.ranges
+            ],
+            "tile_bytes": self.tile_bytes,
+            "range_bytes": self.range_bytes,
+            "file_bytes": self.file_bytes,
+            "savings": None if savings is None else round(savings, 6),
+        }
+
+
+def spatial_info(
+    source: str | os.PathLike[str],
+    *,
+    level: int | None = None,
+    band: int | None = None,
+    registry: ObjectStoreRegistry[Any] | None = None,
+) -> TileTable:
+    """The table of a FLAC raster's tiles: pixels, bounds and bytes of each.
+
+    Parameters
+    ----------
+    source : str or path
+        Path or URL.
+    level : int, optional
+        The only level: 0 is the full resolution, 1 the first overview. All by default.
+    band : int, optional
+        The only band, 1-based. All by default.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+
+    Returns
+    -------
+    TileTable
+        Has a length, and gives its tiles one by one when iterated over.
+
+    Raises
+    ------
+    SourceError, LayoutError
+        When the file cannot be read or is no FLAC raster.
+    SelectionError
+        When it has no such level or band.
+
+    Examples
+    --------
+    >>> table = spatial_info("https://example.com/dem.flac", level=0)
+    >>> [(tile.bounds, tile.offset, tile.length) for tile in table]
+    """
+    url = to_url(source)
+    index = read_index(url, registry)
+    with naming(url):
+        if level is not None:
+            check_level(len(index.levels), level)
+        if band is not None:
+            check_bands(index.raster.count, [band])
+    return TileTable(source=url, index=index, level=level, band=band)
+
+
+def query(
+    source: str | os.PathLike[str],
+    *,
+    bbox: Bounds | None = None,
+    bbox_crs: str | None = None,
+    window: Window | Sequence[int] | None = None,
+    tile: tuple[int, int] | None = None,
+    tile_id: int | None = None,
+    center: bool = False,
+    last: bool = False,
+    level: int = 0,
+    bands: Sequence[int] | None = None,
+    max_gap: int = 0,
+    registry: ObjectStoreRegistry[Any] | None = None,
+) -> QueryResult:
+    """Which tiles hold an area, and which byte ranges hold these tiles.
+
+    Reads the header alone. Without a selection, the whole raster is meant.
+
+    Parameters
+    ----------
+    source : str or path
+        Path or URL of a FLAC raster.
+    bbox : tuple of (xmin, ymin, xmax, ymax), optional
+        In the raster's CRS, or in `bbox_crs`. It means the pixels that ``gdal_translate -projwin``
+        takes: its corner is rounded down to a pixel's, its size to whole pixels.
+    bbox_crs : str, optional
+        CRS of `bbox`: ``"EPSG:4326"`` ... x is always easting or longitude.
+    window : (col_off, row_off, width, height), optional
+        In pixels of the full resolution, for overviews too, as in GDAL.
+    tile : tuple of (row, col), optional
+        One tile of the full resolution, counted from 0.
+    tile_id : int, optional
+        The same as one number, row by row.
+    center, last : bool
+        The tile in the middle, or the last one.
+    level : int
+        0 is the full resolution, 1 the first overview.
+    bands : sequence of int, optional
+        1-based; all by default.
+    max_gap : int
+        Bytes between two tiles that are rather read than spent on a request of their own.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+
+    Returns
+    -------
+    QueryResult
+
+    Raises
+    ------
+    SelectionError
+        When the selection is none, lies outside, or there is no such level or band.
+    SourceError, LayoutError
+        When the file cannot be read or is no FLAC raster.
+
+    Examples
+    --------
+    >>> found = query("https://example.com/dem.flac", bbox=(7.1, 46.0, 7.3, 46.2))
+    >>> [piece.header for piece in found.ranges]
+    ['bytes=4242-98103', 'bytes=150311-244107']
+    """
+    url = to_url(source)
+    with naming(url):
+        selection = Selection(
+            bbox=bbox, bbox_crs=bbox_crs, window=None if window is None else Window(*window),
+            tile=tile, tile_id=tile_id, center=center, last=last,
+        )  # fmt: skip
+        if max_gap < 0:
+            raise SelectionError(f"max_gap is {max_gap}, expected 0 bytes or more")
+    index = read_index(url, registry)
+    with naming(url):
+        check_level(len(index.levels), level)
+        chosen = check_bands(index.raster.count, bands)
+        pixels = select_window(selection, index.grid(0), index.raster.georef, index.grid(level))
+        tiles = tuple(tiles_of_window(index, pixels, level=level, bands=chosen))
+    offsets, lengths = [tile.offset for tile in tiles], [tile.length for tile in tiles]
+    return QueryResult(
+        source=url,
+        level=level,
+        bands=tuple(chosen),
+        window=pixels,
+        bounds=bounds_of(index.georef_of(level), pixels),
+        tiles=tiles,
+        ranges=tuple(merge_ranges(offsets, lengths, max_gap=max_gap)),
+        file_bytes=index.file_size,
+    )
+
+
+def read_found(
+    found: QueryResult, registry: ObjectStoreRegistry[Any] | None = None
+) -> Iterator[bytes]:
+    """The bytes of the ranges that `query` found, in the order of the file, in pieces.
+
+    Without gaps between them, these are complete FLAC streams, one after the other.
+
+    Parameters
+    ----------
+    found : QueryResult
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+
+    Raises
+    ------
+    SourceError
+        When the bytes cannot be read.
+    """
+    registry = registry or registry_for(found.source)
+    for piece in found.ranges:
+        for start in range(piece.start, piece.end, COPY_BYTES):
+            length = min(COPY_BYTES, piece.end - start)
+            [data] = read_ranges(found.source, [start], [length], registry)
+            yield bytes(data)

@@ -1,0 +1,199 @@
+"""Whether a FLAC raster holds what it should: every tile, every checksum, every byte.
+
+Knows the source, the index and the codec; must not know rasterio or the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from obspec_utils.registry import ObjectStoreRegistry
+
+from ..io.file_reader import FileReader
+from ..io.ranges import merge_ranges
+from ..io.stores import registry_for, to_url
+from ..model.file_version import FileVersion
+from ..model.index import TileIndex
+from ..reading.header import read_index
+from ..writing.options import available_cores
+from .stream_md5 import stream_md5_agrees
+from .tile_check import WITH_INDEX_SIZE, TileFinding, TilePlace, check_tile, finding
+
+Progress = Callable[[int, int], object]
+#: Bytes that are read at once; about as much again waits to be checked.
+READ_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What `verify` found.
+
+    Parameters
+    ----------
+    source, layout : str
+    file_size, bytes_read : int
+    tiles, pixels : int
+        Overviews and bands counted.
+    with_checksum, with_md5 : int
+        Tiles whose every byte is covered by a checksum in the index; whose samples have an MD5.
+    faults : tuple of TileFinding
+        Damaged tiles.
+    losses : tuple of TileFinding
+        Tiles that flac-raster's map cannot give back exactly. The file is as it was written.
+    unclaimed : tuple of (start, end)
+        Bytes that belong neither to the head nor to a tile.
+    stream_md5 : bool or None
+        Of a file that is one stream: whether its samples have the MD5 that it says; None where it
+        says none, and where tiles are damaged anyway.
+    """
+
+    source: str
+    layout: str
+    file_size: int
+    bytes_read: int
+    tiles: int
+    pixels: int
+    with_checksum: int
+    with_md5: int
+    faults: tuple[TileFinding, ...]
+    losses: tuple[TileFinding, ...]
+    unclaimed: tuple[tuple[int, int], ...]
+    stream_md5: bool | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file is as it was written: no damaged tile, no byte of unknown use."""
+        return not self.faults and not self.unclaimed and self.stream_md5 is not False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The findings as JSON values."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def verify(
+    source: str | os.PathLike[str],
+    *,
+    registry: ObjectStoreRegistry[Any] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Check a whole FLAC raster, and go on behind the first fault.
+
+    Reads every byte once, in large pieces; a file that is one stream with an MD5 of all samples
+    once more, to check that. Checks each tile as `check_tile` does, the overviews'
+    too, and that no byte lies outside the head and the tiles.
+
+    Parameters
+    ----------
+    source : str or path
+        Path or URL.
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+    workers : int, optional
+        Threads that decode; one per core by default.
+    progress : callable, optional
+        Called with the bytes done and the bytes in all.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read.
+    LayoutError
+        When its head is damaged, or says what the file cannot hold: then no tile can be named.
+
+    Examples
+    --------
+    >>> report = verify("https://example.com/dem.flac")
+    >>> report.ok, [str(fault) for fault in report.faults]
+    """
+    url = to_url(source)
+    registry = registry or registry_for(url)
+    index = read_index(url, registry)
+    places, offsets, lengths = _tiles(index)
+    version = FileVersion(index.file_size, index.etag, index.last_modified)
+    file = FileReader(url, registry, version)
+    merged = merge_ranges(offsets, lengths, max_bytes=READ_BYTES)
+    total = sum(piece.length for piece in merged)
+    done = 0
+    faults: list[tuple[int, TileFinding]] = []
+    losses: list[tuple[int, TileFinding]] = []
+    with_md5 = 0
+    threads = workers or available_cores()
+    with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
+        pieces = file.in_turn((piece.start, piece.end) for piece in merged)
+        for piece, data in zip(merged, pieces, strict=True):
+            jobs = [
+                pool.submit(
+                    check_tile,
+                    index,
+                    places[tile],
+                    data[offsets[tile] - piece.start :][: lengths[tile]],
+                )
+                for tile in piece.members
+            ]
+            for tile, job in zip(piece.members, jobs, strict=True):
+                found = job.result()
+                with_md5 += found.has_md5
+                if found.damage:
+                    faults.append((tile, finding(index, places[tile], "; ".join(found.damage))))
+                if found.ambiguous:
+                    what = f"{found.ambiguous} pixels share their sample with another value"
+                    losses.append((tile, finding(index, places[tile], what)))
+            done += piece.length
+            if progress:
+                progress(done, total)
+    stream_md5 = None
+    if index.stream is not None and index.file_size is not None and not faults:
+        stream_md5 = stream_md5_agrees(file, min(offsets), index.file_size, progress)
+    return Verification(
+        source=str(source),
+        layout=index.layout,
+        file_size=index.file_size or 0,
+        bytes_read=total,
+        tiles=len(places),
+        pixels=index.raster.count * sum(level.width * level.height for level in index.levels),
+        with_checksum=sum(
+            level.lengths.size for level in index.levels if level.checksums is not None
+        ),
+        with_md5=with_md5,
+        faults=tuple(finding for _, finding in sorted(faults, key=lambda item: item[0])),
+        losses=tuple(finding for _, finding in sorted(losses, key=lambda item: item[0])),
+        unclaimed=tuple(_unclaimed(file, index, offsets, lengths)),
+        stream_md5=stream_md5,
+    )
+
+
+def _tiles(index: TileIndex) -> tuple[list[TilePlace], list[int], list[int]]:
+    """Place, offset and length of every tile, overviews included."""
+    places: list[TilePlace] = []
+    offsets: list[int] = []
+    lengths: list[int] = []
+    for number, level in enumerate(index.levels):
+        places += [TilePlace(number, *where) for where in np.ndindex(level.lengths.shape)]
+        offsets += level.offsets.ravel().tolist()
+        lengths += level.lengths.ravel().tolist()
+    return places, offsets, lengths
+
+
+def _unclaimed(
+    file: FileReader, index: TileIndex, offsets: list[int], lengths: list[int]
+) -> Iterator[tuple[int, int]]:
+    """Bytes between the head, the tiles and the end of the file."""
+    position = min(offsets)
+    if index.layout in WITH_INDEX_SIZE:
+        position = 4 + int.from_bytes(file.get(0, 4, "the size of the index"), "big")
+    for piece in merge_ranges(offsets, lengths):
+        if piece.start > position:
+            yield position, piece.start
+        position = piece.end
+    if index.file_size is not None and index.file_size > position:
+        yield position, index.file_size

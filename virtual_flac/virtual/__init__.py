@@ -1,0 +1,1 @@
+"""Virtual Zarr over the tiles of FLAC rasters, for VirtualiZarr."""

@@ -1,0 +1,272 @@
+"""Virtual Zarr stores that read neighbouring tiles together, and say which tile a fault is in.
+
+zarr-python asks a store for chunks one by one, many at the same time; what it asks for in one turn
+of the event loop becomes merged requests here. Knows Zarr keys; must not know pixels or layouts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+from obspec_utils.registry import ObjectStoreRegistry
+from virtualizarr.manifests import ManifestGroup, ManifestStore
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+
+from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
+from ..io.ranges import MergedRange, merge_ranges
+from ..model.file_version import FileVersion
+
+if TYPE_CHECKING:
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+_CHUNK_KEY = re.compile(r"(?P<array>.+)/c[/.](?P<chunk>\d+(?:[/.]\d+)*)")
+
+
+def chunk_name(key: str) -> str | None:
+    """What errors call the chunk under a Zarr key; None for keys of other things."""
+    match = _CHUNK_KEY.fullmatch(key)
+    return match and f"{match['array']}, chunk ({', '.join(re.split('[/.]', match['chunk']))})"
+
+
+class Chunk(NamedTuple):
+    """Where one chunk lies, and what errors call it."""
+
+    url: str
+    offset: int
+    length: int
+    name: str
+
+
+class MergingStore(ManifestStore):
+    """VirtualiZarr's store with few requests and with errors that say where.
+
+    Parameters
+    ----------
+    group : ManifestGroup
+    registry : ObjectStoreRegistry
+        Stores to read with.
+    version : FileVersion, optional
+        Of the one file that all chunks lie in; bytes of another version are refused.
+    max_gap : int
+        Bytes between two chunks that are rather read than spent on a request of their own.
+
+    Notes
+    -----
+    zarr-python has at most ``zarr.config["async.concurrency"]`` chunks on their way, 10 by default,
+    and no more than those can merge.
+    """
+
+    def __init__(
+        self,
+        group: ManifestGroup,
+        *,
+        registry: ObjectStoreRegistry[Any],
+        version: FileVersion | None = None,
+        max_gap: int = 0,
+    ) -> None:
+        super().__init__(group, registry=registry)
+        self.version = version or FileVersion()
+        self.max_gap = max_gap
+        self._batches = _Batches()
+
+    @abstractmethod
+    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
+        """The chunk at a place of an array's grid; None for what VirtualiZarr reads itself."""
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Bytes of a chunk or of a metadata document.
+
+        Raises
+        ------
+        SourceError
+            When the bytes cannot be read; names the URL and the chunk.
+        """
+        chunk = None
+        if match := _CHUNK_KEY.fullmatch(key):
+            place = tuple(int(number) for number in re.split("[/.]", match["chunk"]))
+            chunk = self.find_chunk(match["array"], place)
+        if chunk is None:
+            return await super().get(key, prototype, byte_range)
+        part = _part_of(byte_range, chunk.length)
+        reader = FileReader(chunk.url, self._registry, self.version, max_gap=self.max_gap)
+        read = _Read(chunk.offset + part.start, len(part), chunk.name)
+        data = await self._batches.get(reader, read)
+        buffer: Any = prototype.buffer.from_bytes(data)
+        # The codec, which alone sees damage, puts this before what it has to say.
+        buffer.origin = f"{chunk.url}: {chunk.name}"
+        result: Buffer = buffer
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSource:
+    """Where the chunks of one array lie in a file.
+
+    Parameters
+    ----------
+    offsets, lengths : ndarray of uint64, shape of the grid of chunks
+        In bytes.
+    name : callable
+        What errors call the chunk at a place of the grid.
+    """
+
+    offsets: npt.NDArray[np.uint64]
+    lengths: npt.NDArray[np.uint64]
+    name: Callable[..., str]
+
+
+class MergingManifestStore(MergingStore):
+    """A store over one file.
+
+    Parameters
+    ----------
+    group, registry, version, max_gap
+        As for `MergingStore`.
+    url : str
+        Where the chunks of `sources` lie.
+    sources : mapping of str to ChunkSource
+        By path of the array, such as ``"overview_1/band_data"``. Other arrays are read as
+        VirtualiZarr reads them.
+    """
+
+    def __init__(
+        self,
+        group: ManifestGroup,
+        *,
+        registry: ObjectStoreRegistry[Any],
+        url: str,
+        version: FileVersion,
+        sources: Mapping[str, ChunkSource],
+        max_gap: int = 0,
+    ) -> None:
+        super().__init__(group, registry=registry, version=version, max_gap=max_gap)
+        self.url = url
+        self.sources = dict(sources)
+
+    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
+        """The tile at a place of an array's grid."""
+        source = self.sources.get(array)
+        if source is None:
+            return None
+        offset, length = int(source.offsets[place]), int(source.lengths[place])
+        return Chunk(self.url, offset, length, source.name(*place))
+
+
+class ReferenceStore(MergingStore):
+    """A store over published references to any number of files.
+
+    They say nothing of versions, so a file that changed is noticed by its tiles alone.
+    """
+
+    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
+        """The reference at a place of an array's grid; None for chunks inside the references."""
+        found = self._group.arrays.get(array)
+        if found is None or place in found.manifest._inlined:
+            return None
+        entry = found.manifest.get_entry(place)
+        if entry is None:
+            return None  # absent on purpose
+        name = f"{array}, chunk ({', '.join(map(str, place))})"
+        return Chunk(entry["path"], entry["offset"], entry["length"], name)
+
+
+def _part_of(byte_range: ByteRequest | None, length: int) -> range:
+    """The bytes of a chunk that a part of it means."""
+    match byte_range:
+        case None:
+            return range(length)
+        case RangeByteRequest(start, end):
+            return range(length)[start:end]
+        case OffsetByteRequest(offset):
+            return range(length)[offset:]
+        case SuffixByteRequest(suffix):
+            return range(max(length - suffix, 0), length)
+
+
+class _Read(NamedTuple):
+    offset: int
+    length: int
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class _Loop:
+    """What one event loop has under way."""
+
+    slots: asyncio.Semaphore
+    waiting: dict[str, list[tuple[_Read, asyncio.Future[memoryview]]]] = field(default_factory=dict)
+    """By URL."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class _Batches:
+    """Gathers the reads of one turn of an event loop, and hands out slices of merged requests."""
+
+    def __init__(self) -> None:
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+
+    def __reduce__(self) -> Any:
+        return type(self), ()  # what is under way stays in its process
+
+    async def get(self, reader: FileReader, read: _Read) -> memoryview:
+        loop = asyncio.get_running_loop()
+        state = self._loops.get(loop)
+        if state is None:
+            state = self._loops[loop] = _Loop(asyncio.Semaphore(MAX_REQUESTS))
+        if reader.url not in state.waiting:
+            # Behind all that is ready to run now, and may ask for neighbours.
+            loop.call_soon(self._send, reader, loop, state)
+        future: asyncio.Future[memoryview] = loop.create_future()
+        state.waiting.setdefault(reader.url, []).append((read, future))
+        return await future
+
+    def _send(self, reader: FileReader, loop: asyncio.AbstractEventLoop, state: _Loop) -> None:
+        batch = state.waiting.pop(reader.url)
+        for part in merge_ranges(
+            [read.offset for read, _ in batch],
+            [read.length for read, _ in batch],
+            max_gap=reader.max_gap,
+            max_bytes=MAX_REQUEST_BYTES,
+        ):
+            members = [batch[member] for member in part.members]
+            task = loop.create_task(_read_part(reader, state.slots, part, members))
+            state.tasks.add(task)  # the loop itself holds tasks weakly
+            task.add_done_callback(state.tasks.discard)
+
+
+async def _read_part(
+    reader: FileReader,
+    slots: asyncio.Semaphore,
+    part: MergedRange,
+    members: list[tuple[_Read, asyncio.Future[memoryview]]],
+) -> None:
+    first, last = members[0][0].name, members[-1][0].name
+    try:
+        async with slots:
+            if all(future.done() for _, future in members):
+                return  # whoever asked has given up
+            data = await reader.get_async(
+                part.start, part.end, first if first == last else f"{first} to {last}"
+            )
+    except BaseException as error:
+        for _, future in members:
+            if not future.done():
+                future.set_exception(error)
+        if not isinstance(error, Exception):
+            raise
+        return
+    for read, future in members:
+        if not future.done():
+            start = read.offset - part.start
+            future.set_result(data[start : start + read.length])

@@ -1,0 +1,83 @@
+"""How a raster is written: options, checked. Knows no files and no pixels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import SelectionError
+from ..model.index import Interleave
+
+Progress = Callable[[int, int], object]
+LayoutName = Literal["virtual-flac", "flac-raster"]
+MIN_TILE_SIZE = 16
+MAX_TILE_SIZE = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """How a FLAC raster is cut into tiles and encoded.
+
+    Parameters
+    ----------
+    tile_size : int
+        Edge of the square tiles in pixels, 16 to 16,384.
+    interleave : {"band", "tile", "pixel"}
+        A stream per band and tile, ordered by band or by tile, or one stream per tile with the
+        bands as channels.
+    compression : int
+        libFLAC's level, 0 to 8.
+    block_size : int
+        Pixels of a band in one FLAC frame, 16 to 65,535.
+    workers : int or None
+        Threads that encode; None for one per core that this process may use.
+    layout : {"virtual-flac", "flac-raster"}
+        Ours, or flac-raster's streaming layout: one band of integers that fit 16 bits, without
+        overviews.
+
+    Raises
+    ------
+    SelectionError
+        When a value is out of range.
+    """
+
+    tile_size: int = 1024
+    interleave: Interleave = "band"
+    compression: int = 5
+    block_size: int = 4096
+    workers: int | None = None
+    layout: LayoutName = "virtual-flac"
+
+    def __post_init__(self) -> None:
+        if self.layout not in ("virtual-flac", "flac-raster"):
+            raise SelectionError(
+                f"layout is {self.layout!r}, expected 'virtual-flac' or 'flac-raster'"
+            )
+        _check_range("tile_size", self.tile_size, MIN_TILE_SIZE, MAX_TILE_SIZE)
+        _check_range("compression", self.compression, 0, 8)
+        _check_range("block_size", self.block_size, 16, 65_535)
+        if self.workers is not None:
+            _check_range("workers", self.workers, 1, 1024)
+        if self.interleave not in ("band", "tile", "pixel"):
+            raise SelectionError(
+                f"interleave is {self.interleave!r}, expected 'band', 'tile' or 'pixel'"
+            )
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that encode."""
+        return self.workers or available_cores()
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise SelectionError(f"{name} is {value!r}, expected a whole number from {low} to {high}")
