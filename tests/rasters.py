@@ -112,6 +112,17 @@ def make(name: str, folder: Path) -> Path:
     return path
 
 
+def write_tif(path: Path, data: npt.NDArray[Any], **profile: Any) -> Path:
+    """Write pixels of shape (band, y, x) as a GeoTIFF in UTM zone 33 at `NORTH_UP`."""
+    placed = {"crs": "EPSG:32633", "transform": NORTH_UP, **profile}
+    with rasterio.open(
+        path, "w", driver="GTiff", dtype=data.dtype, count=len(data), height=data.shape[1],
+        width=data.shape[2], **placed,
+    ) as target:  # fmt: skip
+        target.write(data)
+    return path
+
+
 def _describe(target: Any, options: dict[str, Any], bands: int) -> None:
     if "scales" in options:
         target.scales = options["scales"]

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import rasterio
 import xarray as xr
+from fresh_process import read_elsewhere
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rasters import NORTH_UP
+from rasters import write_tif
 from servers import url_of
-from test_references import read_elsewhere
 from virtualizarr import open_virtual_dataset
 from zarr_flac import iter_frames, read_info
 
@@ -68,15 +67,6 @@ def surface(dtype: str, bands: int, low: float, high: float) -> npt.NDArray[Any]
     data: npt.NDArray[Any] = values.astype(dtype)
     data.flat[:2] = np.array([low, high], np.dtype(dtype))
     return data
-
-
-def write_tif(path: Path, data: npt.NDArray[Any], **profile: Any) -> Path:
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype=data.dtype, count=len(data), height=data.shape[1],
-        width=data.shape[2], crs="EPSG:32633", transform=NORTH_UP, **profile,
-    ) as target:  # fmt: skip
-        target.write(data)
-    return path
 
 
 @pytest.fixture(scope="module")

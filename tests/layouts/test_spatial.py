@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import xarray as xr
+from fresh_process import read_elsewhere
+from rasters import write_tif
 from servers import url_of
-from test_plain_files import write_tif
-from test_references import read_elsewhere
 from virtualizarr import open_virtual_dataset
 from zarr_flac import read_info
 
