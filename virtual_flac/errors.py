@@ -53,7 +53,7 @@ __all__ = [
     "UnknownLayoutError",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
-    "naming",
+    "prefixed_with",
 ]
 
 
@@ -124,7 +124,7 @@ class NeedBytes(Exception):
 
 
 @contextlib.contextmanager
-def naming(name: str) -> Iterator[None]:
+def prefixed_with(name: str) -> Iterator[None]:
     """Put the name of a file in front of what errors of the block say."""
     try:
         yield

@@ -28,7 +28,7 @@ from .references import (
 )
 from .virtual.arrays import without_fill_values
 from .virtual.parser import FLACParser
-from .virtual.source_versions import record_sources, recorded_sources
+from .virtual.source_versions import attach, attached
 
 if TYPE_CHECKING:
     from virtualizarr.manifests import ManifestStore
@@ -76,7 +76,7 @@ class Published:
     recipe: str
     skipped: tuple[Skipped, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As plain values."""
         return {
             "target": self.target,
@@ -230,7 +230,7 @@ def _overviews(store: ManifestStore, root: xr.Dataset) -> dict[str, xr.Dataset]:
         if name != FULL_RESOLUTION
     }
     for group in groups.values():
-        record_sources(group, recorded_sources(root))
+        attach(group, attached(root))
     return groups
 
 

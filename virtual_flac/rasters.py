@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
+from .io.workers import available_cores
 from .model.grid import Window
 from .model.index import RasterInfo, TileIndex
 from .reading.header import read_index, read_start
 from .reading.tiles import TileReader
-from .writing.options import available_cores
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)

@@ -45,7 +45,7 @@ def raster(tmp_path: Path) -> Path:
 def test_query_prints_what_the_function_finds(raster: Path):
     found = virtual_flac.query(raster, window=(10, 20, 100, 50), bands=[2], level=1, max_gap=9)
     words = ("--window", "10,20,100,50", "--bands", "2", "--overview", 1, "--max-gap", 9)
-    assert told("query", raster, *words) == found.to_json()
+    assert told("query", raster, *words) == found.to_dict()
     done = run("query", raster, *words)
     assert done.exit_code == 0
     for piece in found.ranges:
@@ -56,7 +56,7 @@ def test_query_writes_ranges_and_data(raster: Path, tmp_path: Path):
     found = virtual_flac.query(raster, tile=(1, 2), bands=[1])
     words = ("query", raster, "--tile", "1,2", "--bands", 1)
     assert run(*words, "-o", tmp_path / "ranges.json").exit_code == 0
-    assert json.loads((tmp_path / "ranges.json").read_text()) == found.to_json()
+    assert json.loads((tmp_path / "ranges.json").read_text()) == found.to_dict()
     assert run(*words, "--format", "data", "-o", tmp_path / "tile.flac").exit_code == 0
     data = raster.read_bytes()
     [piece] = found.ranges
@@ -73,7 +73,7 @@ def test_query_writes_ranges_and_data(raster: Path, tmp_path: Path):
 def test_spatial_info_lists_tiles(raster: Path):
     table = virtual_flac.spatial_info(raster, level=0, band=2)
     shown = told("spatial-info", raster, "--level", 0, "--band", 2)
-    assert shown == table.to_json()
+    assert shown == table.to_dict()
     assert len(shown["tiles"]) == 30
     assert len(told("spatial-info", raster, "--limit", 4)["tiles"]) == 4
     done = run("spatial-info", raster, "--limit", 2)

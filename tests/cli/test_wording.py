@@ -18,7 +18,7 @@ import virtual_flac
 from virtual_flac.cli import app
 from virtual_flac.cli.console import ratio_text
 from virtual_flac.errors import SelectionError, SourceError, TargetExistsError, TargetFolderError
-from virtual_flac.io.local_files import replacing, temporary_folder
+from virtual_flac.io.local_files import atomic_write, temporary_folder
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 
@@ -83,20 +83,20 @@ def test_a_missing_folder_of_the_target_is_named(tmp_path: Path, flac: Path):
 
 def test_errors_of_the_file_system_name_the_target(tmp_path: Path):
     target = tmp_path / ("x" * 300)  # too long for any file system, the temporary name is not
-    with pytest.raises(OSError, match=r"x{300}") as caught, replacing(target, overwrite=False):
+    with pytest.raises(OSError, match=r"x{300}") as caught, atomic_write(target, overwrite=False):
         pass
     assert caught.value.filename == str(target)
     assert caught.value.errno is not None
     assert ".part" not in str(caught.value)
     missing = tmp_path / "none" / "a.flac"
-    for manager in (replacing(missing, overwrite=False), temporary_folder(missing)):
+    for manager in (atomic_write(missing, overwrite=False), temporary_folder(missing)):
         with pytest.raises(FileNotFoundError) as lost, manager:
             pass
         assert lost.value.filename == str(missing)
     # Errors of other files keep their names.
     with (
         pytest.raises(FileNotFoundError, match="other"),
-        replacing(missing.parent.parent / "b", overwrite=False),
+        atomic_write(missing.parent.parent / "b", overwrite=False),
     ):
         os.stat(tmp_path / "other")
     assert list(tmp_path.iterdir()) == []

@@ -113,7 +113,7 @@ def test_the_cube_holds_the_dates(demo: DemoResult) -> None:
 def test_the_report_is_the_result(demo: DemoResult) -> None:
     report = json.loads((demo.folder / "demo.json").read_text())
     assert report.pop("made_by") == "virtual-flac demo"
-    assert report == json.loads(json.dumps(demo.to_json()))
+    assert report == json.loads(json.dumps(demo.to_dict()))
 
 
 def test_the_picture_shows_something(demo: DemoResult) -> None:

@@ -112,7 +112,7 @@ def test_a_sentinel_sized_band_stays_under_25_kb(tmp_path: Path) -> None:
 
     from virtual_flac.model.georef import GeoReference
     from virtual_flac.model.index import Level, RasterInfo, TileIndex
-    from virtual_flac.virtual.build import build_store
+    from virtual_flac.virtual.build import build_virtual_zarr
 
     utm = rasterio.CRS.from_epsg(32636).to_wkt(version="WKT2_2019")
     lengths = np.random.default_rng(0).integers(900_000, 1_300_000, (1, 11, 11)).astype(np.uint64)
@@ -133,7 +133,9 @@ def test_a_sentinel_sized_band_stays_under_25_kb(tmp_path: Path) -> None:
         url = "https://example.com/sentinel-2/T36RXV_20260714T081609_B04_10m.flac"
         registry = virtual_flac.registry_for(url)
         for loadable in (None, []):
-            vds = build_store(index, url, registry).to_virtual_dataset(loadable_variables=loadable)
+            vds = build_virtual_zarr(index, url, registry).to_virtual_dataset(
+                loadable_variables=loadable
+            )
             target = tmp_path / "refs.json"
             virtual_flac.write_kerchunk(vds, target, overwrite=True)
             assert target.stat().st_size < 25_000

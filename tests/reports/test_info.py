@@ -37,7 +37,7 @@ def test_the_report_is_what_rasterio_says(name: str, suffix: str, tmp_path: Path
         path = tmp_path / "a.flac"
         virtual_flac.write_flac(source, path, tile_size=16)
     report = virtual_flac.info(path)
-    said = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    said = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     with opened(source) as dataset:
         raster = said["raster"]
         assert (raster["width"], raster["height"]) == (dataset.width, dataset.height)
@@ -106,7 +106,7 @@ def test_sound_is_shown_as_what_it_is(tmp_path: Path):
     soundfile.write(tmp_path / "song.flac", sound, 22_050, subtype="PCM_16")
     report = virtual_flac.info(tmp_path / "song.flac")
     assert (report.layout, report.raster, report.ratio) == ("FLAC", None, None)
-    said = report.to_json()["stream"]
+    said = report.to_dict()["stream"]
     assert (said["channels"], said["bits_per_sample"], said["sample_rate"]) == (2, 16, 22_050)
     assert said["total_samples"] == 3000
     done = CliRunner().invoke(app, ["info", str(tmp_path / "song.flac")])
@@ -167,7 +167,7 @@ def test_the_command_shows_and_prints_json(tmp_path: Path):
     source = make("uint16_six_bands", tmp_path)
     virtual_flac.write_flac(source, tmp_path / "a.flac", tile_size=16, overviews=[2])
     done = CliRunner().invoke(app, ["info", str(tmp_path / "a.flac"), "--json"])
-    assert json.loads(done.stdout) == virtual_flac.info(tmp_path / "a.flac").to_json()
+    assert json.loads(done.stdout) == virtual_flac.info(tmp_path / "a.flac").to_dict()
     done = CliRunner().invoke(app, ["info", str(tmp_path / "a.flac"), "--tags"])
     assert done.exit_code == 0
     for word in ("EPSG:32633", "WGS 84 / UTM zone 33N", "6 of uint16", "65535", "25 x 20", "B06",

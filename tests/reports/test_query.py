@@ -53,7 +53,7 @@ def test_the_table_has_every_tile_once(folder: Path, interleave: str):
             chosen = list(part)
             assert len(part) == len(chosen)
             assert all(tile.level == level and tile.band in (None, band) for tile in chosen)
-    shown = table.to_json(3)
+    shown = table.to_dict(3)
     assert len(shown["tiles"]) == 3
     assert shown["tile_count"] == len(tiles)
 
@@ -131,7 +131,7 @@ def test_gaps_are_read_when_that_is_wanted(folder: Path):
         found = virtual_flac.query(folder / "band.flac", window=window, bands=[1], max_gap=max_gap)
         assert len(found.ranges) == count
     assert found.range_bytes == found.tile_bytes + gap
-    assert found.to_json()["ranges"] == [
+    assert found.to_dict()["ranges"] == [
         {
             "offset": apart.ranges[0].start,
             "length": found.range_bytes,

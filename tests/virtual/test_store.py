@@ -84,10 +84,10 @@ def test_a_gap_may_be_bridged(made: Path) -> None:
     url = (made / "overviews_band.flac").as_uri()
     registry, trace = servers.counting_registry(url)
     index = virtual_flac.read_index(url, registry)
-    from virtual_flac.virtual.build import build_store
+    from virtual_flac.virtual.build import build_virtual_zarr
 
     trace.clear()
-    store = build_store(index, url, registry, max_gap=1_000_000)
+    store = build_virtual_zarr(index, url, registry, max_gap=1_000_000)
     opened(store)[1, TILE : 4 * TILE, TILE : 4 * TILE].to_numpy()
     assert trace.total_requests == 1
 

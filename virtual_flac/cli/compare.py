@@ -51,7 +51,7 @@ def compare(
     [b]virtual-flac compare dem.tif https://example.com/dem.flac --export report.json[/b]
     """
     with clear_errors(), progress_bar("Comparing", quiet=quiet or as_json) as progress:
-        from ..io.local_files import check_target, replacing
+        from ..io.local_files import atomic_write, check_target
         from ..reports.compare import compare as compare_rasters
 
         if export is not None:
@@ -59,7 +59,7 @@ def compare(
         registry = registry_of([a, b], store_option, anonymous)
         found = compare_rasters(a, b, registry=registry, workers=workers, progress=progress)
         if export is not None:
-            with replacing(export, overwrite=force) as file:
+            with atomic_write(export, overwrite=force) as file:
                 file.write(json.dumps(found.to_dict(), indent=2, allow_nan=False).encode())
     same = found.pixels_identical if pixels_only else found.identical
     if as_json:

@@ -63,7 +63,7 @@ def demo(
             source, output, report=report, while_served=_serve_on if serve else None
         )  # fmt: skip
         if as_json:
-            print_json(result.to_json())
+            print_json(result.to_dict())
         elif not serve:
             _tell(result)
     if not result.identical:

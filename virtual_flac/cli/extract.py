@@ -108,7 +108,7 @@ def run_extract(
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)
     if as_json:
-        print_json({**result.to_json(), "target_bytes": output.stat().st_size, "seconds": seconds})
+        print_json({**result.to_dict(), "target_bytes": output.stat().st_size, "seconds": seconds})
     elif not quiet:
         bands = ",".join(map(str, result.bands))
         raster = result.raster

@@ -36,7 +36,7 @@ def info(
 
         report = look(source, registry_of(source, store_option, anonymous))
         if as_json:
-            print_json(report.to_json())
+            print_json(report.to_dict())
         else:
             _show(report, tags)
 

@@ -119,7 +119,7 @@ def publish_and_tell(
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)
     if as_json:
-        print_json({**result.to_json(), "seconds": seconds})
+        print_json({**result.to_dict(), "seconds": seconds})
     else:
         for item in result.skipped:
             typer.echo(f"Skipped: {item.reason}", err=True)

@@ -92,7 +92,7 @@ def query(
     if to_stdout and as_json:
         raise typer.BadParameter("bytes and JSON cannot share an output; give -o", param_hint="-f")
     with clear_errors():
-        from ..io.local_files import check_target, replacing
+        from ..io.local_files import atomic_write, check_target
         from ..reports.query import query as find
         from ..reports.query import read_found
 
@@ -106,15 +106,15 @@ def query(
         if kind is _Format.data:
             pieces: Iterator[bytes] = read_found(found, registry)
         else:
-            pieces = iter([json.dumps(found.to_json(), indent=2).encode() + b"\n"])
+            pieces = iter([json.dumps(found.to_dict(), indent=2).encode() + b"\n"])
         if output is not None:
-            with replacing(output, overwrite=force) as file:
+            with atomic_write(output, overwrite=force) as file:
                 file.writelines(pieces)
         elif to_stdout:
             sys.stdout.buffer.writelines(pieces)
             return
     if as_json:
-        print_json(found.to_json())
+        print_json(found.to_dict())
     else:
         _show(found)
 

@@ -52,7 +52,7 @@ def spatial_info(
         registry = registry_of(source, store_option, anonymous)
         table = tiles_of(source, level=level, band=band, registry=registry)
         if as_json:
-            print_json(table.to_json(limit))
+            print_json(table.to_dict(limit))
         else:
             _show(table, _ROWS if limit is None else limit)
 

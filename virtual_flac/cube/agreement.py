@@ -36,7 +36,7 @@ _OTHERWISE = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class RasterHeader:
     """One level of one raster, as little of it as a cube needs.
 
     Parameters
@@ -86,7 +86,7 @@ class Part:
         return data_attributes(self.raster, self.bands)
 
 
-def part_of(index: TileIndex, level: int, bands: tuple[int, ...], url: str) -> Part:
+def header_of(index: TileIndex, level: int, bands: tuple[int, ...], url: str) -> RasterHeader:
     """What a cube needs of one level."""
     here = index.levels[level]
     raster = replace(
@@ -97,7 +97,7 @@ def part_of(index: TileIndex, level: int, bands: tuple[int, ...], url: str) -> P
     pixel = index.interleave == "pixel"
     everything = pixel or bands == tuple(range(index.raster.count))
     planes = slice(None) if everything else list(bands)
-    return Part(
+    return RasterHeader(
         url=url,
         raster=raster,
         bands=bands,
@@ -133,7 +133,7 @@ def checked_ignore(ignore: Collection[str]) -> frozenset[str]:
     return chosen
 
 
-def grid_facts(part: Part, *, mosaic: bool) -> dict[str, Any]:
+def grid_facts(part: RasterHeader, *, mosaic: bool) -> dict[str, Any]:
     """Where the pixels lie."""
     georef = part.georef
     transform = tuple(georef.transform[:6])
@@ -148,7 +148,7 @@ def grid_facts(part: Part, *, mosaic: bool) -> dict[str, Any]:
     return facts
 
 
-def pixel_facts(part: Part, *, mosaic: bool, along_band: bool) -> dict[str, Any]:
+def pixel_facts(part: RasterHeader, *, mosaic: bool, along_band: bool) -> dict[str, Any]:
     """How the pixels are stored and what they mean."""
     raster = part.raster
     fill = raster.fill_value

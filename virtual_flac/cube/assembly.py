@@ -22,12 +22,12 @@ from virtualizarr.manifests.utils import copy_and_replace_metadata
 from ..errors import MismatchError
 from ..model.grid import TileGrid
 from ..model.index import Level, TileIndex, U64Array
-from ..virtual.build import build_store
-from .agreement import Part
+from ..virtual.build import build_virtual_zarr
+from .agreement import RasterHeader
 
 
 def template(
-    part: Part,
+    part: RasterHeader,
     registry: ObjectStoreRegistry[Any],
     *,
     variable: str,
@@ -39,10 +39,10 @@ def template(
 
     Parameters
     ----------
-    part : Part
+    part : RasterHeader
     registry : ObjectStoreRegistry
     variable, coordinates, skip_variables
-        As in `build_store`.
+        As in `build_virtual_zarr`.
     extent : (int, int, Affine), optional
         Height, width and transform of the mosaic that the file is part of.
     """
@@ -59,7 +59,7 @@ def template(
         interleave=part.interleave, mapping=part.mapping,
         levels=(Level(height=raster.height, width=raster.width, offsets=ones, lengths=ones),),
     )  # fmt: skip
-    store = build_store(
+    store = build_virtual_zarr(
         index, part.url, registry, variable=variable, bands=[band + 1 for band in part.bands],
         level=0, coordinates=coordinates, skip_variables=skip_variables,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .inputs import Sources
+from .inputs import CubeInputs
 from .labels import BAND, as_coordinate
 
 
@@ -34,7 +34,7 @@ class Axes:
         return tuple(int(places[row]) for places in self.positions.values())
 
 
-def find_axes(sources: Sources, numbers: Sequence[int]) -> Axes:
+def find_axes(sources: CubeInputs, numbers: Sequence[int]) -> Axes:
     """Axes of the files that were kept, given by their numbers among the sources."""
     coordinates: dict[str, npt.NDArray[Any]] = {}
     positions: dict[str, npt.NDArray[np.intp]] = {}

@@ -14,12 +14,12 @@ import numpy as np
 from ..errors import MismatchError
 from ..model.file_version import FileVersion
 from ..model.index import Band, U64Array
-from .agreement import Part, check_same, common, grid_facts, pixel_facts
+from .agreement import RasterHeader, check_same, common, grid_facts, pixel_facts
 from .arrangement import Footprint
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class AcceptedRaster:
     """What is left of a file once it has been compared."""
 
     number: int
@@ -32,16 +32,16 @@ class Kept:
 
 
 @dataclass(slots=True)
-class Group:
+class VariableGroup:
     """Files of one variable."""
 
-    first: Part
+    first: RasterHeader
     pixels: dict[str, Any]
     attributes: dict[str, Any] = field(default_factory=dict)
     bands: dict[Any, tuple[str, Band]] = field(default_factory=dict)
 
 
-class Collected:
+class CompatibilityCheck:
     """Compares each file with the first as it comes and keeps little of it."""
 
     def __init__(
@@ -51,11 +51,11 @@ class Collected:
         self.mosaic = mosaic
         self.as_variables = as_variables
         self.along_band = along_band
-        self.kept: list[Kept] = []
-        self.groups: dict[Any, Group] = {}
+        self.kept: list[AcceptedRaster] = []
+        self.groups: dict[Any, VariableGroup] = {}
         self._grid: tuple[str, dict[str, Any]] | None = None
 
-    def add(self, number: int, part: Part, band: Any) -> None:
+    def add(self, number: int, part: RasterHeader, band: Any) -> None:
         """Keep a file, or refuse it."""
         grid = grid_facts(part, mosaic=self.mosaic)
         pixels = pixel_facts(part, mosaic=self.mosaic, along_band=self.along_band)
@@ -66,7 +66,7 @@ class Collected:
         group = self.groups.get(key)
         if group is None:
             check_same(self._grid[1], self._grid[0], grid, part.url, self.ignored)
-            group = self.groups[key] = Group(part, pixels)
+            group = self.groups[key] = VariableGroup(part, pixels)
         else:
             # dtype before grid: whoever mixes up products wants to hear of that first
             expected = {"dtype": group.pixels["dtype"], **self._grid[1], **group.pixels}
@@ -80,10 +80,12 @@ class Collected:
             footprint = Footprint(part.url, part.georef.transform, raster.width, raster.height)
         version = FileVersion(part.file_size, part.etag, part.last_modified)
         self.kept.append(
-            Kept(number, part.url, key, np.stack([part.offsets, part.lengths]), footprint, version)
+            AcceptedRaster(
+                number, part.url, key, np.stack([part.offsets, part.lengths]), footprint, version
+            )
         )
 
-    def _check_alone(self, part: Part) -> None:
+    def _check_alone(self, part: RasterHeader) -> None:
         if (self.along_band or self.as_variables) and len(part.bands) != 1:
             raise MismatchError(
                 f"{part.url}: has {len(part.bands)} bands; a cube whose bands are files needs one "
@@ -95,7 +97,7 @@ class Collected:
                 "transform. Warp it first."
             )
 
-    def _check_band(self, group: Group, band: Any, part: Part) -> None:
+    def _check_band(self, group: VariableGroup, band: Any, part: RasterHeader) -> None:
         here = part.raster.bands[part.bands[0]]
         url, known = group.bands.setdefault(band, (part.url, here))
         check_same(

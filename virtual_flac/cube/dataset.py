@@ -21,7 +21,7 @@ from .agreement import without_conflicts
 from .arrangement import Mosaic, place
 from .assembly import ChunkTable, Tiles, assemble, template
 from .axes import Axes
-from .collect import Collected, Group
+from .collect import CompatibilityCheck, VariableGroup
 from .labels import BAND
 
 #: What differs from band to band, and is listed where bands come from several files.
@@ -29,7 +29,7 @@ _PER_BAND = ("scale_factor", "add_offset", "scales", "offsets", "long_name", "un
 
 
 def to_dataset(
-    collected: Collected,
+    collected: CompatibilityCheck,
     axes: Axes,
     registry: ObjectStoreRegistry[Any],
     parser: FLACParser,
@@ -81,7 +81,7 @@ def _variable_name(band: Any, model: xr.Dataset, axes: Axes) -> str:
     return name
 
 
-def _place(collected: Collected) -> dict[Any, Mosaic]:
+def _place(collected: CompatibilityCheck) -> dict[Any, Mosaic]:
     """One extent for all; corners in the tiles of each variable."""
     if not collected.mosaic:
         return {}
@@ -94,8 +94,8 @@ def _place(collected: Collected) -> dict[Any, Mosaic]:
 
 def _array(
     model: xr.DataArray,
-    group: Group,
-    collected: Collected,
+    group: VariableGroup,
+    collected: CompatibilityCheck,
     axes: Axes,
     extent: Mosaic | None,
     name: Any,
@@ -133,9 +133,9 @@ def _array(
 
 def _check_hole(
     hole: tuple[int, ...],
-    group: Group,
+    group: VariableGroup,
     axes: Axes,
-    collected: Collected,
+    collected: CompatibilityCheck,
     name: Any,
     *,
     allow_missing: bool,
@@ -164,7 +164,9 @@ def _check_hole(
         )
 
 
-def _band_attributes(attributes: dict[str, Any], group: Group, axes: Axes) -> dict[str, Any]:
+def _band_attributes(
+    attributes: dict[str, Any], group: VariableGroup, axes: Axes
+) -> dict[str, Any]:
     """Attributes with those that differ by band as lists, and the bands' names."""
     shared = {key: value for key, value in attributes.items() if key not in _PER_BAND}
     found = [group.bands[band][1] for band in axes.bands]

@@ -19,7 +19,7 @@ from ..errors import FlacError, SelectionError
 from ..model.levels import choose_bands, choose_level
 from ..reading.header import read_index
 from ..virtual.parser import FLACParser
-from .agreement import Part, part_of
+from .agreement import RasterHeader, header_of
 
 Parallel = Literal["threads", "dask", "lithops", False] | type[Executor] | Executor
 
@@ -45,14 +45,14 @@ class Skipped:
     reason: str
 
 
-def read_parts(
+def read_headers(
     urls: Sequence[str],
     parser: FLACParser,
     registry: ObjectStoreRegistry[Any],
     *,
     parallel: Parallel,
     workers: int,
-) -> Iterator[tuple[str, Part | Exception]]:
+) -> Iterator[tuple[str, RasterHeader | Exception]]:
     """The headers of files in their order, or what went wrong with them.
 
     Parameters
@@ -70,7 +70,7 @@ def read_parts(
     Yields
     ------
     url : str
-    part : Part or Exception
+    part : RasterHeader or Exception
     """
     workers = max(1, workers)
     # Threads share the work file by file; other executors get batches and a few threads in each.
@@ -99,21 +99,21 @@ class BatchReader:
     registry: ObjectStoreRegistry[Any]
     threads: int
 
-    def __call__(self, urls: Sequence[str]) -> list[Part | Exception]:
+    def __call__(self, urls: Sequence[str]) -> list[RasterHeader | Exception]:
         """One result a file; errors are results, so that one file does not cost the others."""
         if self.threads == 1 or len(urls) == 1:
             return [self._read(url) for url in urls]
         with ThreadPoolExecutor(min(self.threads, len(urls))) as pool:
             return list(pool.map(self._read, urls))
 
-    def _read(self, url: str) -> Part | Exception:
+    def _read(self, url: str) -> RasterHeader | Exception:
         try:
             # What goes into references is what the store says now, not what it said before.
             index = read_index(url, self.registry, refresh=True)
             parser = self.parser
             level = choose_level(index, url, overview=parser.overview, group=parser.group) or 0
             bands = choose_bands(index, self.parser.bands)
-            return part_of(index, level, tuple(bands), url)
+            return header_of(index, level, tuple(bands), url)
         except (FlacError, OSError) as error:
             return error
 

@@ -19,7 +19,7 @@ from .stac import assets_of, items_of
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class CubeInputs:
     """Rasters and their places.
 
     Parameters
@@ -40,7 +40,7 @@ class Sources:
         return self.labels[BAND][number] if BAND in self.labels else None
 
 
-def find_sources(
+def find_inputs(
     given: Any,
     dim: str | Sequence[str] | None,
     values: Sequence[Any] | Mapping[str, Sequence[Any]] | None,
@@ -49,7 +49,7 @@ def find_sources(
     options: Mapping[str, Any],
     *,
     mosaic: bool,
-) -> Sources:
+) -> CubeInputs:
     """URLs and labels of what `stack` was given; see there.
 
     Raises
@@ -98,7 +98,7 @@ def find_sources(
     if BAND in labels:
         labels[BAND] = labels.pop(BAND)  # stands before y and x
     ordered = values is not None or items is not None
-    return Sources(addresses, labels, ordered)
+    return CubeInputs(addresses, labels, ordered)
 
 
 def _stac_labels(

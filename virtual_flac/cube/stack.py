@@ -12,13 +12,13 @@ from obspec_utils.registry import ObjectStoreRegistry
 from ..errors import FlacError, MismatchError, SelectionError
 from ..io.stores import registry_for
 from ..virtual.parser import FLACParser
-from ..virtual.source_versions import record_sources
+from ..virtual.source_versions import attach
 from .agreement import checked_ignore
 from .axes import find_axes
-from .collect import Collected
+from .collect import CompatibilityCheck
 from .dataset import to_dataset
-from .headers import Parallel, Skipped, SkippedWarning, read_parts
-from .inputs import Sources, find_sources
+from .headers import Parallel, Skipped, SkippedWarning, read_headers
+from .inputs import CubeInputs, find_inputs
 from .labels import BAND, DATE_PATTERN, as_coordinate
 
 
@@ -121,7 +121,7 @@ def stack(
         raise SelectionError(f"on_error is {on_error!r}; expected 'raise' or 'skip'")
     ignored = checked_ignore(ignore)
     options = dict(store_options or {})
-    sources = find_sources(urls, dim, values, pattern, assets, options, mosaic=mosaic)
+    sources = find_inputs(urls, dim, values, pattern, assets, options, mosaic=mosaic)
     if as_variables and BAND not in sources.labels:
         raise SelectionError(
             "as_variables (--as-variables) needs the names of the variables: as the dimension "
@@ -132,9 +132,11 @@ def stack(
     registry = registry or registry_for(sources.urls, **options)
     parser = parser or FLACParser()
     along_band = BAND in sources.labels and not as_variables
-    collected = Collected(ignored, mosaic=mosaic, as_variables=as_variables, along_band=along_band)
+    collected = CompatibilityCheck(
+        ignored, mosaic=mosaic, as_variables=as_variables, along_band=along_band
+    )
     skipped: list[Skipped] = []
-    parts = read_parts(sources.urls, parser, registry, parallel=parallel, workers=workers)
+    parts = read_headers(sources.urls, parser, registry, parallel=parallel, workers=workers)
     for number, (url, part) in enumerate(parts):
         try:
             if isinstance(part, Exception):
@@ -149,11 +151,11 @@ def stack(
     _tell(skipped, report, len(sources.urls))
     axes = find_axes(sources, [part.number for part in collected.kept])
     dataset = to_dataset(collected, axes, registry, parser, allow_missing=allow_missing)
-    record_sources(dataset, {part.url: part.version for part in collected.kept})
+    attach(dataset, {part.url: part.version for part in collected.kept})
     return dataset
 
 
-def _refuse_twice(sources: Sources) -> None:
+def _refuse_twice(sources: CubeInputs) -> None:
     columns = [as_coordinate(values).tolist() for values in sources.labels.values()]
     labels = list(zip(*columns, strict=True))
     seen: dict[tuple[Any, ...], int] = {}

@@ -56,7 +56,7 @@ class DemoResult:
     steps: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As plain values."""
         return {**asdict(self), "folder": str(self.folder), "window": list(self.window)}
 

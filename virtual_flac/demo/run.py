@@ -68,7 +68,7 @@ def run_demo(
     result = DemoResult(
         folder=target, source=str(source or target / names.source), files=names.files()
     )
-    write_report(target, result.to_json())
+    write_report(target, result.to_dict())
 
     def say(sentence: str) -> None:
         result.steps.append(sentence)
@@ -97,7 +97,7 @@ def run_demo(
         say(f"Drew what was read: {target / 'demo.png'}.")
         result.sizes = {name: _size(target / name) for name in names.files() if name != REPORT}
         result.seconds = round(time.perf_counter() - start, 2)
-        write_report(target, result.to_json())
+        write_report(target, result.to_dict())
         if while_served is not None:
             while_served(server, result)
     return result

@@ -24,7 +24,7 @@ from .lazy_arrays import PhysicalArray, StoredArray
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DecodeOptions:
     """How a raster is shown.
 
     Parameters
@@ -46,9 +46,9 @@ class View:
     xy: bool = True
 
 
-def open_raster(
+def open_level(
     source: str | os.PathLike[str],
-    view: View,
+    view: DecodeOptions,
     *,
     overview: int | None = None,
     group: str | None = None,
@@ -64,7 +64,7 @@ def open_raster(
 
 def open_levels(
     source: str | os.PathLike[str],
-    view: View,
+    view: DecodeOptions,
     *,
     registry: ObjectStoreRegistry[Any] | None = None,
     store_options: Mapping[str, Any] | None = None,
@@ -89,7 +89,7 @@ def _read(
 
 
 def _open_level(
-    url: str, registry: ObjectStoreRegistry[Any], index: TileIndex, level: int, view: View
+    url: str, registry: ObjectStoreRegistry[Any], index: TileIndex, level: int, view: DecodeOptions
 ) -> xr.Dataset:
     bands = choose_bands(index, view.bands)
     coordinates = coordinate_variables(index, level, bands, with_xy=view.xy)
@@ -111,7 +111,7 @@ def _variable(
     index: TileIndex,
     level: int,
     bands: list[int],
-    view: View,
+    view: DecodeOptions,
 ) -> xr.Variable:
     """The data variable with rioxarray's dtype, attributes and encoding."""
     raster = index.raster

@@ -80,12 +80,12 @@ class FlacBackendEntrypoint(BackendEntrypoint):
             `variable` with dimensions (band, y, x); coordinates ``band``, ``y``, ``x``,
             ``spatial_ref``.
         """
-        from .dataset import View, open_raster
+        from .dataset import DecodeOptions, open_level
 
-        view = View(
+        view = DecodeOptions(
             variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
         )
-        dataset = open_raster(
+        dataset = open_level(
             filename_or_obj, view, overview=overview, group=group,
             registry=registry, store_options=store_options,
         )  # fmt: skip
@@ -120,9 +120,9 @@ class FlacBackendEntrypoint(BackendEntrypoint):
         -------
         dict of str to xarray.Dataset
         """
-        from .dataset import View, open_levels
+        from .dataset import DecodeOptions, open_levels
 
-        view = View(
+        view = DecodeOptions(
             variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
         )
         levels = open_levels(filename_or_obj, view, registry=registry, store_options=store_options)

@@ -16,7 +16,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 
-from ..errors import RasterError, SelectionError, UnsupportedDtypeError, naming
+from ..errors import RasterError, SelectionError, UnsupportedDtypeError, prefixed_with
 from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo
 from ..model.levels import check_bands
@@ -64,7 +64,7 @@ def describe(
     SelectionError
         When there is no such band.
     """
-    with naming(dataset.name):
+    with prefixed_with(dataset.name):
         indexes = check_bands(dataset.count, bands)
     check_mask(dataset.name, masked_bands(dataset), indexes, mask)
     dtype = _common_dtype(dataset, indexes)

@@ -17,7 +17,7 @@ from ..errors import RasterError
 from ..model.grid import Window
 from .describe import describe, masked_bands
 from .remote import remote_settings
-from .session import gdal_session, naming, open_level
+from .session import gdal_session, open_level, translating_errors
 
 
 class GdalSource:
@@ -47,7 +47,7 @@ class GdalSource:
     ) -> npt.NDArray[Any]:
         """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
         dataset = self._levels[level]
-        with naming(self.name):
+        with translating_errors(self.name):
             pixels: npt.NDArray[Any] = dataset.read(
                 list(bands or dataset.indexes), window=RasterioWindow(*window)
             )
@@ -69,7 +69,7 @@ class GdalSource:
         shape = window.height, window.width
         chosen = list(bands or dataset.indexes)
         valid = np.ones((len(chosen), *shape), np.bool_)
-        with naming(self.name):
+        with translating_errors(self.name):
             for at, band in enumerate(chosen):
                 if band in self.masked_bands:
                     valid[at] = dataset.read_masks(band, window=place, out_shape=shape) > 0
@@ -98,7 +98,7 @@ def opened_gdal(
     name = os.fspath(source)
     with contextlib.ExitStack() as stack:
         stack.enter_context(gdal_session(**remote_settings(name, registry)))
-        stack.enter_context(naming(name))
+        stack.enter_context(translating_errors(name))
         levels = [stack.enter_context(open_level(name, "r", 0))]
         for level in range(1, overview_count(levels[0]) + 1):
             levels.append(stack.enter_context(open_level(name, "r", level)))

@@ -82,7 +82,7 @@ def opened(source: Source) -> Iterator[DatasetReader]:
 
 
 @contextlib.contextmanager
-def naming(name: str, kind: type[OSError] = SourceError) -> Iterator[None]:
+def translating_errors(name: str, kind: type[OSError] = SourceError) -> Iterator[None]:
     """Turn GDAL's errors into ours, which name the file."""
     try:
         yield

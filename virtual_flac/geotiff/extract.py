@@ -15,17 +15,17 @@ from typing import Any
 from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.windows import Window as RasterioWindow
 
-from ..errors import naming
+from ..errors import prefixed_with
 from ..gdal import session
 from ..gdal.describe import Mask, check_mask
 from ..io.local_files import check_target, temporary_folder
+from ..io.workers import Progress, available_cores
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
 from ..model.index import RasterInfo
 from ..model.levels import check_bands, check_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..rasters import RasterSource, open_raster
-from ..writing.options import Progress, available_cores
 from .formats import check_png, driver_of, finish, write_stage
 from .read_back import ReadBack
 from .read_plan import window_pieces
@@ -64,7 +64,7 @@ class Extract:
     window: Window
     bounds: Bounds
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {
             "source": self.source,
@@ -168,14 +168,14 @@ def extract(
     path, name = Path(target), os.fspath(source)
     check_target(path, overwrite=overwrite)
     driver = driver_of(path, compress)
-    with naming(name):
+    with prefixed_with(name):
         selection = Selection(
             bbox=bbox, bbox_crs=bbox_crs, window=None if window is None else Window(*window),
             tile=tile, tile_id=tile_id, center=center, last=last,
         )  # fmt: skip
     with contextlib.ExitStack() as stack:
         raster = stack.enter_context(open_raster(source, registry, workers))
-        with naming(name):
+        with prefixed_with(name):
             chosen = tuple(check_bands(raster.info.count, bands))
             check_mask(name, raster.masked_bands, chosen, mask)
             pixels, georef = _place(raster, selection, level)
@@ -184,7 +184,7 @@ def extract(
             check_png(part, path)
         folder = stack.enter_context(temporary_folder(path))
         stack.enter_context(session.gdal_session(GDAL_PAM_ENABLED=False))
-        stack.enter_context(session.naming(os.fspath(path), OSError))
+        stack.enter_context(session.translating_errors(os.fspath(path), OSError))
         stage, read_back = folder / "stage.tif", ReadBack(os.fspath(path))
         write_stage(stage, part, driver == "PNG")
         with session.open_dataset(stage, "r+") as dataset:

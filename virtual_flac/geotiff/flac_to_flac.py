@@ -18,15 +18,16 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
-from ..errors import naming
+from ..errors import prefixed_with
 from ..gdal.session import gdal_session, open_dataset
 from ..io.local_files import temporary_folder
+from ..io.workers import Progress
 from ..layouts import flac_raster_pack
 from ..model.grid import TileGrid
 from ..model.index import RasterInfo, TileIndex
 from ..model.levels import check_bands
 from ..rasters import FlacSource, opened_flac
-from ..writing.options import Progress, WriteOptions
+from ..writing.options import WriteOptions
 from ..writing.writer import FlacWriter
 from .overviews import TAGS_KEY, Overviews, check_overviews, overview_datasets, parse_tags
 from .read_plan import ReadPlan
@@ -48,7 +49,7 @@ def flac_to_flac(
     """Write a FLAC raster anew; parameters and errors are those of `write_flac`."""
     with contextlib.ExitStack() as stack:
         flac = stack.enter_context(opened_flac(source, registry, options.workers))
-        with naming(flac.name):
+        with prefixed_with(flac.name):
             indexes = check_bands(flac.info.count, bands)
         raster = replace(flac.info, bands=tuple(flac.info.bands[band - 1] for band in indexes))
         factors = check_overviews(overviews, raster)

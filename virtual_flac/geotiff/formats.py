@@ -14,7 +14,7 @@ import rasterio.shutil
 
 from ..errors import SelectionError
 from ..gdal.session import open_dataset
-from ..io.local_files import give_name
+from ..io.local_files import publish
 from ..model.index import Interleave, RasterInfo
 from ..writing.options import WriteOptions
 from ..writing.writer import FlacWriter
@@ -117,7 +117,7 @@ def finish(
         )
     with open(result, "r+b") as file:
         os.fsync(file.fileno())
-    give_name(result, target, overwrite=overwrite)
+    publish(result, target, overwrite=overwrite)
 
 
 def _cog_options(part: RasterInfo, compress: str, threads: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 
 from ..errors import RasterError, SelectionError, SourceError
 from ..gdal.raster import overview_count
-from ..gdal.session import gdal_session, naming, open_dataset, open_level
+from ..gdal.session import gdal_session, open_dataset, open_level, translating_errors
 from ..io.local_files import temporary_folder
 from ..model.grid import overview_factors
 from ..model.index import RasterInfo
@@ -172,7 +172,7 @@ def _build(
 ) -> str:
     """Have GDAL build overviews beside a virtual copy of the dataset, as ``gdaladdo -ro`` would."""
     name = str(folder / "source.vrt")
-    with naming(dataset.name):
+    with translating_errors(dataset.name):
         if any(dataset.overviews(index) for index in dataset.indexes):
             # GDAL must not begin with what the source has.
             with open_dataset(dataset.name, overview_level="NONE") as bare:

@@ -18,13 +18,14 @@ from rasterio.windows import Window as RasterioWindow
 from ..gdal.describe import Mask, describe
 from ..gdal.raster import overview_count
 from ..gdal.remote import remote_settings
-from ..gdal.session import CACHE_BYTES, Source, gdal_session, naming, opened
+from ..gdal.session import CACHE_BYTES, Source, gdal_session, opened, translating_errors
 from ..io.local_files import check_target
+from ..io.workers import Progress
 from ..model.grid import TileGrid
 from ..model.index import Interleave, TileIndex
 from ..model.levels import check_bands
 from ..rasters import is_flac
-from ..writing.options import LayoutName, Progress, WriteOptions
+from ..writing.options import LayoutName, WriteOptions
 from ..writing.writer import FlacWriter
 from .flac_to_flac import flac_to_flac, warn_of_loss
 from .overviews import Overviews, overview_datasets, pack_tags
@@ -139,7 +140,7 @@ def write_flac(
         )
     by_name = isinstance(source, str | os.PathLike)
     remote = remote_settings(os.fspath(source), registry) if by_name else {}
-    with gdal_session(**remote), opened(source) as dataset, naming(dataset.name):
+    with gdal_session(**remote), opened(source) as dataset, translating_errors(dataset.name):
         raster = describe(dataset, bands=bands, mask=mask)
         indexes = check_bands(dataset.count, bands)
         if layout == "flac-raster":

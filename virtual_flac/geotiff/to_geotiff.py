@@ -19,12 +19,12 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.windows import Window as RasterioWindow
 
 from ..errors import SelectionError
-from ..gdal.session import gdal_session, naming, open_level
-from ..io.local_files import check_target, give_name, temporary_folder
+from ..gdal.session import gdal_session, open_level, translating_errors
+from ..io.local_files import check_target, publish, temporary_folder
+from ..io.workers import Progress, available_cores
 from ..model.index import RasterInfo, TileIndex
 from ..reading.header import read_index
 from ..reading.tiles import TileReader
-from ..writing.options import Progress, available_cores
 from .overviews import parse_tags
 from .read_back import ReadBack, lost_metadata
 from .read_plan import ReadPlan
@@ -117,7 +117,7 @@ def write_geotiff(
         folder = stack.enter_context(temporary_folder(path))
         # Without side files: all that we have to say has a place in the GeoTIFF itself.
         stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
-        stack.enter_context(naming(os.fspath(target), OSError))
+        stack.enter_context(translating_errors(os.fspath(target), OSError))
         name = folder / "raster.tif"
         sizes = [(index.levels[n].width, index.levels[n].height) for n in numbers[1:]]
         write_skeleton(raster, sizes, name, options)
@@ -141,7 +141,7 @@ def write_geotiff(
             _check(name, raster, position, read_back, path)
         with open(name, "r+b") as file:
             os.fsync(file.fileno())
-        give_name(name, path, overwrite=overwrite)
+        publish(name, path, overwrite=overwrite)
     return index
 
 

@@ -76,13 +76,13 @@ class FileReader:
     ) -> list[memoryview]:
         """All pieces, in the order asked for; neighbours are views into one buffer.
 
-        Parameters and errors are those of `for_each`; the memory is that of all pieces.
+        Parameters and errors are those of `read_each`; the memory is that of all pieces.
         """
         pieces: dict[int, memoryview] = {}
-        self.for_each(offsets, lengths, lambda found: pieces.update(found), describe)
+        self.read_each(offsets, lengths, lambda found: pieces.update(found), describe)
         return [pieces[piece] for piece in range(len(offsets))]
 
-    def for_each(
+    def read_each(
         self,
         offsets: Sequence[int],
         lengths: Sequence[int],
@@ -125,7 +125,7 @@ class FileReader:
             return
         _run_bounded(work, merged)
 
-    def in_turn(self, ranges: Iterable[tuple[int, int]], purpose: str = "") -> Iterator[memoryview]:
+    def stream(self, ranges: Iterable[tuple[int, int]], purpose: str = "") -> Iterator[memoryview]:
         """The bytes of each range (start, end), one after the other, by a request each.
 
         The next one is read while one is used, so two of them are in memory.
@@ -148,7 +148,7 @@ class FileReader:
             if coming is not None:
                 yield coming.result()
 
-    def head(self, count: int) -> tuple[bytes, FileVersion]:
+    def read_prefix(self, count: int) -> tuple[bytes, FileVersion]:
         """The first `count` bytes, or fewer when the file is shorter, by one request.
 
         Raises

@@ -34,7 +34,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def naming_target(target: Path) -> Iterator[None]:
+def report_target(target: Path) -> Iterator[None]:
     """Let errors of the file system name the target, not the temporary file on its way there."""
     try:
         yield
@@ -46,14 +46,14 @@ def naming_target(target: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
+def atomic_write(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A new file that takes the name `target` when the block ends well, and vanishes otherwise.
 
     Where the system can, the file has no name until then, so that nothing is left behind even if
     the process is killed.
     """
     temporary = temporary_name(target)
-    with naming_target(target):
+    with report_target(target):
         try:
             file, nameless = _open_new(temporary)
             with file:
@@ -62,7 +62,7 @@ def replacing(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
                 if nameless:
                     _give_first_name(file, temporary)
-            give_name(temporary, target, overwrite=overwrite)
+            publish(temporary, target, overwrite=overwrite)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def temporary_folder(target: Path) -> Iterator[Path]:
     """A folder beside `target` that is gone at the end, whenever that comes."""
     folder = temporary_name(target)
     try:
-        with naming_target(target):
+        with report_target(target):
             folder.mkdir()
         yield folder
     finally:
@@ -90,10 +90,10 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:100]}."
 
 
-def give_name(temporary: Path, target: Path, *, overwrite: bool) -> None:
+def publish(temporary: Path, target: Path, *, overwrite: bool) -> None:
     """Rename a complete file to `target`, in one step."""
     check_target(target, overwrite=overwrite)
-    with naming_target(target):
+    with report_target(target):
         os.replace(temporary, target)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Selection = slice | npt.NDArray[np.intp]
+AxisSelection = slice | npt.NDArray[np.intp]
 
 
 class Window(NamedTuple):
@@ -98,8 +98,8 @@ class AxisPart:
     """
 
     tile: int
-    inside: Selection
-    out: Selection
+    inside: AxisSelection
+    out: AxisSelection
 
 
 def split_axis(indices: npt.NDArray[np.intp], tile_size: int) -> list[AxisPart]:
@@ -120,7 +120,7 @@ def split_axis(indices: npt.NDArray[np.intp], tile_size: int) -> list[AxisPart]:
     return parts
 
 
-def _as_slice(indices: npt.NDArray[np.intp]) -> Selection:
+def _as_slice(indices: npt.NDArray[np.intp]) -> AxisSelection:
     """Neighbours in ascending order as a slice, which numpy views instead of copying."""
     first = int(indices[0])
     steps: npt.NDArray[Any] = np.diff(indices)

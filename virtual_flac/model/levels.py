@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import SelectionError, naming
+from ..errors import SelectionError, prefixed_with
 from .index import TileIndex
 
 #: Node of the full resolution in a tree, where it stands beside the overviews.
@@ -74,7 +74,7 @@ def choose_level(
             raise SelectionError(f"{url}: there is no group {name!r}; the file has {names}")
         return names.index(name)
     if overview is not None:
-        with naming(url):
+        with prefixed_with(url):
             check_level(len(index.levels), overview)
     return overview
 

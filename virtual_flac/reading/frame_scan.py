@@ -6,14 +6,12 @@ One pass over the file, a piece at a time, or the few bytes that a seek table po
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from zarr_flac import FrameScanner
 
 from ..errors import CorruptFlacError
 from ..io.file_reader import FileReader
+from ..io.workers import Progress
 from ..layouts._stream import FRAME_HEADER_BYTES
 from ..layouts.plain import PlainStream
 from ..model.index import TileIndex
@@ -21,10 +19,8 @@ from ..model.index import TileIndex
 #: Bytes of one request. Two pieces are in memory, one arriving and one in use.
 PIECE_BYTES = 8 * 2**20
 
-Progress = Callable[[int, int], Any]
 
-
-def find_tiles(
+def locate_tiles(
     stream: PlainStream, file: FileReader, head: bytes, progress: Progress | None = None
 ) -> TileIndex:
     """Find the tiles of a plain file.
@@ -70,7 +66,7 @@ def _scan(
     found = [scanner.feed(memoryview(head)[stream.frames_offset :])]
     done = len(head)
     ranges = ((start, min(start + PIECE_BYTES, size)) for start in range(done, size, PIECE_BYTES))
-    for piece in file.in_turn(ranges, ", to find its frames"):
+    for piece in file.stream(ranges, ", to find its frames"):
         found.append(scanner.feed(piece))
         done += len(piece)
         if progress:

@@ -19,9 +19,10 @@ from ..errors import DestroyedPixelsWarning, FlacError, LayoutError, NeedBytes, 
 from ..io.file_reader import SMALL_FILE_BYTES, FileReader, resolve, translate
 from ..io.header_cache import HEADERS
 from ..io.stores import registry_for, to_url
+from ..io.workers import Progress
 from ..model.file_version import FileVersion
 from ..model.index import TileIndex
-from .frame_scan import Progress, find_tiles
+from .frame_scan import locate_tiles
 
 #: Bytes of the first request: an index of 64 KiB, its size, and the comments of a first tile.
 PREFIX_BYTES = SMALL_FILE_BYTES
@@ -83,7 +84,7 @@ def _read_header(
     address: str, registry: ObjectStoreRegistry[Any], progress: Progress | None
 ) -> TileIndex:
     reader = FileReader(address, registry)
-    head, version = reader.head(PREFIX_BYTES)
+    head, version = reader.read_prefix(PREFIX_BYTES)
     size = version.size
     assert size is not None
     while True:
@@ -92,7 +93,7 @@ def _read_header(
             index = (
                 parsed
                 if isinstance(parsed, TileIndex)
-                else find_tiles(parsed, FileReader(address, registry, version), head, progress)
+                else locate_tiles(parsed, FileReader(address, registry, version), head, progress)
             )
         except NeedBytes as need:
             if need.end <= len(head) or need.end > size:
@@ -123,7 +124,7 @@ def read_start(
         When the file cannot be read.
     """
     address = to_url(url)
-    return FileReader(address, registry or registry_for(address)).head(count)[0]
+    return FileReader(address, registry or registry_for(address)).read_prefix(count)[0]
 
 
 def read_whole(

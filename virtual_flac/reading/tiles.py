@@ -177,7 +177,7 @@ class TileReader:
                 for job in jobs:
                     job.result()
 
-            self._file.for_each(offsets, lengths, use, describe)
+            self._file.read_each(offsets, lengths, use, describe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import xarray as xr
 
 from ..model.file_version import FileVersion
-from ..virtual.source_versions import recorded_sources
+from ..virtual.source_versions import attached
 from .locations import source_urls
 
 
@@ -29,7 +29,7 @@ def checksums(
     known: dict[str, FileVersion] = {}
     datasets = list(datasets)
     for dataset in datasets:
-        known |= recorded_sources(dataset)
+        known |= attached(dataset)
     now = datetime.now(UTC) + timedelta(seconds=1)
     result: dict[str, str | datetime | None] = {}
     for dataset in datasets:

@@ -65,7 +65,7 @@ class GuardedStore(WrapperStore[Any]):
             kind = next((k for words, k in _KINDS if re.search(words, said, re.I)), SourceError)
             raise kind(f"{self.target}: {name or key}: {said}") from None
         if found is not None and name is not None:
-            # For the codec, see `MergingStore.get`.
+            # For the codec, see `CoalescingStore.get`.
             found.origin = f"{self.target}: {name}"
         result: Buffer | None = found
         return result

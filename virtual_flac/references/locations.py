@@ -21,7 +21,7 @@ from ..errors import MismatchError, SourceChangedError
 from ..io.stores import to_url
 from ..model.file_version import FileVersion
 from ..reading.header import file_version
-from ..virtual.source_versions import record_sources, recorded_sources
+from ..virtual.source_versions import attach, attached
 
 
 def distinct_paths(manifest: ChunkManifest) -> npt.NDArray[Any]:
@@ -115,9 +115,9 @@ def rebase(vds: xr.Dataset, base_url: str) -> xr.Dataset:
             variables[name] = xr.Variable(variable.dims, array, variable.attrs, variable.encoding)
     result = vds.copy(deep=False)
     result._variables.update(variables)
-    states = recorded_sources(vds)
+    states = attached(vds)
     sizes = {new: states[old].size if old in states else None for old, new in moved.items()}
-    record_sources(result, {url: FileVersion(size=size) for url, size in sizes.items()})
+    attach(result, {url: FileVersion(size=size) for url, size in sizes.items()})
     return result
 
 
@@ -149,7 +149,7 @@ def check_sources(
     SourceChangedError
         When it has another size than the one that was scanned.
     """
-    states = recorded_sources(vds)
+    states = attached(vds)
     urls = source_urls(vds)
 
     def check(url: str) -> FileVersion:
@@ -164,5 +164,5 @@ def check_sources(
 
     with ThreadPoolExecutor(max(1, min(workers, len(urls)))) as pool:
         found = dict(zip(urls, pool.map(check, urls), strict=True))
-    record_sources(vds, found)
+    attach(vds, found)
     return vds

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
+from ..io.workers import Progress
 from ..model.grid import TileGrid, Window
 from ..rasters import RasterSource, open_raster
 from .differences import Difference, metadata_differences
 from .pixel_statistics import BandComparison, BandDifference, unequal
 
-Progress = Callable[[int, int], object]
 #: Pixels of one raster that are held at a time, unless a single block of it is larger.
 PIECE_BYTES = 16 << 20
 

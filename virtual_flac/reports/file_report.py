@@ -75,7 +75,7 @@ class FileReport:
             return None
         return self.pixel_bytes / self.file_bytes
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The report as JSON values; infinities and NaN are text."""
         ratio = self.ratio
         return {

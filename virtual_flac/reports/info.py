@@ -13,7 +13,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import CorruptFlacError, FlacInfo, read_info
 
 from .. import layouts
-from ..errors import LayoutError, NeedBytes, SourceError, UnknownLayoutError, naming
+from ..errors import LayoutError, NeedBytes, SourceError, UnknownLayoutError, prefixed_with
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
 from ..model.grid import TileGrid
@@ -64,18 +64,18 @@ def info(
         return _gdal_report(source, registry)
     url = to_url(source)
     meter = MeteredRegistry(registry or registry_for(url))
-    head, version = FileReader(url, meter).head(PREFIX_BYTES)
+    head, version = FileReader(url, meter).read_prefix(PREFIX_BYTES)
     reader, size = FileReader(url, meter, version), version.size
     assert size is not None
     is_stream = head.startswith((b"fLaC", b"ID3"))
     stream = None
-    with naming(url):
+    with prefixed_with(url):
         if is_stream:
             head, stream = _read_stream_head(reader, head, size)
     parsed: Any = None
     while parsed is None:
         try:
-            with naming(url):
+            with prefixed_with(url):
                 parsed = layouts.parse(head, size)
         except NeedBytes as need:
             if need.end <= len(head) or need.end > size:
@@ -167,6 +167,6 @@ def _size_of(name: str, registry: ObjectStoreRegistry[Any] | None) -> int | None
     if "://" not in name:
         return Path(name).stat().st_size if Path(name).is_file() else None
     try:
-        return FileReader(to_url(name), registry or registry_for(name)).head(1)[1].size
+        return FileReader(to_url(name), registry or registry_for(name)).read_prefix(1)[1].size
     except SourceError:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
-from ..io.local_files import check_target, replacing
+from ..io.local_files import atomic_write, check_target
+from ..io.workers import Progress
 from ..model.grid import TileGrid, Window
 from ..model.index import RasterInfo
 from ..rasters import RasterSource, open_raster
 from .pixel_statistics import BandStatistics
 
-Progress = Callable[[int, int], object]
 FloatArray = npt.NDArray[np.float64]
 #: Pixels that are held at a time while they are reduced, unless a row of blocks is larger.
 PIECE_BYTES = 16 << 20
@@ -143,7 +143,7 @@ def preview(
     rgba[~valid.all(axis=0), 3] = 0
     picture = Preview(rgba=rgba, bands=tuple(chosen), level=level, factor=factor, ranges=ranges)
     if target is not None:
-        with replacing(Path(target), overwrite=overwrite) as file:
+        with atomic_write(Path(target), overwrite=overwrite) as file:
             file.write(picture.to_png())
     return picture
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
 
-from ..errors import SelectionError, naming
+from ..errors import SelectionError, prefixed_with
 from ..io.ranges import MergedRange, merge_ranges
 from ..io.stores import registry_for, to_url
 from ..model.grid import Window
@@ -62,7 +62,7 @@ class TileTable:
             whole = Window(0, 0, here.width, here.height)
             yield from tiles_of_window(self.index, whole, level=number, bands=bands)
 
-    def to_json(self, limit: int | None = None) -> dict[str, Any]:
+    def to_dict(self, limit: int | None = None) -> dict[str, Any]:
         """JSON values, with the first `limit` tiles."""
         index = self.index
         return {
@@ -75,7 +75,7 @@ class TileTable:
             "levels": [[level.width, level.height] for level in index.levels],
             "file_bytes": index.file_size,
             "tile_count": len(self),
-            "tiles": [tile.to_json() for tile in islice(self, limit)],
+            "tiles": [tile.to_dict() for tile in islice(self, limit)],
         }
 
 
@@ -127,7 +127,7 @@ class QueryResult:
         """Part of the file that need not be read, from 0 to 1."""
         return 1 - self.range_bytes / self.file_bytes if self.file_bytes else None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
         savings = self.savings
         return {
@@ -136,7 +136,7 @@ class QueryResult:
             "bands": list(self.bands),
             "window": self.window._asdict(),
             "bounds": list(self.bounds),
-            "tiles": [tile.to_json() for tile in self.tiles],
+            "tiles": [tile.to_dict() for tile in self.tiles],
             "ranges": [
                 {"offset": piece.start, "length": piece.length, "header": piece.header}
                 for piece in self.ranges
@@ -187,7 +187,7 @@ def spatial_info(
     """
     url = to_url(source)
     index = read_index(url, registry)
-    with naming(url):
+    with prefixed_with(url):
         if level is not None:
             check_level(len(index.levels), level)
         if band is not None:
@@ -258,7 +258,7 @@ def query(
     ['bytes=4242-98103', 'bytes=150311-244107']
     """
     url = to_url(source)
-    with naming(url):
+    with prefixed_with(url):
         selection = Selection(
             bbox=bbox, bbox_crs=bbox_crs, window=None if window is None else Window(*window),
             tile=tile, tile_id=tile_id, center=center, last=last,
@@ -266,7 +266,7 @@ def query(
         if max_gap < 0:
             raise SelectionError(f"max_gap is {max_gap}, expected 0 bytes or more")
     index = read_index(url, registry)
-    with naming(url):
+    with prefixed_with(url):
         check_level(len(index.levels), level)
         chosen = check_bands(index.raster.count, bands)
         pixels = select_window(selection, index.grid(0), index.raster.georef, index.grid(level))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from zarr_flac import FrameScanner, StreamInfo, decode, read_frame_header, read_info
 
 from ..io.file_reader import FileReader
+from ..io.workers import Progress
 
-Progress = Callable[[int, int], object]
 #: Bytes that are read at once; as many wait for their turn.
 READ_BYTES = 8 << 20
 _NO_MD5 = bytes(16)
@@ -62,7 +62,7 @@ def _samples(
     part = replace(facts, total_samples=0, md5=_NO_MD5)
     kept, first, done = b"", start, 0
     ranges = ((begin, min(begin + READ_BYTES, size)) for begin in range(start, size, READ_BYTES))
-    for piece in itertools.chain(file.in_turn(ranges), [None]):
+    for piece in itertools.chain(file.stream(ranges), [None]):
         if piece is None:
             frames = scanner.close()
         else:

@@ -47,7 +47,7 @@ class Tile:
     offset: int
     length: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return {
             "level": self.level,

@@ -6,7 +6,7 @@ Knows the source, the index and the codec; must not know rasterio or the termina
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,14 +17,13 @@ from obspec_utils.registry import ObjectStoreRegistry
 from ..io.file_reader import FileReader
 from ..io.ranges import merge_ranges
 from ..io.stores import registry_for, to_url
+from ..io.workers import Progress, available_cores
 from ..model.file_version import FileVersion
 from ..model.index import TileIndex
 from ..reading.header import read_index
-from ..writing.options import available_cores
 from .stream_md5 import stream_md5_agrees
 from .tile_check import WITH_INDEX_SIZE, TileFinding, TilePlace, check_tile, finding
 
-Progress = Callable[[int, int], object]
 #: Bytes that are read at once; about as much again waits to be checked.
 READ_BYTES = 8 << 20
 
@@ -129,7 +128,7 @@ def verify(
     with_md5 = 0
     threads = workers or available_cores()
     with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        pieces = file.in_turn((piece.start, piece.end) for piece in merged)
+        pieces = file.stream((piece.start, piece.end) for piece in merged)
         for piece, data in zip(merged, pieces, strict=True):
             jobs = [
                 pool.submit(

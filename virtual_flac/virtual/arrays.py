@@ -78,7 +78,7 @@ class UnfilledMetadata(ArrayV3Metadata):
         return self.filled().to_dict()
 
 
-def unfilled(metadata: ArrayV3Metadata) -> UnfilledMetadata:
+def without_fill_value(metadata: ArrayV3Metadata) -> UnfilledMetadata:
     """Metadata of an array without nodata; see `UnfilledMetadata`."""
     return UnfilledMetadata(
         shape=metadata.shape,
@@ -102,7 +102,7 @@ def without_fill_values(dataset: xr.Dataset) -> xr.Dataset:
     for name, variable in dataset.variables.items():
         array = variable._data
         if isinstance(array, ManifestArray) and not _has_fill_value(variable):
-            bare = ManifestArray(unfilled(array.metadata), array.manifest)
+            bare = ManifestArray(without_fill_value(array.metadata), array.manifest)
             replaced[name] = xr.Variable(variable.dims, bare, variable.attrs, variable.encoding)
     result = dataset.copy(deep=False)
     result._variables.update(replaced)
@@ -126,7 +126,7 @@ class ScalarManifest(ChunkManifest):
         return {"0": entry}
 
 
-def attribute_holder(attributes: Mapping[str, Any]) -> ManifestArray:
+def scalar_variable(attributes: Mapping[str, Any]) -> ManifestArray:
     """A scalar zero (int64) that is there for its attributes alone, as ``spatial_ref`` is."""
     zero = np.asarray(0, dtype=np.int64)
     metadata = create_v3_array_metadata(
@@ -144,7 +144,7 @@ def attribute_holder(attributes: Mapping[str, Any]) -> ManifestArray:
         validate_paths=False,
         inlined={(): zero.astype("<i8").tobytes()},
     )
-    return ManifestArray(unfilled(metadata), manifest)
+    return ManifestArray(without_fill_value(metadata), manifest)
 
 
 def inline_array(
@@ -178,4 +178,4 @@ def inline_array(
     }
     key = ".".join("0" * values.ndim)
     manifest = ChunkManifest({key: {"path": "", "offset": 0, "length": len(data), "data": data}})
-    return ManifestArray(unfilled(create_v3_array_metadata(**fields)), manifest)
+    return ManifestArray(without_fill_value(create_v3_array_metadata(**fields)), manifest)

@@ -20,12 +20,18 @@ from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attribut
 from ..model.file_version import FileVersion
 from ..model.index import TileIndex, U64Array
 from ..model.levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
-from .arrays import BYTES_CODEC, attribute_holder, inline_array, unfilled, without_fill_values
-from .source_versions import record_sources
-from .store import ChunkSource, MergingManifestStore
+from .arrays import (
+    BYTES_CODEC,
+    inline_array,
+    scalar_variable,
+    without_fill_value,
+    without_fill_values,
+)
+from .source_versions import attach
+from .store import ChunkSource, CoalescingManifestStore
 
 
-class FlacManifestStore(MergingManifestStore):
+class FlacManifestStore(CoalescingManifestStore):
     """The virtual Zarr of a FLAC raster: full resolution in the root, overviews in child groups.
 
     An xarray tree cannot be shaped like that: its children inherit the coordinates of their
@@ -43,7 +49,7 @@ class FlacManifestStore(MergingManifestStore):
         dataset = super().to_virtual_dataset(group, loadable_variables, decode_times)
         result = without_fill_values(dataset)
         if self.version.etag is not None or self.version.last_modified is not None:
-            record_sources(result, {self.url: self.version})
+            attach(result, {self.url: self.version})
         return result
 
     def to_virtual_datatree(
@@ -60,7 +66,7 @@ class FlacManifestStore(MergingManifestStore):
         paths = {
             path: path if "/" in path else f"{FULL_RESOLUTION}/{path}" for path in self.sources
         }
-        store = MergingManifestStore(
+        store = CoalescingManifestStore(
             siblings,
             registry=self._registry,
             url=self.url,
@@ -73,7 +79,7 @@ class FlacManifestStore(MergingManifestStore):
         )
 
 
-def build_store(
+def build_virtual_zarr(
     index: TileIndex,
     url: str,
     registry: ObjectStoreRegistry[Any],
@@ -189,7 +195,7 @@ def _data_array(
     }
     metadata = create_v3_array_metadata(**fields)
     if fill is None:
-        metadata = unfilled(metadata)
+        metadata = without_fill_value(metadata)
     return ManifestArray(
         metadata,
         ChunkManifest.from_arrays(
@@ -218,7 +224,7 @@ def _coordinate_arrays(
     index: TileIndex, number: int, bands: Sequence[int], *, with_xy: bool
 ) -> dict[str, ManifestArray]:
     return {
-        name: inline_array(values, dims, attributes) if dims else attribute_holder(attributes)
+        name: inline_array(values, dims, attributes) if dims else scalar_variable(attributes)
         for name, (dims, values, attributes) in coordinate_variables(
             index, number, bands, with_xy=with_xy
         ).items()

@@ -13,7 +13,7 @@ from ..errors import SelectionError
 from ..io.stores import to_url
 from ..model.levels import check_request, choose_level
 from ..reading.header import read_index
-from .build import build_store
+from .build import build_virtual_zarr
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class FLACParser:
         """
         address = to_url(url)
         index = read_index(address, registry, progress=self.progress)
-        return build_store(
+        return build_virtual_zarr(
             index,
             address,
             registry,

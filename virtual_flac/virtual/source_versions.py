@@ -14,11 +14,11 @@ from ..model.file_version import FileVersion
 _KEY = "virtual_flac_sources"
 
 
-def record_sources(dataset: xr.Dataset, versions: Mapping[str, FileVersion]) -> None:
+def attach(dataset: xr.Dataset, versions: Mapping[str, FileVersion]) -> None:
     """Note the versions of the files, by URL, in the dataset."""
     dataset.encoding[_KEY] = dict(versions)
 
 
-def recorded_sources(dataset: xr.Dataset) -> dict[str, FileVersion]:
+def attached(dataset: xr.Dataset) -> dict[str, FileVersion]:
     """The versions by URL; empty where nothing was noted or an operation has forgotten it."""
     return dict(dataset.encoding.get(_KEY, {}))

@@ -46,7 +46,7 @@ class Chunk(NamedTuple):
     name: str
 
 
-class MergingStore(ManifestStore):
+class CoalescingStore(ManifestStore):
     """VirtualiZarr's store with few requests and with errors that say where.
 
     Parameters
@@ -126,13 +126,13 @@ class ChunkSource:
     name: Callable[..., str]
 
 
-class MergingManifestStore(MergingStore):
+class CoalescingManifestStore(CoalescingStore):
     """A store over one file.
 
     Parameters
     ----------
     group, registry, version, max_gap
-        As for `MergingStore`.
+        As for `CoalescingStore`.
     url : str
         Where the chunks of `sources` lie.
     sources : mapping of str to ChunkSource
@@ -163,7 +163,7 @@ class MergingManifestStore(MergingStore):
         return Chunk(self.url, offset, length, source.name(*place))
 
 
-class ReferenceStore(MergingStore):
+class ReferenceStore(CoalescingStore):
     """A store over published references to any number of files.
 
     They say nothing of versions, so a file that changed is noticed by its tiles alone.

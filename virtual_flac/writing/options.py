@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import SelectionError
+from ..io.workers import available_cores
 from ..model.index import Interleave
 
-Progress = Callable[[int, int], object]
 LayoutName = Literal["virtual-flac", "flac-raster"]
 MIN_TILE_SIZE = 16
 MAX_TILE_SIZE = 16_384
@@ -69,13 +67,6 @@ class WriteOptions:
     def threads(self) -> int:
         """Number of threads that encode."""
         return self.workers or available_cores()
-
-
-def available_cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:

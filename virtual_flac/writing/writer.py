@@ -24,12 +24,13 @@ import numpy.typing as npt
 from zarr_flac import TileSpec, decode_tile, encode_tile
 
 from ..errors import FlacError, LossyTileError, RasterError, SelectionError
-from ..io.local_files import check_target, copy_bytes, naming_target, replacing, temporary_name
+from ..io.local_files import atomic_write, check_target, copy_bytes, report_target, temporary_name
+from ..io.workers import Progress
 from ..layouts import flac_raster, flac_raster_pack, tiled
 from ..layouts.tiled import relative_offsets
 from ..model.grid import TileGrid, Window
 from ..model.index import Level, RasterInfo, TileIndex, U32Array, U64Array
-from .options import Progress, WriteOptions
+from .options import WriteOptions
 
 #: Pixels on their way through the encoder, at most: enough to keep the threads busy.
 PENDING_BYTES = 16 << 20
@@ -134,7 +135,7 @@ class FlacWriter:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            with naming_target(self._target):
+            with report_target(self._target):
                 self._spool = stack.enter_context(
                     tempfile.TemporaryFile(
                         dir=self._target.parent, prefix=temporary_name(self._target).name
@@ -299,7 +300,7 @@ class FlacWriter:
             raise RasterError(f"{self._target}: {missing} tiles were not written")
         index = self._index()
         head = self._layout.pack(index)
-        with replacing(self._target, overwrite=self._overwrite) as file:
+        with atomic_write(self._target, overwrite=self._overwrite) as file:
             file.write(head)
             file.flush()
             self._spool.flush()
