@@ -19,7 +19,8 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     ├── SelectionError (ValueError)           a band, overview or option that the file does not have
     ├── MismatchError (ValueError)            rasters that do not fit together
     ├── TargetExistsError (FileExistsError)   a file that would be overwritten
-    └── TargetFolderError (FileNotFoundError) a file that would be written where there is no folder
+    ├── TargetFolderError (FileNotFoundError) a file that would be written where there is no folder
+    └── MissingExtraError (ImportError)       an optional dependency that is not installed
 """
 
 import contextlib
@@ -41,6 +42,7 @@ __all__ = [
     "LayoutVersionError",
     "LossyTileError",
     "MismatchError",
+    "MissingExtraError",
     "NeedBytes",
     "RasterError",
     "SelectionError",
@@ -53,6 +55,7 @@ __all__ = [
     "UnknownLayoutError",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
+    "needs_extra",
     "prefixed_with",
 ]
 
@@ -109,6 +112,10 @@ class TargetFolderError(FlacError, FileNotFoundError):
     """The folder that the target should be written to does not exist."""
 
 
+class MissingExtraError(FlacError, ImportError):
+    """An optional dependency is not installed."""
+
+
 class NeedBytes(Exception):
     """A parser ran out of bytes; not an error, but a request to call again with more.
 
@@ -130,3 +137,30 @@ def prefixed_with(name: str) -> Iterator[None]:
         yield
     except FlacError as error:
         raise type(error)(f"{name}: {error}") from error
+
+
+@contextlib.contextmanager
+def needs_extra(extra: str, *libraries: str) -> Iterator[None]:
+    """Say what to install when an import in the block fails.
+
+    Parameters
+    ----------
+    extra : str
+        Extra of this distribution that installs them.
+    *libraries : str
+        Top-level names of the modules that may be missing; other failures are passed on.
+
+    Raises
+    ------
+    MissingExtraError
+        When one of `libraries` is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in libraries:
+            raise
+        raise MissingExtraError(
+            f'{missing} is not installed: pip install "virtual-flac[{extra}]"', name=missing
+        ) from error

@@ -26,7 +26,7 @@ from virtual_flac.errors import (
     SourceNotFoundError,
     TargetExistsError,
 )
-from virtual_flac.geotiff import describe
+from virtual_flac.gdal.describe import describe
 from virtual_flac.geotiff.read_plan import window_pieces
 from virtual_flac.model.grid import TileGrid, Window
 from virtual_flac.reading.header import PREFIX_BYTES
@@ -283,7 +283,7 @@ def test_a_large_extract_needs_little_memory(tmp_path: Path):
     code = """
         import resource, sys, threading
         import rasterio.shutil, virtual_flac
-        from virtual_flac.geotiff import cut, targets
+        from virtual_flac.geotiff import extract, formats
         peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         virtual_flac.extract(sys.argv[1], sys.argv[2], window=(0, 0, 8, 8))
         before = peak()

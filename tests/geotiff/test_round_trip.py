@@ -25,6 +25,7 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.vrt import WarpedVRT
 
+from virtual_flac import write_flac, write_geotiff
 from virtual_flac.errors import (
     CorruptFlacError,
     FlacError,
@@ -37,7 +38,7 @@ from virtual_flac.errors import (
     UnknownLayoutError,
     UnsupportedDtypeError,
 )
-from virtual_flac.geotiff import describe, write_flac, write_geotiff
+from virtual_flac.gdal.describe import describe
 from virtual_flac.geotiff.read_plan import MAX_CACHE_BYTES, ReadPlan
 from virtual_flac.model.grid import TileGrid
 from virtual_flac.reading.header import read_index
@@ -548,7 +549,7 @@ def test_lossy_options_are_found_out(tmp_path, compress):
 
 FULL_DISK = """
 import resource, sys
-from virtual_flac.geotiff import write_flac, write_geotiff
+from virtual_flac import write_flac, write_geotiff
 limit = int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 function = {"flac": write_flac, "tif": write_geotiff}[sys.argv[2].rpartition(".")[2]]
@@ -949,7 +950,7 @@ def test_flac_rasters_own_file_becomes_geotiff(tmp_path, flac_raster):
 
 MEASURE = """
 import json, sys
-from virtual_flac.geotiff import write_flac, write_geotiff
+from virtual_flac import write_flac, write_geotiff
 function = {"flac": write_flac, "tif": write_geotiff}[sys.argv[2].rpartition(".")[2]]
 function(sys.argv[1], sys.argv[2], workers=2)
 # Not ru_maxrss, which a process inherits from the one that starts it.

@@ -180,7 +180,8 @@ def convert(
     start = time.perf_counter()
     with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
         # GDAL and what comes with it is not needed to print a help text.
-        from ..geotiff import write_flac, write_geotiff
+        from ..geotiff.to_flac import write_flac
+        from ..geotiff.to_geotiff import write_geotiff
 
         write = write_flac if forward else write_geotiff
         index = write(

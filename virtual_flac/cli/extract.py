@@ -100,7 +100,7 @@ def run_extract(
     start = time.perf_counter()
     with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
         # GDAL and what comes with it is not needed to print a help text.
-        from ..geotiff import extract as cut
+        from ..geotiff.extract import extract as cut
 
         result = cut(
             source, output, overwrite=force, progress=progress,

@@ -14,7 +14,7 @@ from pathlib import Path
 from rasterio.windows import Window
 
 from ..errors import SourceNotFoundError
-from ..geotiff import write_flac
+from ..geotiff.to_flac import write_flac
 from ..model.index import TileIndex
 from . import rasters, reading
 from .costs import Meter

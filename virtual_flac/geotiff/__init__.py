@@ -1,11 +1,4 @@
-"""GeoTIFF to FLAC raster and back: the only place that imports rasterio.
+"""GeoTIFF to FLAC raster and back, and parts of either to files of their own."""
 
-Knows GDAL, the writer and the reader of our files; must not know their bytes.
-"""
-
-from ..gdal.describe import describe
-from .extract import extract
-from .to_flac import write_flac
-from .to_geotiff import write_geotiff
-
-__all__ = ["describe", "extract", "write_flac", "write_geotiff"]
+# Says what to install where rasterio is missing, before a module here imports it.
+from .. import gdal  # noqa: F401
