@@ -10,7 +10,8 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     ├── LossyTileError (ValueError)           zarr_flac: a tile that lost pixels in encoding
     ├── LayoutError (ValueError)              the header of a file is not what it should be
     │   ├── UnknownLayoutError                the first bytes are of no layout we know
-    │   └── LayoutVersionError                a layout newer than this program
+    │   ├── LayoutVersionError                a layout newer than this program
+    │   └── LostPixelsError                   a file of `flac-raster convert --spatial`
     ├── SourceError (OSError)                 a file or object cannot be read
     │   ├── SourceNotFoundError (FileNotFoundError)
     │   ├── SourcePermissionError (PermissionError)
@@ -36,11 +37,11 @@ from zarr_flac import (
 
 __all__ = [
     "CorruptFlacError",
-    "DestroyedPixelsWarning",
     "FlacError",
     "LayoutError",
     "LayoutVersionError",
     "LossyTileError",
+    "LostPixelsError",
     "MismatchError",
     "MissingExtraError",
     "NeedBytes",
@@ -70,6 +71,10 @@ class UnknownLayoutError(LayoutError):
 
 class LayoutVersionError(LayoutError):
     """The file is of a newer major version of the layout than this program reads."""
+
+
+class LostPixelsError(LayoutError):
+    """The program that wrote the file destroyed its pixels; they cannot be recovered."""
 
 
 class SourceError(FlacError, OSError):
@@ -102,10 +107,6 @@ class MismatchError(FlacError, ValueError):
 
 class TargetExistsError(FlacError, FileExistsError):
     """The target exists and overwriting was not asked for."""
-
-
-class DestroyedPixelsWarning(UserWarning):
-    """The program that wrote the file had destroyed the pixels; nothing can bring them back."""
 
 
 class TargetFolderError(FlacError, FileNotFoundError):

@@ -14,7 +14,7 @@ from zarr_flac import (
     flac_raster_loss,
     read_tile_info,
 )
-from zarr_flac.flac_raster_map import from_flac_raster, from_flac_raster_spatial
+from zarr_flac.flac_raster_map import from_flac_raster
 
 
 def image(values, low, high, scale=32767):
@@ -202,25 +202,6 @@ def test_the_loss_that_is_stated_is_the_loss_there_is(dtype, low, high, one_to_o
     error = int(np.abs(found - values).max())
     assert error <= loss.largest_error
     assert (loss.largest_error == 0) is one_to_one
-
-
-def test_what_spatial_files_leave_is_the_middle_and_the_ends():
-    for dtype, ends in {
-        "uint8": [0, 128, 255], "uint16": [0, 32768, 65535], "int16": [-32767, 0, 32767],
-        "int32": [-(2**31) + 1, 0, 2**31 - 1], "float32": [-1, 0, 1],
-    }.items():  # fmt: skip
-        out = np.empty((1, 3), dtype)
-        from_flac_raster_spatial(np.array([[-1, 0, 1]], np.int32), out)
-        assert out.tolist() == [ends]
-    with pytest.raises(CorruptFlacError, match="-1, 0 and 1"):
-        from_flac_raster_spatial(np.array([[2]], np.int32), np.empty((1, 1), "uint8"))
-    with pytest.raises(CorruptFlacError):
-        from_flac_raster_spatial(np.array([[-(2**31)]], np.int32), np.empty((1, 1), "uint8"))
-    with pytest.raises(UnsupportedFlacError):
-        from_flac_raster_spatial(np.array([[1]], np.int32), np.empty((1, 1), "uint32"))
-    nan = np.empty((1, 1), "float32")
-    from_flac_raster_spatial(np.array([[-(2**31)]], np.int32), nan)
-    assert np.isnan(nan).all()
 
 
 def test_a_flat_tile():

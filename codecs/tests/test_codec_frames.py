@@ -190,9 +190,6 @@ def test_the_configuration_round_trips(long_stream):
     np.testing.assert_array_equal(
         np.frombuffer(v2.decode(chunk), "<i2").reshape(2, 20, 50), array[:, :20]
     )
-    spatial = TileSpec((1, 8, 9), "uint8", mapping="flac-raster-spatial", edge_shape=(3, 4))
-    assert TileSpec.from_config(spatial.to_config()) == spatial
-    assert spatial.to_config()["edge_shape"] == [3, 4]
 
 
 def test_a_zarr_array_of_frames(long_stream):
@@ -231,8 +228,6 @@ def test_a_zarr_array_of_frames(long_stream):
         {"dtype": None},
         {"chunk_shape": [2, 3, 4, 5]},
         {"mapping": "flac-raster"},
-        {"mapping": "flac-raster-spatial"},
-        {"edge_shape": [1, 1]},
     ],
 )
 def test_configurations_that_cannot_be(wrong):
@@ -250,48 +245,6 @@ def test_configurations_that_cannot_be(wrong):
         wrong = {"stream": {**good["stream"], **stream}}
     with pytest.raises(ConfigurationError):
         TileSpec.from_config({**good, **wrong})
-
-
-def unsized(array, *, mark=b""):
-    """A tile as flac-raster's spatial files have them: no comment, no number of samples."""
-    stream = bytearray(encode_tile(array, TileSpec(channels=len(array))))
-    info = read_info(stream)
-    head = b"fLaC\x80\0\0\x22" + replace(info.streaminfo, total_samples=0, md5=bytes(16)).pack()
-    return bytes(head + stream[info.frames_offset :]) + mark
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 3), (3, 8), (3, 3)])
-@pytest.mark.parametrize("planes", [1, 2])
-def test_tiles_that_do_not_say_their_size(height, width, planes):
-    """Even where those of the last row have as many pixels as those of the last column."""
-    rng = np.random.default_rng(1)
-    array = rng.integers(-1, 2, (planes, height, width)).astype("int32")
-    spec = TileSpec(
-        (planes, 8, 8), "float32", planes, mapping="flac-raster-spatial", edge_shape=(3, 3),
-        fill_value="NaN",
-    )  # fmt: skip
-    tile = unsized(array, mark=b"fLaC" if (height, width) == (3, 8) else b"")
-    found = decode_tile(tile, spec)
-    expected = np.full((planes, 8, 8), np.nan)
-    expected[:, :height, :width] = array
-    np.testing.assert_array_equal(found, expected)
-    if height * width < 64:
-        with pytest.raises(CorruptFlacError, match="sizes"):
-            decode_tile(tile, replace(spec, edge_shape=(5, 5)))
-    with pytest.raises(CorruptFlacError):
-        decode_tile(tile[: -len(b"fLaC") - 1], spec)
-
-
-def test_tiles_of_rasters_with_one_kind_of_edge():
-    for edge, size in (((8, 3), (8, 3)), ((3, 8), (3, 8)), ((8, 8), (8, 8))):
-        array = np.ones((1, *size), "int32")
-        spec = TileSpec((1, 8, 8), "uint8", mapping="flac-raster-spatial", edge_shape=edge)
-        found = decode_tile(unsized(array), spec)
-        assert (found[:, : size[0], : size[1]] == 255).all()
-        assert found.sum() == 255 * array.size
-    assert (
-        decode_tile(unsized(np.zeros((1, 8, 8), "int32")), replace(spec, edge_shape=None)) == 128
-    ).all()
 
 
 def test_frames_from_the_middle_of_a_stream():

@@ -1,19 +1,17 @@
-"""Samples of chunks that do not tell their own size, cut out of files that were not made for it.
+"""Samples of a chunk that is a run of frames of one long stream, without its head.
 
-Two kinds, both written by flac-raster: frames of one long stream, without any head; and complete
-streams without comments. Knows the spec and `backend`. Must not know pixels or comments.
+Knows the spec and `backend`. Must not know pixels or comments.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from . import backend
 from .backend import Buffer
-from .blocks import MARKER, Head, parse_head
+from .blocks import Head
 from .errors import ConfigurationError, CorruptFlacError
 from .samples import Int32Array
 from .spec import StreamFacts, TileSpec
@@ -87,45 +85,3 @@ def _samples_of_frames(
             "are missing at the end: fetch the chunk again."
         )
     return int(enough[0])
-
-
-def decode_unsized(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Array, int, int]:
-    """Decode a tile that says nothing of its size: its number of samples tells.
-
-    A tile of the last row may have as many samples as one of the last column. Where tiles of the
-    last row are shorter, each but the last is therefore followed by the mark of the next stream.
-
-    Returns
-    -------
-    int32 of shape (channel, sample), rows, columns
-
-    Raises
-    ------
-    CorruptFlacError
-        A frame is damaged or missing, or no tile of the raster has so many samples.
-    """
-    if spec.chunk_shape is None or len(spec.chunk_shape) < 2:
-        raise ConfigurationError("These tiles do not say their size: give chunk_shape.")
-    height, width = spec.chunk_shape[-2:]
-    edge_height, edge_width = spec.edge_shape or (height, width)
-    head = parse_head(data)
-    scan = backend.Scan(replace(head.streaminfo, total_samples=0), head.frames_offset)
-    view = memoryview(data).cast("B")
-    frames = scan.next(view[head.frames_offset :], last=True)
-    total = int(frames["block_size"].sum())
-    end = int(frames["offset"][-1] + frames["length"][-1]) if len(frames) else len(view)
-    marked = bytes(view[end : end + len(MARKER)]) == MARKER
-    sizes = [(edge_height, width)] if marked else []
-    sizes += [(height, width), (height, edge_width), (edge_height, edge_width)]
-    if edge_width == width:
-        sizes.append((edge_height, width))
-    size = next((size for size in sizes if math.prod(size) == total), None)
-    if size is None:
-        raise CorruptFlacError(
-            f"The tile has {total} samples per channel; expected as many as one of the sizes "
-            f"{sizes} has pixels. Its last frames are missing, or the index is wrong."
-        )
-    backend.check_sizes(len(view), head, channels, total)
-    samples = np.empty((channels, total), np.int32)
-    backend.decode(data, head, samples)
-    return samples, *size

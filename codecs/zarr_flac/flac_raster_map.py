@@ -178,45 +178,6 @@ def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDAr
         np.copyto(out, _search(shaped, lo, hi, dtype), casting="unsafe")
 
 
-def from_flac_raster_spatial(samples: Int32Array, out: npt.NDArray[Any]) -> None:
-    """Make pixels of what ``flac-raster convert --spatial`` leaves: -1, 0 and 1.
-
-    It scaled the raster to floats from -1 to 1 and then cut off what stands behind the point. What
-    is left of an integer is its dtype's end (-1, 1), or nothing (0): the middle stands for that.
-
-    Parameters
-    ----------
-    samples, out
-        As for `from_flac_raster`.
-
-    Raises
-    ------
-    CorruptFlacError
-        There are other samples.
-    UnsupportedFlacError
-        A dtype that flac-raster did not write in this way.
-    """
-    dtype = out.dtype
-    shaped = samples.reshape(out.shape)
-    lost = shaped == _LOST[0]  # NaN
-    wrong = (np.abs(shaped.astype(np.int64)) > 1) & ~(lost & (dtype.kind == "f"))
-    if wrong.any():
-        raise CorruptFlacError(
-            f"Found the sample {shaped[wrong][0]}; flac-raster's spatial files hold -1, 0 and 1 "
-            "only. The tile is damaged, or another program wrote it."
-        )
-    if dtype.name == "float32":
-        out[...] = np.where(lost, np.nan, shaped)
-    elif dtype.name in ("uint8", "uint16", "int16", "int32"):
-        top = int(np.iinfo(dtype).max)
-        ends = (0, top // 2 + 1, top) if dtype.kind == "u" else (-top, 0, top)
-        out[...] = np.array(ends, dtype)[shaped + 1]
-    else:
-        raise UnsupportedFlacError(
-            f"flac-raster's spatial files hold no {dtype.name}. Check the dtype of the tile."
-        )
-
-
 # Integers ----------------------------------------------------------------------------------------
 
 

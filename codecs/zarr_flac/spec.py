@@ -26,12 +26,11 @@ from .streaminfo import (
 
 EXACT = "exact"
 FLAC_RASTER = "flac-raster"
-FLAC_RASTER_SPATIAL = "flac-raster-spatial"
-MAPPINGS = (EXACT, FLAC_RASTER, FLAC_RASTER_SPATIAL)
+MAPPINGS = (EXACT, FLAC_RASTER)
 
 _KEYS = (
     "chunk_shape", "dtype", "channels", "select", "mapping", "fill_value",
-    "stream", "edge_shape", "level", "block_size", "bits_per_sample",
+    "stream", "level", "block_size", "bits_per_sample",
 )  # fmt: skip
 _ENCODER_KEYS = ("level", "block_size", "bits_per_sample")
 _ENCODER_LIMITS = {
@@ -135,13 +134,11 @@ class TileSpec:
     select: tuple[int, ...] | None = None
     """Decoding only: the planes to show, counted from 0, in this order; None: all."""
     mapping: str = EXACT
-    """How samples stand for pixels: `exact`; decoding only, `flac-raster(-spatial)`."""
+    """How samples stand for pixels: `exact`; decoding only, `flac-raster`."""
     fill_value: FillValue = 0
     """What pads an edge tile up to the chunk shape. A NaN with payload is a string, 0x..."""
     stream: StreamFacts | None = None
     """Decoding only: chunks are bare frames of this stream, cut where it suits the bytes."""
-    edge_shape: tuple[int, int] | None = None
-    """Decoding only: lengths of the last two axes in the last tiles, which do not say it."""
     level: int | None = None
     """Encoder: libFLAC's compression level, 0 to 8; None means 5."""
     block_size: int | None = None
@@ -179,13 +176,6 @@ class TileSpec:
             put("stream", StreamFacts.from_config(self.stream))
         if self.stream is not None:
             _check_bare_frames(self)
-        if self.edge_shape is not None and self.mapping != FLAC_RASTER_SPATIAL:
-            raise ConfigurationError(
-                f"edge_shape goes with mapping = {FLAC_RASTER_SPATIAL!r} only; other tiles say "
-                "their size."
-            )
-        if self.edge_shape is not None:
-            put("edge_shape", _edge(self.edge_shape, self.chunk_shape))
         if self.channels > 1 and self.chunk_shape and self.chunk_shape[0] != self.planes:
             raise ConfigurationError(
                 f"channels = {self.channels}, select = {self.select}, chunk_shape = "
@@ -217,12 +207,12 @@ class TileSpec:
 
         Made once for a shape, so that what decoding works out is there for the next tile.
         """
-        if shape == self.chunk_shape and self.edge_shape is None:
+        if shape == self.chunk_shape:
             return self
         key = "of shape", shape
         made: TileSpec | None = self.plans.get(key)  # another thread may empty it at any time
         if made is None:
-            made = self.plans[key] = replace(self, chunk_shape=shape, edge_shape=None)
+            made = self.plans[key] = replace(self, chunk_shape=shape)
         return made
 
     @property
@@ -261,8 +251,6 @@ class TileSpec:
         config["fill_value"] = _json_number(self.fill_value)
         if self.stream is not None:
             config["stream"] = self.stream.to_config()
-        if self.edge_shape is not None:
-            config["edge_shape"] = list(self.edge_shape)
         for name in _ENCODER_KEYS:
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)
@@ -314,29 +302,15 @@ def _check_bare_frames(spec: TileSpec) -> None:
             "Bare frames say neither their shape nor their dtype: give dtype, and a chunk_shape of "
             "two axes or more."
         )
-    if math.prod(shape[:-2]) != spec.planes or spec.mapping == FLAC_RASTER_SPATIAL:
+    if math.prod(shape[:-2]) != spec.planes:
         raise ConfigurationError(
-            f"stream with chunk_shape = {shape}, channels = {spec.channels}, mapping = "
-            f"{spec.mapping!r}; chunks of bare frames are rows of one image with these planes."
+            f"stream with chunk_shape = {shape}, channels = {spec.channels}; chunks of bare frames "
+            "are rows of one image with these planes."
         )
     if spec.mapping == FLAC_RASTER and spec.dtype.kind in "iu" and stream.data_min is None:
         raise ConfigurationError(
             f"mapping = {FLAC_RASTER!r} of {spec.dtype.name} needs stream.data_min and data_max."
         )
-
-
-def _edge(edge: Any, chunk_shape: tuple[int, ...] | None) -> tuple[int, int]:
-    fits = isinstance(edge, list | tuple) and len(edge) == 2 and chunk_shape is not None
-    if not fits or chunk_shape is None or len(chunk_shape) < 2:
-        raise ConfigurationError(
-            f"edge_shape = {edge!r}, chunk_shape = {chunk_shape}; expected two numbers, and the "
-            "shape of a chunk of two axes or more."
-        )
-    height, width = (
-        _whole("an entry of edge_shape", length, 1, most)
-        for length, most in zip(edge, chunk_shape[-2:], strict=True)
-    )
-    return height, width
 
 
 def _is_whole(value: object) -> bool:

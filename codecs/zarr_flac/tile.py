@@ -27,7 +27,7 @@ from .errors import (
 )
 from .fill import fill_scalar
 from .flac_raster_map import count_ambiguous as _count_ambiguous
-from .flac_raster_map import from_flac_raster, from_flac_raster_spatial
+from .flac_raster_map import from_flac_raster
 from .samples import (
     DTYPES,
     check_dtype,
@@ -36,7 +36,7 @@ from .samples import (
     sample_offset,
     to_samples,
 )
-from .spec import EXACT, FLAC_RASTER, FLAC_RASTER_SPATIAL, TileSpec, flac_channels
+from .spec import EXACT, FLAC_RASTER, StreamFacts, TileSpec, flac_channels
 
 VENDOR = "zarr-flac"
 """Vendor string of every tile we encode."""
@@ -161,8 +161,8 @@ def decode_tile(
     UnsupportedDtypeError, ConfigurationError, SampleRangeError
         The tile holds another dtype or shape than the spec says.
     """
-    if spec.stream is not None or spec.mapping == FLAC_RASTER_SPATIAL:
-        return _decode_cut(data, spec, out)
+    if spec.stream is not None:
+        return _decode_cut(data, spec, spec.stream, out)
     head = parse_head(data)
     plan = _plan_of(head, spec)
     backend.check_sizes(memoryview(data).nbytes, head, plan.channels, plan.total)
@@ -248,35 +248,29 @@ def _decode_samples(
         from_samples(samples, head.streaminfo.bits_per_sample, planes)
 
 
-def _decode_cut(data: _Buffer, spec: TileSpec, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    """Decode a chunk whose bytes say neither shape nor dtype: the spec alone does."""
+def _decode_cut(
+    data: _Buffer, spec: TileSpec, stream: StreamFacts, out: npt.NDArray[Any] | None
+) -> npt.NDArray[Any]:
+    """Decode a chunk of bare frames, which say neither shape nor dtype: the spec alone does."""
     shape, dtype = spec.chunk_shape, spec.dtype
-    if shape is None or dtype is None:
-        raise ConfigurationError(
-            f"Tiles with mapping = {spec.mapping!r} say neither their shape nor their dtype. Give "
-            "chunk_shape and dtype."
-        )
-    channels = flac_channels(spec.channels, dtype, spec.mapping)
+    assert shape is not None
+    assert dtype is not None
     out = _room(out, shape, dtype)
-    if spec.stream is not None:
-        samples, rows = cut.decode_frames(data, spec, channels)
-        columns = shape[-1]
-    else:
-        samples, rows, columns = cut.decode_unsized(data, spec, channels)
+    channels = flac_channels(spec.channels, dtype, spec.mapping)
+    samples, rows = cut.decode_frames(data, spec, channels)
     samples = _selected(samples, spec)
-    planes = _planes(out[..., :rows, :columns], spec)
-    if spec.mapping == FLAC_RASTER_SPATIAL:
-        from_flac_raster_spatial(samples, planes)
-    elif spec.stream is not None and spec.mapping == FLAC_RASTER:
-        low, high = spec.stream.data_min, spec.stream.data_max
-        from_flac_raster(
-            samples, math.nan if low is None else low, math.nan if high is None else high, planes
-        )
-    elif spec.stream is not None:
-        from_samples(samples, spec.stream.bits_per_sample, planes)
-    if (rows, columns) != shape[-2:]:
-        _pad(out, (rows, columns), fill_scalar(spec.fill_value, dtype))
+    planes = _planes(out[..., :rows, :], spec)
+    if spec.mapping == FLAC_RASTER:
+        from_flac_raster(samples, *_stream_extremes(stream), planes)
+    else:
+        from_samples(samples, stream.bits_per_sample, planes)
+    out[..., rows:, :] = fill_scalar(spec.fill_value, dtype)
     return out
+
+
+def _stream_extremes(stream: StreamFacts) -> tuple[float, float]:
+    low, high = stream.data_min, stream.data_max
+    return math.nan if low is None else low, math.nan if high is None else high
 
 
 def _room(
@@ -334,13 +328,8 @@ def count_ambiguous(data: _Buffer, pixels: npt.NDArray[Any], spec: TileSpec | No
     CorruptFlacError
         The tile's comments do not say the extremes that the map needs.
     """
-    if spec is not None and spec.mapping == FLAC_RASTER_SPATIAL:
-        return int(pixels.size)
     if spec is not None and spec.stream is not None:
-        low, high = spec.stream.data_min, spec.stream.data_max
-        return _count_ambiguous(
-            pixels, math.nan if low is None else low, math.nan if high is None else high
-        )
+        return _count_ambiguous(pixels, *_stream_extremes(spec.stream))
     head = parse_head(data)
     return _count_ambiguous(pixels, _extreme(head, DATA_MIN), _extreme(head, DATA_MAX))
 

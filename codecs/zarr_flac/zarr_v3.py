@@ -38,7 +38,7 @@ class FlacCodec(BytesBytesCodec):
 
     Parameters
     ----------
-    chunk_shape, dtype, channels, select, mapping, fill_value, stream, edge_shape
+    chunk_shape, dtype, channels, select, mapping, fill_value, stream
     level, block_size, bits_per_sample
         The fields of `TileSpec`, all of them optional.
     """
@@ -57,7 +57,6 @@ class FlacCodec(BytesBytesCodec):
         mapping: str = "exact",
         fill_value: float | str | None = 0,
         stream: StreamFacts | Mapping[str, int] | None = None,
-        edge_shape: tuple[int, int] | list[int] | None = None,
         level: int | None = None,
         block_size: int | None = None,
         bits_per_sample: int | None = None,
@@ -70,7 +69,6 @@ class FlacCodec(BytesBytesCodec):
             "mapping": mapping,
             "fill_value": fill_value,
             "stream": stream,
-            "edge_shape": edge_shape,
             "level": level,
             "block_size": block_size,
             "bits_per_sample": bits_per_sample,

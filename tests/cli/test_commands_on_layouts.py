@@ -1,4 +1,4 @@
-"""Every command on flac-raster's plain and spatial files, here and over HTTP; no sound."""
+"""Every command on flac-raster's plain files, here and over HTTP; other files are refused."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ from zarr_flac import decode
 
 import virtual_flac
 from virtual_flac.cli import app
-from virtual_flac.errors import DestroyedPixelsWarning
-from virtual_flac.model.grid import Window
-from virtual_flac.rasters import opened_flac
 
 SHAPE = (1, 230, 301)
 WINDOW = (5, 6, 50, 40)
-#: Name of the layout -> pixels come back.
-LAYOUTS = {"plain": True, "spatial": False}
-
-pytestmark = pytest.mark.filterwarnings("always::virtual_flac.errors.DestroyedPixelsWarning")
+REFUSED = {
+    "sound.flac": "the file is an audio FLAC: 2 channels of 16 bits at 44100 Hz",
+    "spatial.flac": "the file was written by `flac-raster convert --spatial`, and its pixels cannot"
+    " be recovered",
+}
 
 
 def run(*words: Any) -> Any:
@@ -67,37 +65,29 @@ def pixels(path: Path) -> Any:
         return dataset.read()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_command(layout: str, place: Any, folder: Path, tmp_path: Path):
-    source, exact = place(f"{layout}.flac"), LAYOUTS[layout]
+def test_every_command_on_plain_files(place: Any, folder: Path, tmp_path: Path):
+    source = place("plain.flac")
     col, row, width, height = WINDOW
     expected = pixels(folder / "source.tif")
-    if not exact:
-        with pytest.warns(DestroyedPixelsWarning), opened_flac(folder / "spatial.flac") as left:
-            expected = left.read(Window(0, 0, SHAPE[2], SHAPE[1]))
 
-    def told(*words: Any, code: int = 0, warnings: int = 0 if exact else 1) -> Any:
+    def told(*words: Any, code: int = 0) -> Any:
         done = run(*words, "--json")
         assert done.exit_code == code, done.output
-        assert done.stderr.count("Warning: ") == warnings, done.stderr
-        assert done.stderr.count("flac-raster destroyed the pixels") == warnings
+        assert "Warning: " not in done.stderr
         return json.loads(done.stdout)
 
-    report = told("info", source, warnings=0)
-    assert report["layout"] == f"flac-raster {layout}"
-    assert (report["note"] is None) == exact
+    report = told("info", source)
+    assert report["layout"] == "flac-raster plain"
+    assert report["note"] is None
     assert told("spatial-info", source)["tiles"]
     assert told("query", source, "--window", "5,6,50,40")["ranges"]
     words = ("--window", ",".join(map(str, WINDOW)), "-o", tmp_path / "part.tif")
     assert told("extract", source, *words)["width"] == width
     part = expected[:, row : row + height, col : col + width]
     np.testing.assert_array_equal(pixels(tmp_path / "part.tif"), part)
-    found = told("compare", folder / "source.tif", source, code=1)
-    assert found["pixels_identical"] == exact
+    assert told("compare", folder / "source.tif", source, code=1)["pixels_identical"]
     assert told("verify", source)["ok"]
-    assert told("verify", source, "--strict", code=0 if exact else 1)["losses"] == (
-        [] if exact else told("verify", source)["losses"]
-    )
+    assert told("verify", source, "--strict")["losses"] == []
     assert told("preview", source, "-o", tmp_path / "x.png")["width"] == SHAPE[2]
     told("convert", source, "-o", tmp_path / "back.tif")
     np.testing.assert_array_equal(pixels(tmp_path / "back.tif"), expected)
@@ -116,15 +106,25 @@ def test_every_command(layout: str, place: Any, folder: Path, tmp_path: Path):
         ["virtualize", "-o", "x.json"], ["stack", "-o", "x.json", "--values", "1", "--dim", "t"],
     ],
 )  # fmt: skip
-def test_sound_is_refused_in_words(words: list[str], place: Any, tmp_path: Path, monkeypatch: Any):
+def test_files_without_pixels_are_refused(
+    words: list[str], place: Any, tmp_path: Path, monkeypatch: Any
+):
+    """Sound, and flac-raster's spatial files."""
     monkeypatch.chdir(tmp_path)
     command, *options = words
-    done = run(command, place("sound.flac"), *options)
-    assert (done.exit_code, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
-    assert line.startswith("Error: ")
-    assert "sound.flac: the file is an audio FLAC: 2 channels of 16 bits at 44100 Hz" in line
+    for name, what in REFUSED.items():
+        done = run(command, place(name), *options)
+        assert (done.exit_code, done.stdout) == (1, "")
+        [line] = done.stderr.splitlines()
+        assert line.startswith("Error: ")
+        assert f"{name}: {what}" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_info_refuses_spatial_files(place: Any):
+    done = run("info", place("spatial.flac"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"spatial.flac: {REFUSED['spatial.flac']}" in " ".join(done.stderr.split())
 
 
 def test_sound_is_refused_by_compare_and_shown_by_info(place: Any, folder: Path):

@@ -2,7 +2,7 @@
 
 A streaming layout, with a JSON index in front, is a module with `recognises` and `parse` (see
 `Layout`). A new one goes into `LAYOUTS`, the most specific first. Files that begin as a FLAC stream
-are `spatial` or `plain`.
+are `plain`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from ..errors import UnknownLayoutError
 from ..model.index import TileIndex
-from . import flac_raster, plain, spatial, tiled
+from . import flac_raster, plain, tiled
 from ._json import SIZE_BYTES, read_head
 from ._stream import begins_stream, read_stream_head
 from .plain import PlainStream
@@ -56,11 +56,12 @@ def parse(head: bytes, file_size: int | None = None) -> TileIndex | PlainStream:
         When the file is of no known layout.
     LayoutError
         When the header is damaged, contradicts itself or does not fit the file.
+    LostPixelsError
+        When the file is one of flac-raster's spatial files.
     """
     if begins_stream(head):
         info = read_stream_head(head, file_size)
-        if spatial.recognises(info.comments):
-            return spatial.parse(info, head, file_size)
+        flac_raster.refuse_spatial_files(info.comments)
         return plain.parse(info, head, file_size)
     index, data_offset = read_head(head, file_size)
     for layout in LAYOUTS:

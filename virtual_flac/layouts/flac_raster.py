@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from zarr_flac import CorruptFlacError, UnsupportedFlacError, read_tile_info
 
-from ..errors import LayoutError, NeedBytes, UnknownLayoutError
+from ..errors import LayoutError, LostPixelsError, NeedBytes, UnknownLayoutError
 from ..model.georef import GeoReference
 from ..model.index import Band, Level, RasterInfo, TileIndex, check_tiles
 from . import _comments, _common
@@ -125,4 +125,14 @@ def refuse_published_form(index: Mapping[str, Any]) -> None:
         raise UnknownLayoutError(
             "the index has the key 'tiles': that form stands in flac-raster's documents, but no "
             "program writes it. Make the file again with `virtual-flac convert`."
+        )
+
+
+def refuse_spatial_files(comments: Mapping[str, str]) -> None:
+    """Refuse files of ``flac-raster convert --spatial``, whose pixels were lost in writing."""
+    if "GEOSPATIAL_SPATIAL_INDEX" in comments:
+        raise LostPixelsError(
+            "the file was written by `flac-raster convert --spatial`, and its pixels cannot be "
+            "recovered: flac-raster scaled them to [-1, 1] and then cut them to integers. Convert "
+            "the GeoTIFF again with `virtual-flac convert`."
         )

@@ -128,15 +128,14 @@ class TileIndex:
     Parameters
     ----------
     layout : str
-        ``"virtual-flac"``, ``"flac-raster streaming"``, ``"flac-raster plain"`` or
-        ``"flac-raster spatial"``.
+        ``"virtual-flac"``, ``"flac-raster streaming"`` or ``"flac-raster plain"``.
     raster : RasterInfo
     tile_shape : tuple of int
         Height and width of the tiles in pixels, the same for all levels.
     interleave : {"band", "tile", "pixel"}
         As in GDAL: a stream per band and tile, ordered by band or by tile, or one stream per tile
         with the bands as channels.
-    mapping : {"exact", "flac-raster", "flac-raster-spatial"}
+    mapping : {"exact", "flac-raster"}
         How samples become pixels (``zarr_flac.TileSpec.mapping``).
     levels : tuple of Level
         Full resolution first, then the overviews from large to small.
@@ -155,7 +154,7 @@ class TileIndex:
     raster: RasterInfo
     tile_shape: tuple[int, int]
     interleave: Interleave = "band"
-    mapping: Literal["exact", "flac-raster", "flac-raster-spatial"] = "exact"
+    mapping: Literal["exact", "flac-raster"] = "exact"
     levels: tuple[Level, ...]
     source_overviews: bool = False
     stream: StreamFacts | None = None
@@ -222,13 +221,7 @@ class TileIndex:
             mapping=self.mapping,
             fill_value=0 if fill is None else fill,
             stream=self.stream,
-            edge_shape=self._edge_shape(level) if self.mapping == "flac-raster-spatial" else None,
         )
-
-    def _edge_shape(self, level: int) -> tuple[int, int]:
-        grid = self.grid(level)
-        last = grid.window(grid.rows - 1, grid.cols - 1)
-        return last.height, last.width
 
     @property
     def loss(self) -> FlacRasterLoss | None:
@@ -240,8 +233,6 @@ class TileIndex:
         dtype = self.raster.dtype
         if self.mapping == "exact":
             return None
-        if self.mapping == "flac-raster-spatial":
-            return FlacRasterLoss(False, float("inf"))
         if self.stream is not None and self.stream.data_min is not None:
             assert self.stream.data_max is not None
             return flac_raster_loss(self.stream.data_min, self.stream.data_max, dtype)
@@ -256,11 +247,6 @@ class TileIndex:
         loss, dtype = self.loss, self.raster.dtype
         if loss is None or loss.one_to_one:
             return None
-        if self.mapping == "flac-raster-spatial":
-            return (
-                "flac-raster destroyed the pixels when it wrote this file: all that is left of "
-                "them is -1, 0 or 1, shown as the ends and the middle of the dtype"
-            )
         if dtype.kind == "f":
             return (
                 "flac-raster kept floats to 1.2e-7, or to 24 bits, and lost those beyond 256 and "

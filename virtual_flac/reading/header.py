@@ -7,7 +7,6 @@ Knows nothing of what the header contains, nor how a store is asked.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from obspec_utils.registry import ObjectStoreRegistry
 
 from .. import layouts
-from ..errors import DestroyedPixelsWarning, FlacError, LayoutError, NeedBytes, SourceError
+from ..errors import FlacError, LayoutError, NeedBytes, SourceError
 from ..io.file_reader import SMALL_FILE_BYTES, FileReader, resolve, translate
 from ..io.header_cache import HEADERS
 from ..io.stores import registry_for, to_url
@@ -64,8 +63,7 @@ def read_index(
     -----
     Costs one ranged GET for an index of up to 64 KiB, two for a larger one, and none for a file
     whose header was read with the same registry before, unless that file was since found changed.
-    flac-raster's plain files are read once as a whole, unless they have a seek table. Its spatial
-    files come with a `DestroyedPixelsWarning`.
+    flac-raster's plain files are read once as a whole, unless they have a seek table.
     """
     address = to_url(url)
     if registry is None:
@@ -75,8 +73,6 @@ def read_index(
     if index is None:
         index = _read_header(address, registry, progress)
         HEADERS.put(registry, address, store, index, weight=index.tile_count)
-    if index.mapping == "flac-raster-spatial":
-        warnings.warn(f"{address}: {index.loss_note}", DestroyedPixelsWarning, stacklevel=2)
     return index
 
 

@@ -223,13 +223,12 @@ def decode_at(
         out[...] = pixels
         return out
     spec = spec.of_shape(shape)
-    if spec.mapping != "flac-raster-spatial":  # there, comments are those of the raster
-        head = read_tile_info(data)
-        size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
-        if size not in ([None, None], [str(place.width), str(place.height)]):
-            raise CorruptFlacError(
-                f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
-            )
+    head = read_tile_info(data)
+    size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
+    if size not in ([None, None], [str(place.width), str(place.height)]):
+        raise CorruptFlacError(
+            f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
+        )
     return decode_tile(data, spec, out)
 
 

@@ -18,7 +18,7 @@ from xarray.backends.zarr import FillValueCoder
 
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
 from ..model.file_version import FileVersion
-from ..model.index import TileIndex, U64Array
+from ..model.index import TileIndex
 from ..model.levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
 from .arrays import (
     BYTES_CODEC,
@@ -161,7 +161,7 @@ def _chunk_source(index: TileIndex, number: int, bands: Sequence[int]) -> ChunkS
     planes = [0] if index.interleave == "pixel" else list(bands)
 
     name = partial(_tile_name, index, number, planes)
-    return ChunkSource(level.offsets[planes], _chunk_lengths(index, number)[planes], name)
+    return ChunkSource(level.offsets[planes], level.lengths[planes], name)
 
 
 def _tile_name(
@@ -205,19 +205,6 @@ def _data_array(
             validate_paths=False,
         ),
     )
-
-
-def _chunk_lengths(index: TileIndex, number: int) -> U64Array:
-    """Bytes of each tile, and of the mark by which the codec knows tiles of the last row.
-
-    Tiles of flac-raster's spatial files do not say their size; see ``edge_shape`` in the codec's
-    specification. The mark is that of the stream that follows.
-    """
-    lengths = index.levels[number].lengths
-    if index.mapping == "flac-raster-spatial":
-        lengths = lengths.copy()
-        lengths.reshape(-1, *lengths.shape[1:])[:, -1, :-1] += np.uint64(len(b"fLaC"))
-    return lengths
 
 
 def _coordinate_arrays(
