@@ -16,6 +16,8 @@ import hypothesis
 import pytest
 import servers
 
+from virtual_flac.io.workers import available_cores
+
 ROOT = Path(__file__).parents[1]
 
 hypothesis.settings.register_profile("dev", deadline=None)
@@ -32,6 +34,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--network", action="store_true", help="run tests that need the internet")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    # What tests print (-s: benchmarks) is lost in workers.
+    return 0 if config.option.capture == "no" else min(available_cores(), 8)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,10 +90,12 @@ def _module_name(package: str, folder: Path, path: Path) -> str:
     return ".".join([package, *parts]).removesuffix(".__init__")
 
 
-def imports_of(module: str, path: Path) -> Iterator[Import]:
-    """Yield every import in a file, relative ones resolved."""
+@cache
+def imports_of(module: str, path: Path) -> list[Import]:
+    """Return every import in a file, relative ones resolved."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    yield from _imports_under(ast.parse(path.read_text("utf-8")), module, package, runtime=True)
+    tree = ast.parse(path.read_text("utf-8"))
+    return list(_imports_under(tree, module, package, runtime=True))
 
 
 def _imports_under(node: ast.AST, module: str, package: str, runtime: bool) -> Iterator[Import]:

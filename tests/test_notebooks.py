@@ -36,7 +36,6 @@ def test_it_defines_no_functions(path: Path) -> None:
         assert not [node for node in ast.walk(ast.parse(code)) if isinstance(node, definitions)]
 
 
-@pytest.mark.slow
 def test_it_runs(path: Path, tmp_path: Path) -> None:
     command = shutil.which("jupyter-execute", path=str(Path(sys.executable).parent))
     if command is None:

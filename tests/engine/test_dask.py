@@ -131,7 +131,6 @@ def cluster() -> Iterator[Any]:
 
 
 # Not parquet: every task of a worker would read the whole table of references anew.
-@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["flac", "kerchunk", "icechunk"])
 def test_two_processes_compute_the_median_of_a_cube(
     reader: str, files: Files, cluster: Any

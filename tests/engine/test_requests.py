@@ -168,7 +168,6 @@ print(peak() - before - pixels.nbytes)
 """
 
 
-@pytest.mark.slow
 def test_a_sentinel_sized_band_costs_12_requests_and_80_mib(
     tmp_path: Path, range_server: Any
 ) -> None:

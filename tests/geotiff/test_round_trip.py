@@ -978,7 +978,6 @@ def make_large(path: Path, width: int, height: int, dtype: str, **profile) -> No
             dataset.write(strip, 1, window=((top, top + rows), (0, width)))
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="skipped: no /proc here")
 @pytest.mark.parametrize(
     ("width", "height", "dtype", "profile", "limit"),

