@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
 import servers
+from flac_raster_process import FlacRaster
 
 from virtual_flac.io.workers import available_cores
 
@@ -102,11 +102,14 @@ def gdalcompare() -> Callable[[Path, Path], list[str]]:
         pytest.skip("skipped: no gdalcompare.py (Debian: gdal-bin, python3-gdal)")
 
     def compare(golden: Path, new: Path) -> list[str]:
-        done = _run([script, str(golden), str(new)])
+        done = subprocess.run(
+            [script, str(golden), str(new)],
+            capture_output=True, text=True, env=_environment(), check=False,
+        )  # fmt: skip
         lines = [line.strip() for line in done.stdout.splitlines()]
         if "Differences Found: 0" in lines:
             return []
-        assert any(line.startswith("Differences Found:") for line in lines), _told(done)
+        assert any(line.startswith("Differences Found:") for line in lines), done
         # "Files differ at the binary level." counts as one difference and is expected.
         return [
             line
@@ -120,50 +123,16 @@ def gdalcompare() -> Callable[[Path, Path], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def flac_raster() -> FlacRaster:
+def flac_raster() -> Iterator[FlacRaster]:
     """Return flac-raster 0.1.2, driven by its command line in a process of its own."""
-    script = shutil.which("flac-raster", path=str(Path(sys.executable).parent))
-    if script is None:
+    if importlib.util.find_spec("flac_raster") is None:
         pytest.skip("skipped: flac-raster is not installed")
-    return FlacRaster(script)
+    program = FlacRaster(_environment())
+    yield program
+    program.close()
 
 
-class FlacRaster:
-    """The other program that writes FLAC rasters: real files, and a reader of ours."""
-
-    def __init__(self, script: str) -> None:
-        self.script = script
-
-    def create_streaming(self, source: Path, target: Path, tile_size: int = 1024) -> Path:
-        """Write ``source`` (GeoTIFF) as a streaming file: index, then one FLAC stream per tile."""
-        self("create-streaming", source, "-o", target, "--tile-size", tile_size)
-        return target
-
-    def convert(self, source: Path, target: Path, *options: str) -> Path:
-        """Convert GeoTIFF to FLAC or back; ``--spatial`` for its third layout."""
-        self("convert", source, "-o", target, *options)
-        return target
-
-    def extract_streaming(self, source: Path, target: Path, *options: str) -> Path:
-        """Extract a tile as GeoTIFF: ``--tile-id=3``, ``--bbox=...``, ``--center``, ``--last``."""
-        self("extract-streaming", source, "-o", target, *options)
-        return target
-
-    def __call__(self, *arguments: Any) -> str:
-        """Run one command and return what it printed; fail the test if it fails."""
-        done = _run([self.script, *map(str, arguments)])
-        assert done.returncode == 0, _told(done)
-        return done.stdout
-
-
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _environment() -> dict[str, str]:
     # Another GDAL or PROJ than this environment's must find its own data.
     foreign = {"GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "PYTHONPATH", "PYTHONHOME"}
-    environment = {name: value for name, value in os.environ.items() if name not in foreign}
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=600, env=environment, check=False
-    )
-
-
-def _told(done: subprocess.CompletedProcess[str]) -> str:
-    return f"{done.args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return {name: value for name, value in os.environ.items() if name not in foreign}

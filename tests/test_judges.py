@@ -7,48 +7,29 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
+from rasters import write_tif
+
+PIXELS = np.arange(300 * 200, dtype="uint16").reshape(1, 300, 200)
 
 
 @pytest.fixture
 def tif(tmp_path):
-    path = tmp_path / "golden.tif"
-    pixels = np.arange(300 * 200, dtype="uint16").reshape(1, 300, 200)
-    write(path, pixels)
-    return path
-
-
-def write(path, pixels, **options):
-    count, height, width = pixels.shape
-    profile = {
-        "driver": "GTiff",
-        "count": count,
-        "height": height,
-        "width": width,
-        "dtype": pixels.dtype,
-        "crs": "EPSG:32633",
-        "transform": from_origin(500_000, 5_000_000, 10, 10),
-        **options,
-    }
-    with rasterio.open(path, "w", **profile) as target:
-        target.write(pixels)
+    return write_tif(tmp_path / "golden.tif", PIXELS)
 
 
 def test_gdalcompare_ignores_how_the_bytes_lie(gdalcompare, tif, tmp_path):
-    with rasterio.open(tif) as source:
-        write(tmp_path / "new.tif", source.read(), compress="deflate", tiled=True)
+    new = write_tif(tmp_path / "new.tif", PIXELS, compress="deflate", tiled=True)
     assert gdalcompare(tif, tif) == []
-    assert gdalcompare(tif, tmp_path / "new.tif") == []
+    assert gdalcompare(tif, new) == []
 
 
 def test_gdalcompare_sees_a_pixel_and_a_nodata(gdalcompare, tif, tmp_path):
-    with rasterio.open(tif) as source:
-        pixels = source.read()
-    pixels[0, 7, 9] += 1
-    write(tmp_path / "pixel.tif", pixels)
-    assert "Pixels Differing: 1" in gdalcompare(tif, tmp_path / "pixel.tif")
-    write(tmp_path / "nodata.tif", np.arange(60_000, dtype="uint16").reshape(1, 300, 200), nodata=0)
-    assert any("nodata" in line.lower() for line in gdalcompare(tif, tmp_path / "nodata.tif"))
+    changed = PIXELS.copy()
+    changed[0, 7, 9] += 1
+    pixel = write_tif(tmp_path / "pixel.tif", changed)
+    assert "Pixels Differing: 1" in gdalcompare(tif, pixel)
+    nodata = write_tif(tmp_path / "nodata.tif", PIXELS, nodata=0)
+    assert any("nodata" in line.lower() for line in gdalcompare(tif, nodata))
 
 
 def test_flac_raster_writes_and_reads_streaming_files(flac_raster, tif, tmp_path):

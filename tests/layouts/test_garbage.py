@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import rasterio
 import xarray as xr
-from rasters import NORTH_UP
+from rasters import write_tif
 
 import virtual_flac
 from virtual_flac.errors import FlacError
@@ -24,13 +23,9 @@ def write(path: Path, dtype: str, bands: int, interleave: str) -> npt.NDArray[An
     rng = np.random.default_rng(3)
     y, x = np.mgrid[0:40, 0:50]
     data = (1000 + 10 * x + 7 * y + rng.integers(0, 9, (bands, 40, 50))).astype(dtype)
-    with rasterio.open(
-        path.with_suffix(".tif"), "w", driver="GTiff", dtype=dtype, count=bands, height=40,
-        width=50, crs="EPSG:32633", transform=NORTH_UP, nodata=7,
-    ) as target:  # fmt: skip
-        target.write(data)
+    tif = write_tif(path.with_suffix(".tif"), data, nodata=7)
     virtual_flac.write_flac(
-        path.with_suffix(".tif"), path, tile_size=32, interleave=interleave, overviews=[2],
+        tif, path, tile_size=32, interleave=interleave, overviews=[2],
         resampling="nearest",
     )  # fmt: skip
     return data

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window as RasterioWindow
 from rasterio.windows import from_bounds
+from rasters import write_tif
 
 from virtual_flac.errors import SelectionError
 from virtual_flac.model.georef import GeoReference
@@ -73,12 +74,8 @@ def test_boxes_are_cut_as_gdal_translate_cuts(tmp_path: Path):
     program = shutil.which("gdal_translate")
     if program is None:
         pytest.skip("skipped: no gdal_translate (Debian: gdal-bin)")
-    source = tmp_path / "source.tif"
-    with rasterio.open(
-        source, "w", driver="GTiff", width=WIDTH, height=HEIGHT, count=1, dtype="uint8",
-        crs="EPSG:32633", transform=NORTH_UP.transform,
-    ) as target:  # fmt: skip
-        target.write(np.zeros((1, HEIGHT, WIDTH), np.uint8))
+    pixels = np.zeros((1, HEIGHT, WIDTH), np.uint8)
+    source = write_tif(tmp_path / "source.tif", pixels, transform=NORTH_UP.transform)
     foreign = {"GDAL_DATA", "PROJ_DATA", "PROJ_LIB"}
     environment = {name: value for name, value in os.environ.items() if name not in foreign}
     for left, right in ((13, 57), (19.5, 50.2), (19.95, 50), (19.9995, 50), (16, 35), (10, 1190)):
