@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
+from .io.file_reader import FileReader
+from .io.stores import registry_for, to_url
 from .io.workers import available_cores
 from .model.grid import Window
 from .model.index import RasterInfo, TileIndex
-from .reading.header import read_index, read_start
+from .reading.header import read_index
 from .reading.tiles import TileReader
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
@@ -157,7 +159,11 @@ def is_flac(
         return suffix in _FLAC_SUFFIXES
     if separator and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES):
         return suffix in _FLAC_SUFFIXES
-    start = read_start(text, 8, registry) if separator else _first_bytes(text)
+    if separator:
+        url = to_url(text)
+        start = FileReader(url, registry or registry_for(url)).read_prefix(8)
+    else:
+        start = _first_bytes(text)
     return start[4:5] == b"{" or start[:4] == b"fLaC" or start[:3] == b"ID3"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import pickle
 import subprocess
 import sys
 import threading
@@ -23,22 +22,21 @@ from virtualizarr import open_virtual_dataset
 import virtual_flac
 from virtual_flac.errors import SourceError, SourceNotFoundError, SourcePermissionError
 from virtual_flac.io import file_reader as fetch
-from virtual_flac.io import header_cache
 from virtual_flac.model.grid import Window
-from virtual_flac.reading.header import PREFIX_BYTES, read_ranges
+from virtual_flac.reading.header import PREFIX_BYTES
 from virtual_flac.reading.tiles import TileReader
 
 TILE = 64
 
 
-def write(path: Path, height: int, width: int, tile_size: int = TILE) -> tuple[Path, Any]:
+def write(path: Path, height: int, width: int, **options: Any) -> tuple[Path, Any]:
     data = np.random.default_rng(5).integers(0, 5000, (1, height, width), dtype=np.uint16)
     with rasterio.open(
         path.with_suffix(".tif"), "w", driver="GTiff", dtype="uint16", count=1, height=height,
         width=width, crs="EPSG:32633", transform=NORTH_UP,
     ) as target:  # fmt: skip
         target.write(data)
-    virtual_flac.write_flac(path.with_suffix(".tif"), path, tile_size=tile_size)
+    virtual_flac.write_flac(path.with_suffix(".tif"), path, **{"tile_size": TILE} | options)
     return path, data
 
 
@@ -118,41 +116,16 @@ def test_any_selection_reads_the_tiles_it_touches(
     )
 
 
-def test_a_header_is_read_once_for_a_registry(served: Any) -> None:
-    server, flac, _ = served
-    url = url_of(server, flac.name)
+def test_a_tree_of_all_levels_costs_one_request(tmp_path: Path, range_server: Any) -> None:
+    flac, _ = write(tmp_path / "levels.flac", 8 * TILE, 8 * TILE, overviews=[2, 4])
+    url = url_of(range_server(tmp_path), flac.name)
     registry, trace = counting_registry(url)
-    first = virtual_flac.read_index(url, registry)
-    for _ in range(3):
-        xr.open_dataset(url, engine="flac", registry=registry)
-        virtual_flac.FLACParser()(url, registry)
+    tree = xr.open_datatree(url, engine="flac", registry=registry)
+    assert list(tree.children) == ["full", "overview_1", "overview_2"]
     assert trace.total_requests == 1
-    assert virtual_flac.read_index(url, registry) is first
-    assert virtual_flac.read_index(url, registry, refresh=True) is not first
+    # Each opening asks the store: nothing is remembered behind the caller's back.
+    xr.open_dataset(url, engine="flac", registry=registry)
     assert trace.total_requests == 2
-    # A copy in another process, and another store, know nothing yet.
-    copy = pickle.loads(pickle.dumps(registry))
-    assert virtual_flac.read_index(url, copy) is not first
-    other, other_trace = counting_registry(url)
-    registry.map = other.map
-    virtual_flac.read_index(url, registry)
-    assert other_trace.total_requests == 1
-
-
-def test_few_headers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(header_cache, "MAX_HEADERS", 3)
-    monkeypatch.setattr(header_cache, "MAX_WEIGHT", 100)
-    cache: header_cache.HeaderCache[int] = header_cache.HeaderCache()
-    registry, store = virtual_flac.registry_for([]), object()
-    for number in range(5):
-        cache.put(registry, str(number), store, number, weight=1)
-    assert [cache.get(registry, str(n), store) for n in range(5)] == [None, None, 2, 3, 4]
-    cache.put(registry, "heavy", store, 9, weight=99)
-    assert [cache.get(registry, k, store) for k in ("3", "4", "heavy")] == [None, 4, 9]
-    cache.put(registry, "4", store, 8, weight=101)
-    assert cache.get(registry, "4", store) is None
-    cache.forget(registry, "heavy")
-    assert cache.get(registry, "heavy", store) is None
 
 
 MEASURE = """
@@ -211,20 +184,22 @@ def test_a_whole_band_costs_every_tile_once(served: Any) -> None:
     assert trace.total_bytes == PREFIX_BYTES + int(level.lengths.sum())
 
 
+def reader(server: Any, flac: Path) -> fetch.FileReader:
+    url = url_of(server, flac.name)
+    return fetch.FileReader(url, virtual_flac.registry_for(url))
+
+
 def test_pieces_that_touch_come_with_one_request_and_no_other_byte(served: Any) -> None:
     server, flac, _ = served
     content = flac.read_bytes()
     starts, lengths = [500, 10, 20, 700, 25], [100, 10, 30, 50, 5]
     server.reset()
-    pieces = read_ranges(url_of(server, flac.name), starts, lengths)
+    pieces = reader(server, flac).read(starts, lengths)
     assert [bytes(piece) for piece in pieces] == [
         content[start : start + length] for start, length in zip(starts, lengths, strict=True)
     ]
     assert {request.range for request in server.log()} == {(10, 50), (500, 600), (700, 750)}
     assert pieces[1].obj is pieces[2].obj
-    server.reset()
-    read_ranges(url_of(server, flac.name), starts, lengths, max_gap=100)
-    assert {request.range for request in server.log()} == {(10, 50), (500, 750)}
 
 
 def test_requests_are_bounded_in_size(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +209,7 @@ def test_requests_are_bounded_in_size(served: Any, monkeypatch: pytest.MonkeyPat
     content = flac.read_bytes()
     starts = list(range(0, 6000, 300))
     server.reset()
-    pieces = read_ranges(url_of(server, flac.name), starts, [300] * len(starts))
+    pieces = reader(server, flac).read(starts, [300] * len(starts))
     assert b"".join(pieces) == content[:6000]
     # They run at the same time, so the log has them in any order.
     assert sorted(request.bytes_sent for request in server.log()) == [600] + [900] * 6

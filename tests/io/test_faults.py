@@ -337,6 +337,29 @@ def test_opening_fails_in_time_and_names_the_url(server: FaultyServer, fault: st
         virtual_flac.read_index(url, virtual_flac.registry_for(url, **OPTIONS))
 
 
+def test_a_header_that_broke_off_is_asked_for_again(folder: Path) -> None:
+    with serve_faults(folder, etags=False) as server:
+        url = f"{server.url}/{BAD:02}.flac"
+        registry = virtual_flac.registry_for(url, **OPTIONS)
+        server.fail("cut", times=1)
+        assert virtual_flac.read_index(url, registry).raster.count == 1
+        assert server.requests == 2
+        server.fail("cut")
+        with pytest.raises(SourceError, match=url):
+            virtual_flac.read_index(url, registry)
+
+
+def test_a_bug_of_ours_is_not_an_error_of_the_store(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(meta: Any) -> None:
+        raise KeyError("size")
+
+    monkeypatch.setattr("virtual_flac.io.file_reader.FileVersion.of", wrong)
+    with pytest.raises(KeyError):
+        virtual_flac.read_index(folder / "00.flac")
+
+
 def test_nobody_listens() -> None:
     url = "http://127.0.0.1:9/a.flac"
     found = outcome(lambda: virtual_flac.read_index(url, virtual_flac.registry_for(url, **OPTIONS)))

@@ -26,7 +26,7 @@ from virtual_flac.errors import (
 from virtual_flac.layouts import tiled
 from virtual_flac.model.georef import GeoReference
 from virtual_flac.model.grid import TileGrid, Window, overview_factors
-from virtual_flac.model.index import Band, Level, RasterInfo, TileIndex
+from virtual_flac.model.index import Band, RasterInfo, TileIndex, TileSizes
 
 finite = st.floats(-1e150, 1e150)
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -51,7 +51,8 @@ georefs = st.builds(
 
 
 @st.composite
-def indices(draw: st.DrawFn) -> TileIndex:
+def contents(draw: st.DrawFn) -> dict[str, Any]:
+    """What `tiled.pack` takes."""
     dtype = np.dtype(draw(st.sampled_from(tiled.DTYPES)))
     raster = RasterInfo(
         width=draw(st.integers(1, 300)),
@@ -80,36 +81,24 @@ def indices(draw: st.DrawFn) -> TileIndex:
         lengths = np.asarray(sizes, dtype=np.uint64).reshape(shape)
         # Any numbers will do for checksums.
         crcs = (lengths * 2654435761 % 2**32).astype(np.uint32) if draw(st.booleans()) else None
-        levels.append(
-            Level(
-                width=width,
-                height=height,
-                offsets=np.zeros_like(lengths),
-                lengths=lengths,
-                checksums=crcs,
-            )
-        )
-    return TileIndex(
-        layout=tiled.LAYOUT,
-        raster=raster,
-        tile_shape=(tile_size, tile_size),
-        interleave=interleave,
-        levels=tuple(levels),
-        source_overviews=len(levels) > 1 and draw(st.booleans()),
-        extra={"x-later": draw(words)},
-    )
+        levels.append(TileSizes(width=width, height=height, lengths=lengths, checksums=crcs))
+    return {
+        "raster": raster,
+        "levels": levels,
+        "tile_size": tile_size,
+        "interleave": interleave,
+        "source_overviews": len(levels) > 1 and draw(st.booleans()),
+        "extra": {"x-later": draw(words)},
+    }
 
 
 def a_head(sizes: tuple[int, int] = (400, 500), **changes: Any) -> bytes:
     """A valid head of a 20 x 30 raster in two tiles, with keys replaced or (...) left out."""
     lengths = np.asarray(sizes, dtype=np.uint64).reshape(1, 2, 1)
-    index = TileIndex(
-        layout=tiled.LAYOUT,
-        raster=RasterInfo(width=20, height=30, dtype=np.dtype("uint16")),
-        tile_shape=(20, 20),
-        levels=(Level(width=20, height=30, offsets=lengths, lengths=lengths),),
-    )
-    content = json.loads(tiled.pack(index)[4:]) | changes
+    raster = RasterInfo(width=20, height=30, dtype=np.dtype("uint16"))
+    levels = [TileSizes(width=20, height=30, lengths=lengths)]
+    head = tiled.pack(raster, levels, tile_size=20, interleave="band")
+    content = json.loads(head[4:]) | changes
     return seal({key: value for key, value in content.items() if value is not ...})
 
 
@@ -123,17 +112,18 @@ def seal(content: dict[str, Any]) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-@given(indices())
-def test_what_is_packed_is_parsed(index: TileIndex) -> None:
-    head = tiled.pack(index)
-    total = sum(int(level.lengths.sum()) for level in index.levels)
+@given(contents())
+def test_what_is_packed_is_parsed(content: dict[str, Any]) -> None:
+    head = tiled.pack(**content)
+    total = sum(int(level.lengths.sum()) for level in content["levels"])
     found = layouts.parse(head, len(head) + total)
-    assert found.raster == index.raster
-    assert (found.tile_shape, found.interleave) == (index.tile_shape, index.interleave)
-    assert found.source_overviews == index.source_overviews
-    assert found.extra == index.extra
+    assert isinstance(found, TileIndex)
+    assert found.raster == content["raster"]
+    assert found.tile_shape == (content["tile_size"],) * 2
+    for name in ("interleave", "source_overviews", "extra"):
+        assert getattr(found, name) == content[name]
     covered = np.zeros(0, dtype=np.uint64)
-    for level, expected in zip(found.levels, index.levels, strict=True):
+    for level, expected in zip(found.levels, content["levels"], strict=True):
         assert (level.width, level.height) == (expected.width, expected.height)
         np.testing.assert_array_equal(level.lengths, expected.lengths)
         if expected.checksums is None:
@@ -164,13 +154,10 @@ def test_sizes_take_at_most_six_bytes_a_tile_and_frames_end_at_a_thousand() -> N
     rng = np.random.default_rng(1)
     for tiles, has_frames in ((1000, True), (10_000, False)):
         lengths = rng.integers(900_000, 1_400_000, (1, tiles, 1)).astype(np.uint64)
-        index = TileIndex(
-            layout=tiled.LAYOUT,
-            raster=RasterInfo(width=1024, height=1024 * tiles, dtype=np.dtype("uint16")),
-            tile_shape=(1024, 1024),
-            levels=(Level(width=1024, height=1024 * tiles, offsets=lengths, lengths=lengths),),
-        )
-        content = json.loads(tiled.pack(index)[4:])
+        raster = RasterInfo(width=1024, height=1024 * tiles, dtype=np.dtype("uint16"))
+        level = TileSizes(width=1024, height=1024 * tiles, lengths=lengths)
+        head = tiled.pack(raster, [level], tile_size=1024, interleave="band")
+        content = json.loads(head[4:])
         assert len(content["levels"][0]["sizes"]) <= 6 * tiles
         assert ("frames" in content) == has_frames
 

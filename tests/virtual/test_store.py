@@ -80,18 +80,6 @@ def test_a_window_costs_a_request_a_tile_row(made: Path) -> None:
     assert trace.total_requests == 3
 
 
-def test_a_gap_may_be_bridged(made: Path) -> None:
-    url = (made / "overviews_band.flac").as_uri()
-    registry, trace = servers.counting_registry(url)
-    index = virtual_flac.read_index(url, registry)
-    from virtual_flac.virtual.build import build_virtual_zarr
-
-    trace.clear()
-    store = build_virtual_zarr(index, url, registry, max_gap=1_000_000)
-    opened(store)[1, TILE : 4 * TILE, TILE : 4 * TILE].to_numpy()
-    assert trace.total_requests == 1
-
-
 def test_the_store_pickles_after_use(made: Path) -> None:
     store, _ = store_of((made / "overviews_band.flac").as_uri(), bands=[2])
     before = opened(store).to_numpy()

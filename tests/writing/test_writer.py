@@ -73,7 +73,7 @@ def test_file_is_what_the_index_says(tmp_path, interleave):
         index = out.finish()
     found = read_index(path)
     assert found.raster == index.raster
-    assert found.file_size == index.file_size == path.stat().st_size
+    assert found.version.size == index.version.size == path.stat().st_size
     for ours, theirs in zip(index.levels, found.levels, strict=True):
         np.testing.assert_array_equal(ours.offsets, theirs.offsets)
         np.testing.assert_array_equal(ours.lengths, theirs.lengths)
@@ -83,7 +83,7 @@ def test_file_is_what_the_index_says(tmp_path, interleave):
     # Nothing between the tiles, nothing behind them.
     tiles = sum(int(level.lengths.sum()) for level in found.levels)
     first = min(int(level.offsets.min()) for level in found.levels)
-    assert first + tiles == found.file_size
+    assert first + tiles == found.version.size
 
 
 @pytest.mark.parametrize("interleave", ["band", "tile", "pixel"])

@@ -60,14 +60,14 @@ def spatial_info(
 def _show(table: TileTable, limit: int) -> None:
     index = table.index
     tile_height, tile_width = index.tile_shape
-    size = "unknown" if index.file_size is None else size_text(index.file_size)
+    size = index.version.size
     print_table(
         table.source,
         {
             "layout": index.layout,
             "raster": f"{index.raster.width} x {index.raster.height} x {index.raster.count}",
             "tiles": f"{len(table)} of {tile_width} x {tile_height}, by {index.interleave}",
-            "file": size,
+            "file": "unknown" if size is None else size_text(size),
         },
     )
     names = ("id", "level", "band", "row", "col", "window", "bounds", "first byte", "bytes")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import MismatchError, SelectionError
 from ..model.attributes import data_attributes
+from ..model.file_version import FileVersion
 from ..model.georef import GeoReference
 from ..model.index import RasterInfo, TileIndex, U64Array
 
@@ -56,9 +57,7 @@ class RasterHeader:
         Of the planes to show.
     interleave, mapping : str
         As in `TileIndex`.
-    etag : str or None
-    last_modified : datetime or None
-    file_size : int or None
+    version : FileVersion
     """
 
     url: str
@@ -71,9 +70,7 @@ class RasterHeader:
     lengths: U64Array
     interleave: Any
     mapping: Any
-    etag: str | None
-    last_modified: Any
-    file_size: int | None
+    version: FileVersion
 
     @property
     def georef(self) -> GeoReference:
@@ -108,9 +105,7 @@ def header_of(index: TileIndex, level: int, bands: tuple[int, ...], url: str) ->
         lengths=here.lengths[planes],
         interleave=index.interleave,
         mapping=index.mapping,
-        etag=index.etag,
-        last_modified=index.last_modified,
-        file_size=index.file_size,
+        version=index.version,
     )
 
 

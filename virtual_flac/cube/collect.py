@@ -78,10 +78,14 @@ class CompatibilityCheck:
         if self.mosaic:
             raster = part.raster
             footprint = Footprint(part.url, part.georef.transform, raster.width, raster.height)
-        version = FileVersion(part.file_size, part.etag, part.last_modified)
         self.kept.append(
             AcceptedRaster(
-                number, part.url, key, np.stack([part.offsets, part.lengths]), footprint, version
+                number,
+                part.url,
+                key,
+                np.stack([part.offsets, part.lengths]),
+                footprint,
+                part.version,
             )
         )
 

@@ -108,8 +108,7 @@ class BatchReader:
 
     def _read(self, url: str) -> RasterHeader | Exception:
         try:
-            # What goes into references is what the store says now, not what it said before.
-            index = read_index(url, self.registry, refresh=True)
+            index = read_index(url, self.registry)
             parser = self.parser
             level = choose_level(index, url, overview=parser.overview, group=parser.group) or 0
             bands = choose_bands(index, self.parser.bands)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SelectionError
+from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
-from ..reading.header import read_whole
 from .labels import BAND, TIME, given_labels, labels_from_names
 from .stac import assets_of, items_of
 
@@ -138,7 +138,7 @@ def _read_json(given: str | os.PathLike[str], options: Mapping[str, Any]) -> tup
             "items"
         )
     try:
-        document = json.loads(read_whole(url, registry_for(url, **options)))
+        document = json.loads(FileReader(url, registry_for(url, **options)).read_all())
     except ValueError as error:
         raise SelectionError(f"{url}: is no JSON: {error}") from None
     if items_of(document) is None:

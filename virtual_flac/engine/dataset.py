@@ -16,6 +16,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from xarray.core import indexing
 
 from ..io.stores import registry_for, to_url
+from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes, masking_alpha
 from ..model.index import TileIndex
 from ..model.levels import check_request, choose_bands, choose_level, level_names
@@ -122,8 +123,9 @@ def _variable(
         attributes.setdefault("scale_factor", 1.0)
     if "offsets" not in attributes:
         attributes.setdefault("add_offset", 0.0)
-    if index.loss_note is not None:
-        attributes["flac_raster_loss"] = index.loss_note
+    note = flac_raster.loss_note(index)
+    if note is not None:
+        attributes["flac_raster_loss"] = note
     chunks = index.tile_spec(level, bands).chunk_shape
     assert chunks is not None
     dims = ("band", "y", "x")

@@ -145,16 +145,19 @@ class FlacBackendEntrypoint(BackendEntrypoint):
             return False
         from .. import layouts
         from ..errors import FlacError
-        from ..reading.header import read_start
+        from ..io.file_reader import FileReader
+        from ..io.stores import registry_for, to_url
 
         text = os.fspath(filename_or_obj)
         try:
             if "://" not in text:
                 with Path(text).open("rb") as file:
                     return layouts.looks_like_ours(file.read(layouts.GUESS_BYTES))
-            return text.endswith(".flac") and layouts.looks_like_ours(
-                read_start(text, layouts.GUESS_BYTES)
-            )
+            if not text.endswith(".flac"):
+                return False
+            url = to_url(text)
+            head = FileReader(url, registry_for(url)).read_prefix(layouts.GUESS_BYTES)
+            return layouts.looks_like_ours(head)
         except (OSError, FlacError):
             return False
 

@@ -15,8 +15,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.session import Session
 
 from ..errors import SourceError
-from ..io.file_reader import resolve
-from ..io.stores import to_url
+from ..io.stores import resolve, to_url
 
 #: Options of a store that GDAL has, too.
 _NAMES = {

@@ -10,16 +10,16 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
+from obstore.exceptions import NotSupportedError
 
-from ..errors import SourceChangedError, SourceError, SourceNotFoundError, SourcePermissionError
+from ..errors import SourceChangedError, SourceError
 from ..model.file_version import FileVersion
-from .header_cache import HEADERS
 from .ranges import MergedRange, merge_ranges
-from .stores import first_line
+from .store_errors import STORE_ERRORS, translate
+from .stores import resolve
 
 #: Bytes of a request that joins several pieces. Large enough that latency does not count, small
 #: enough that two of them, one arriving and one in use, leave memory alone.
@@ -35,17 +35,22 @@ MAX_REQUESTS = 16
 
 
 class FileReader:
-    """Reads pieces of one file with few requests.
+    """Reads pieces of one version of one file with few requests.
 
     Parameters
     ----------
     url : str
     registry : ObjectStoreRegistry
         Stores to read with.
-    expected : FileVersion, optional
-        Bytes of any other version of the file are refused.
-    max_gap : int
-        Bytes between two pieces that are rather read than spent on a request of their own.
+    version : FileVersion, optional
+        Bytes of any other version of the file are refused. By default the first answer tells it.
+
+    Attributes
+    ----------
+    version : FileVersion or None
+        The version that all bytes are of; None until something has been read.
+    requests, bytes_read : int
+        What reading has cost. Exact while one thread reads at a time.
 
     Notes
     -----
@@ -55,18 +60,13 @@ class FileReader:
     """
 
     def __init__(
-        self,
-        url: str,
-        registry: ObjectStoreRegistry[Any],
-        expected: FileVersion | None = None,
-        *,
-        max_gap: int = 0,
+        self, url: str, registry: ObjectStoreRegistry[Any], version: FileVersion | None = None
     ) -> None:
         self.url = url
-        self._registry = registry
+        self.version = version
+        self.requests = 0
+        self.bytes_read = 0
         self._store, self._path = resolve(registry, url)
-        self._expected = expected
-        self.max_gap = max_gap
 
     def read(
         self,
@@ -108,7 +108,7 @@ class FileReader:
         SourceChangedError
             When the file is not the expected one.
         """
-        merged = merge_ranges(offsets, lengths, max_gap=self.max_gap, max_bytes=MAX_REQUEST_BYTES)
+        merged = merge_ranges(offsets, lengths, max_bytes=MAX_REQUEST_BYTES)
 
         def work(part: MergedRange) -> None:
             what = describe(part.members) if describe else f"bytes {part.start} to {part.end}"
@@ -148,21 +148,14 @@ class FileReader:
             if coming is not None:
                 yield coming.result()
 
-    def read_prefix(self, count: int) -> tuple[bytes, FileVersion]:
+    def read_prefix(self, count: int) -> bytes:
         """The first `count` bytes, or fewer when the file is shorter, by one request.
 
         Raises
         ------
         SourceError
         """
-        try:
-            result = self._store.get(self._path, options={"range": (0, count)})
-            return bytes(result.buffer()), FileVersion.of(result.meta)
-        except Exception as error:
-            if not _ignores_ranges(error):
-                raise translate(error, self.url) from None
-            data, version = self._whole()
-            return bytes(data[:count]), version
+        return bytes(self._request(0, count, ""))
 
     def get(self, start: int, end: int, what: str) -> memoryview:
         """One range, by one request.
@@ -172,66 +165,98 @@ class FileReader:
         SourceError
             Of which `what` is part.
         """
-        for attempt in itertools.count():
-            version = None
-            try:
-                result = self._store.get(self._path, options={"range": (start, end)})
-                version = FileVersion.of(result.meta)
-                data = memoryview(result.buffer())
-            except Exception as error:
-                if _worth_another_try(version, attempt):
-                    continue
-                if not _ignores_ranges(error):
-                    raise translate(error, self.url, what) from None
-                whole, version = self._whole()
-                data = whole[start:end]
-            break
-        assert version is not None
-        return self._checked(data, version, start, end, what)
+        return self._complete(self._request(start, end, what), start, end, what)
 
     async def get_async(self, start: int, end: int, what: str) -> memoryview:
         """The same without a thread."""
         for attempt in itertools.count():
+            self.requests += 1
             version = None
             try:
                 result = await self._store.get_async(self._path, options={"range": (start, end)})
                 version = FileVersion.of(result.meta)
                 data = memoryview(await result.buffer_async())
-            except Exception as error:
-                if _worth_another_try(version, attempt):
-                    continue
-                if not _ignores_ranges(error):
-                    raise translate(error, self.url, what) from None
-                whole, version = await asyncio.to_thread(self._whole)
-                data = whole[start:end]
-            break
-        assert version is not None
-        return self._checked(data, version, start, end, what)
+            except STORE_ERRORS as error:
+                if not _worth_another_try(version, attempt):
+                    data = await asyncio.to_thread(self._answer_to, error, start, end, what)
+                    break
+            else:
+                self._accept(version, data, what)
+                break
+        return self._complete(data, start, end, what)
 
-    def _whole(self) -> tuple[memoryview, FileVersion]:
-        """All of a small file, from a server that answers 200 whatever the range."""
+    def read_all(self) -> bytes:
+        """All bytes of a small file, by one request.
+
+        Raises
+        ------
+        SourceError
+        """
+        self.requests += 1
         try:
-            size = int(self._store.head(self._path)["size"])
-            if size <= SMALL_FILE_BYTES:
-                result = self._store.get(self._path)
-                return memoryview(result.buffer()), FileVersion.of(result.meta)
-        except Exception as error:
+            result = self._store.get(self._path)
+            version, data = FileVersion.of(result.meta), result.buffer()
+        except STORE_ERRORS as error:
             raise translate(error, self.url) from None
+        self._accept(version, data, "")
+        return bytes(data)
+
+    def ask_version(self) -> FileVersion:
+        """What the store says of the file now, by one HEAD request.
+
+        Raises
+        ------
+        SourceError
+            When the file is not there or must not be read.
+        """
+        self.requests += 1
+        try:
+            return FileVersion.of(self._store.head(self._path))
+        except STORE_ERRORS as error:
+            raise translate(error, self.url) from None
+
+    def _request(self, start: int, end: int, what: str) -> memoryview:
+        """Bytes of a range as far as the file goes; a body that broke off is asked for again."""
+        for attempt in itertools.count():
+            self.requests += 1
+            version = None
+            try:
+                result = self._store.get(self._path, options={"range": (start, end)})
+                version = FileVersion.of(result.meta)
+                data = memoryview(result.buffer())
+            except STORE_ERRORS as error:
+                if not _worth_another_try(version, attempt):
+                    return self._answer_to(error, start, end, what)
+            else:
+                self._accept(version, data, what)
+                return data
+        raise AssertionError
+
+    def _answer_to(self, error: Exception, start: int, end: int, what: str) -> memoryview:
+        """A range from a server that ignores ranges, or the error as one of ours."""
+        if not isinstance(error, NotSupportedError):
+            raise translate(error, self.url, what) from None
+        size = self.ask_version().size
+        if size is not None and size <= SMALL_FILE_BYTES:
+            return memoryview(self.read_all())[start:end]
         raise SourceError(
             f"{self.url}: the server does not support range requests, which reading single tiles "
             f"of a file of {size} bytes needs. Put the file on another server, or fetch it whole."
         ) from None
 
-    def _checked(
-        self, data: memoryview, version: FileVersion, start: int, end: int, what: str
-    ) -> memoryview:
-        difference = self._expected.difference(version) if self._expected else None
+    def _accept(self, found: FileVersion, data: memoryview, what: str) -> None:
+        """Refuse an answer that is of another version of the file than the one before."""
+        self.bytes_read += len(data)
+        if self.version is None:
+            self.version = found
+        difference = self.version.difference(found)
         if difference is not None:
-            HEADERS.forget(self._registry, self.url)  # so that opening it again reads it again
+            where = f"{self.url}: {what}" if what else self.url
             raise SourceChangedError(
-                f"{self.url}: {what}: the file changed since it was opened, {difference}. Open it "
-                "again."
+                f"{where}: the file changed since it was opened, {difference}. Open it again."
             )
+
+    def _complete(self, data: memoryview, start: int, end: int, what: str) -> memoryview:
         if len(data) != end - start:
             raise SourceError(
                 f"{self.url}: {what}: {len(data)} bytes came instead of the {end - start} from "
@@ -240,58 +265,12 @@ class FileReader:
         return data
 
 
-def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
-    """Store and path of a URL.
-
-    Raises
-    ------
-    SourceError
-        When the registry has no store for it.
-    """
-    try:
-        store, path = registry.resolve(url)
-    except ValueError as error:
-        raise SourceError(
-            f"{url}: the registry has no store for it. Make one with registry_for([{url!r}])."
-        ) from error
-    return store, str(path)
-
-
-def translate(error: Exception, url: str, what: str = "") -> SourceError:
-    """An obstore error as one of ours, to be raised ``from None``.
-
-    What obstore says below its first line shows the server's answer, which may repeat credentials.
-    """
-    where = f"{url}: {what}" if what else url
-    if url.startswith("file://"):
-        path = Path(url.removeprefix("file://"))
-        if path.is_dir():
-            return SourceError(f"{url} is a folder, expected a file")
-        if path.is_file() and path.stat().st_size == 0:
-            return SourceError(f"{url} is empty. Fetch or write it again.")
-    if isinstance(error, FileNotFoundError):
-        return SourceNotFoundError(f"{where}: no such file or object")
-    if isinstance(error, PermissionError) or type(error).__name__ in (
-        "PermissionDeniedError",
-        "UnauthenticatedError",
-    ):
-        return SourcePermissionError(
-            f"{where}: access denied. Check the credentials; for a public bucket pass "
-            "skip_signature=True or set AWS_SKIP_SIGNATURE=true."
-        )
-    return SourceError(f"{where}: {first_line(error)}")
-
-
 def _worth_another_try(version: FileVersion | None, attempt: int) -> bool:
     """Whether a body that broke off should be asked for again.
 
     obstore does so itself where an etag tells it that the rest is of the same file.
     """
     return version is not None and version.etag is None and attempt < MAX_BODY_RETRIES
-
-
-def _ignores_ranges(error: Exception) -> bool:
-    return type(error).__name__ == "NotSupportedError"
 
 
 def _run_bounded(work: Callable[[MergedRange], None], parts: Sequence[MergedRange]) -> None:

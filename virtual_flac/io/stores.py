@@ -6,7 +6,6 @@ The only place that makes stores. Knows nothing of FLAC.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlparse
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SourceError
+from .store_errors import STORE_ERRORS, first_line
 
 #: A request that goes nowhere ends after `read_timeout`, one that creeps after `timeout`; what
 #: fails is tried again, but not later than `retry_timeout` after its first try. So nothing lasts
@@ -139,14 +139,25 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
             return HTTPStore.from_url(prefix, **options)
         if scheme in _CLOUD_SCHEMES:
             return from_url(prefix, **options)
-    except Exception as error:
+    except (*STORE_ERRORS, TypeError, ValueError) as error:
         raise SourceError(f"no store for {prefix}: {first_line(error)}") from None
     raise SourceError(
         f"{prefix} has the scheme {scheme!r}; expected a path, file, http, https, s3, gs or az"
     )
 
 
-def first_line(error: Exception) -> str:
-    """What an obstore error says: not the debug dump, and not the server's page, below it."""
-    first = str(error).partition("\n")[0].strip()
-    return re.sub(r"(status code: \d+ [^:]*):.*", r"\1", first)
+def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
+    """Store and path of a URL.
+
+    Raises
+    ------
+    SourceError
+        When the registry has no store for it.
+    """
+    try:
+        store, path = registry.resolve(url)
+    except ValueError as error:
+        raise SourceError(
+            f"{url}: the registry has no store for it. Make one with registry_for([{url!r}])."
+        ) from error
+    return store, str(path)

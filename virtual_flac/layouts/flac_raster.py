@@ -10,12 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from zarr_flac import CorruptFlacError, UnsupportedFlacError, read_tile_info
+from zarr_flac import (
+    CorruptFlacError,
+    FlacRasterLoss,
+    UnsupportedFlacError,
+    flac_raster_loss,
+    read_tile_info,
+)
 
 from ..errors import LayoutError, LostPixelsError, NeedBytes, UnknownLayoutError
 from ..model.georef import GeoReference
-from ..model.index import Band, Level, RasterInfo, TileIndex, check_tiles
+from ..model.index import Band, Level, RasterInfo, TileIndex
 from . import _comments, _common
+from ._check import check_tiles
 from ._json import require
 from .flac_raster_pack import ENCODER
 
@@ -82,7 +89,6 @@ def parse(
                 lengths=lengths,
             ),
         ),
-        file_size=file_size,
         extra={key: value for key, value in index.items() if key not in _KEYS},
     )
     check_tiles(result, data_offset=data_offset, file_size=file_size)
@@ -136,3 +142,43 @@ def refuse_spatial_files(comments: Mapping[str, str]) -> None:
             "recovered: flac-raster scaled them to [-1, 1] and then cut them to integers. Convert "
             "the GeoTIFF again with `virtual-flac convert`."
         )
+
+
+def loss(index: TileIndex) -> FlacRasterLoss | None:
+    """What flac-raster's map kept of the pixels of a file, of whichever of its layouts.
+
+    None where the samples are the pixels. For streaming files, whose tiles have extremes of their
+    own, the most that a tile can have lost.
+    """
+    dtype, stream = index.raster.dtype, index.stream
+    if index.mapping == "exact":
+        return None
+    if stream is not None and stream.data_min is not None:
+        assert stream.data_max is not None
+        return flac_raster_loss(stream.data_min, stream.data_max, dtype)
+    if dtype.kind == "f" or dtype.itemsize == 8:
+        return FlacRasterLoss(False, float("inf"))
+    limits = np.iinfo(dtype)
+    return flac_raster_loss(limits.min, limits.max, dtype)
+
+
+def loss_note(index: TileIndex) -> str | None:
+    """What users should know of the pixels; None where they are what was written."""
+    found, dtype = loss(index), index.raster.dtype
+    if found is None or found.one_to_one:
+        return None
+    if dtype.kind == "f":
+        return (
+            "flac-raster kept floats to 1.2e-7, or to 24 bits, and lost those beyond 256 and "
+            "NaN, which are shown as NaN"
+        )
+    if index.stream is not None:
+        return (
+            "flac-raster gave several pixels the same sample; they are within "
+            f"{found.largest_error:g} of what was written"
+        )
+    most = 2**15 - 1 if dtype.itemsize <= 2 else 2**23 - 1
+    return (
+        f"in tiles whose values range over {most} or more, flac-raster gave several pixels the "
+        "same sample; they are the nearest of those"
+    )

@@ -8,13 +8,14 @@ so that our own reader knows the samples to be exact. Knows bytes and JSON; no p
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import SelectionError, UnsupportedDtypeError
-from ..model.grid import Window
-from ..model.index import RasterInfo, TileIndex
+from ..model.grid import TileGrid, Window
+from ..model.index import Interleave, RasterInfo, TileSizes
 from . import _common
 from ._json import SIZE_BYTES
 
@@ -56,18 +57,31 @@ def stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype("int16" if dtype.kind == "i" else "uint16")
 
 
-def pack(index: TileIndex) -> bytes:
-    """The head of a file: 4-byte size and JSON. Uses the `lengths`; tiles follow without gaps."""
-    raster, georef = index.raster, index.raster.georef
-    lengths = index.levels[0].lengths
-    ends = np.cumsum(lengths.ravel(), dtype=np.uint64).reshape(lengths.shape)
+def pack(
+    raster: RasterInfo,
+    levels: Sequence[TileSizes],
+    *,
+    tile_size: int,
+    interleave: Interleave = "band",
+    source_overviews: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The head of a file: 4-byte size and JSON. Tiles follow without gaps.
+
+    Parameters are those of `tiled.pack`. The layout has one level and one band, and no place for
+    what follows `tile_size`.
+    """
+    georef = raster.georef
+    [level] = levels
+    ends = np.cumsum(level.lengths.ravel(), dtype=np.uint64).reshape(level.lengths.shape)
+    grid = TileGrid(raster.height, raster.width, tile_size, tile_size)
     content = {
         "crs": str(georef.authority_code() or georef.crs_wkt),
         "transform": _common.pack_transform(georef.transform),
         "width": raster.width,
         "height": raster.height,
-        "tile_size": index.tile_shape[0],
-        "frames": _common.pack_frames(index.grid(0), georef, (ends - lengths)[0], lengths[0]),
+        "tile_size": tile_size,
+        "frames": _common.pack_frames(grid, georef, (ends - level.lengths)[0], level.lengths[0]),
     }
     data = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     return len(data).to_bytes(SIZE_BYTES, "big") + data

@@ -19,8 +19,9 @@ import numpy.typing as npt
 from zarr_flac import FlacInfo, SeekPoint, StreamFacts, StreamInfo, read_frame_header
 
 from ..errors import CorruptFlacError, LayoutError, UnknownLayoutError
-from ..model.index import Band, Level, RasterInfo, TileIndex, check_tiles
+from ..model.index import Band, Level, RasterInfo, TileIndex
 from . import _comments
+from ._check import check_tiles
 from ._stream import FRAME_HEADER_BYTES
 
 LAYOUT = "flac-raster plain"
@@ -174,7 +175,6 @@ class PlainStream:
             mapping=self.mapping,
             levels=(level,),
             stream=self.facts,
-            file_size=self.file_size,
         )
         check_tiles(index, data_offset=self.frames_offset, file_size=self.file_size)
         return index

@@ -24,11 +24,12 @@ from ..model.index import (
     Level,
     RasterInfo,
     TileIndex,
+    TileSizes,
     U32Array,
     U64Array,
-    check_tiles,
 )
 from . import _common
+from ._check import check_tiles
 from ._json import SIZE_BYTES, as_float, as_int, as_list, as_object, as_str, require
 
 LAYOUT = "virtual-flac"
@@ -124,7 +125,6 @@ def parse(
         interleave=interleave,
         levels=levels,
         source_overviews=bool(index.get("source_overviews", False)),
-        file_size=file_size,
         extra={key: value for key, value in index.items() if key not in _KEYS},
     )
     check_tiles(result, data_offset=data_offset, file_size=file_size)
@@ -331,37 +331,54 @@ def _shape3(array: U64Array) -> tuple[int, int, int]:
 # Writing -----------------------------------------------------------------------------------------
 
 
-def pack(index: TileIndex) -> bytes:
+def pack(
+    raster: RasterInfo,
+    levels: Sequence[TileSizes],
+    *,
+    tile_size: int,
+    interleave: Interleave,
+    source_overviews: bool = False,
+    extra: Mapping[str, Any] | None = None,
+) -> bytes:
     """The head of a file: 4-byte size and JSON. Tiles follow in the order of `relative_offsets`.
 
-    Uses the `lengths` of each level, not the `offsets`: these are counted from the first tile
-    byte on disk, so that no change of the head can falsify them.
+    Parameters
+    ----------
+    raster : RasterInfo
+    levels : sequence of TileSizes
+        Full resolution first.
+    tile_size : int
+        Edge of the tiles in pixels.
+    interleave, source_overviews
+        As in `TileIndex`.
+    extra : mapping, optional
+        More keys; those of this layout among them are left out.
     """
-    raster = index.raster
     georef = raster.georef
-    lengths = [level.lengths for level in index.levels]
     # First, so that the checksum's own place is the first of its kind in the text; the keys that
     # we do not know come before ours, so that they cannot take their place.
     content: dict[str, Any] = {
         "layout": LAYOUT,
         "version": VERSION,
         "crc32": _NO_CHECKSUM,
-        **{key: value for key, value in index.extra.items() if key not in _KEYS},
+        **{key: value for key, value in (extra or {}).items() if key not in _KEYS},
         "crs": str(georef.authority_code() or georef.crs_wkt),
         "transform": _common.pack_transform(georef.transform),
         "width": raster.width,
         "height": raster.height,
-        "tile_size": index.tile_shape[0],
+        "tile_size": tile_size,
         "dtype": raster.dtype.name,
         "count": raster.count,
-        "interleave": index.interleave,
-        **dict(_pack_optional(index)),
+        "interleave": interleave,
+        **dict(_pack_optional(raster)),
+        **({"source_overviews": source_overviews} if len(levels) > 1 else {}),
         "bands": [_pack_band(band) for band in raster.bands],
-        "levels": [_pack_level(level) for level in index.levels],
+        "levels": [_pack_level(level) for level in levels],
     }
-    grid = index.grid(0)
+    grid = TileGrid(raster.height, raster.width, tile_size, tile_size)
     if grid.rows * grid.cols <= MAX_FRAMES:
-        offsets = relative_offsets(lengths, index.interleave)
+        lengths = [level.lengths for level in levels]
+        offsets = relative_offsets(lengths, interleave)
         content["frames"] = _common.pack_frames(grid, georef, offsets[0][0], lengths[0][0])
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     crc = _checksum(text.encode(), _NO_CHECKSUM)
@@ -370,8 +387,7 @@ def pack(index: TileIndex) -> bytes:
     return len(data).to_bytes(SIZE_BYTES, "big") + data
 
 
-def _pack_optional(index: TileIndex) -> Iterator[tuple[str, Any]]:
-    raster = index.raster
+def _pack_optional(raster: RasterInfo) -> Iterator[tuple[str, Any]]:
     georef = raster.georef
     if raster.nodata is not None:
         yield "nodata", _pack_number(raster.nodata)
@@ -385,8 +401,6 @@ def _pack_optional(index: TileIndex) -> Iterator[tuple[str, Any]]:
         yield "rpcs", dict(georef.rpcs)
     if raster.tags:
         yield "tags", {domain: dict(items) for domain, items in raster.tags.items()}
-    if len(index.levels) > 1:
-        yield "source_overviews", index.source_overviews
 
 
 def _pack_number(value: int | float) -> int | float | str:
@@ -411,7 +425,7 @@ def _pack_band(band: Band) -> dict[str, Any]:
     return packed
 
 
-def _pack_level(level: Level) -> dict[str, Any]:
+def _pack_level(level: TileSizes) -> dict[str, Any]:
     packed: dict[str, Any] = {
         "width": level.width,
         "height": level.height,

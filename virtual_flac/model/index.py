@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from zarr_flac import FlacRasterLoss, StreamFacts, TileSpec, flac_raster_loss
+from zarr_flac import StreamFacts, TileSpec
 
 from ..errors import LayoutError
+from .file_version import FileVersion
 from .georef import GeoReference
 from .grid import TileGrid
 
@@ -21,10 +22,6 @@ U32Array = npt.NDArray[np.uint32]
 U64Array = npt.NDArray[np.uint64]
 Interleave = Literal["band", "tile", "pixel"]
 Tags = Mapping[str, Mapping[str, str]]
-
-#: FLAC frames hold at most 65,535 samples and take at least 10 bytes (RFC 9639, section 9), so
-#: no stream of n bytes holds more samples per channel than this times n.
-MAX_SAMPLES_PER_BYTE = 65_535 / 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,25 +97,39 @@ class RasterInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Level:
-    """Tiles of one resolution.
+class TileSizes:
+    """Tiles of one resolution, wherever they lie.
 
     Parameters
     ----------
     width, height : int
         Pixels of this resolution.
-    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
-        First byte in the file and number of bytes of each tile. A plane is a band, or all bands
-        together where they are interleaved by pixel.
+    lengths : ndarray of uint64, shape (plane, tile row, tile column)
+        Number of bytes of each tile. A plane is a band, or all bands together where they are
+        interleaved by pixel.
     checksums : ndarray of uint32, same shape, or None
         CRC-32 of the bytes of each tile, where the file has them.
     """
 
     width: int
     height: int
-    offsets: U64Array
     lengths: U64Array
     checksums: U32Array | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Level(TileSizes):
+    """Tiles of one resolution in a file.
+
+    Parameters
+    ----------
+    width, height, lengths, checksums
+        As in `TileSizes`.
+    offsets : ndarray of uint64, shape of `lengths`
+        First byte of each tile in the file.
+    """
+
+    offsets: U64Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -144,8 +155,8 @@ class TileIndex:
     stream : StreamFacts or None
         Of the one FLAC stream whose frames the tiles are made of; neighbours may share a frame.
         None where every tile is a stream of its own.
-    file_size, etag, last_modified
-        What the store said of the file, None where it said nothing.
+    version : FileVersion
+        What the store said of the file, as far as it is known.
     extra : Mapping
         Keys of the header that this version does not know.
     """
@@ -158,9 +169,7 @@ class TileIndex:
     levels: tuple[Level, ...]
     source_overviews: bool = False
     stream: StreamFacts | None = None
-    file_size: int | None = None
-    etag: str | None = None
-    last_modified: Any = None
+    version: FileVersion = field(default_factory=FileVersion)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -223,46 +232,6 @@ class TileIndex:
             stream=self.stream,
         )
 
-    @property
-    def loss(self) -> FlacRasterLoss | None:
-        """What flac-raster's map kept of the pixels.
-
-        None where it lost nothing: the samples are the pixels. For streaming files, whose tiles
-        have extremes of their own, the most that a tile can have lost.
-        """
-        dtype = self.raster.dtype
-        if self.mapping == "exact":
-            return None
-        if self.stream is not None and self.stream.data_min is not None:
-            assert self.stream.data_max is not None
-            return flac_raster_loss(self.stream.data_min, self.stream.data_max, dtype)
-        if dtype.kind == "f" or dtype.itemsize == 8:
-            return FlacRasterLoss(False, float("inf"))
-        limits = np.iinfo(dtype)
-        return flac_raster_loss(limits.min, limits.max, dtype)
-
-    @property
-    def loss_note(self) -> str | None:
-        """What users should know of the pixels; None where they are what was written."""
-        loss, dtype = self.loss, self.raster.dtype
-        if loss is None or loss.one_to_one:
-            return None
-        if dtype.kind == "f":
-            return (
-                "flac-raster kept floats to 1.2e-7, or to 24 bits, and lost those beyond 256 and "
-                "NaN, which are shown as NaN"
-            )
-        if self.stream is not None:
-            return (
-                "flac-raster gave several pixels the same sample; they are within "
-                f"{loss.largest_error:g} of what was written"
-            )
-        most = 2**15 - 1 if dtype.itemsize <= 2 else 2**23 - 1
-        return (
-            f"in tiles whose values range over {most} or more, flac-raster gave several pixels the "
-            "same sample; they are the nearest of those"
-        )
-
     def tile_name(self, level: int, plane: int, row: int, col: int) -> str:
         """How errors call a tile; `plane` counts from 0 as in `Level`, bands from 1."""
         count = self.raster.count
@@ -285,64 +254,3 @@ class TileIndex:
             base_width=self.raster.width,
             base_height=self.raster.height,
         )
-
-
-def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) -> None:
-    """Refuse an index whose tiles cannot be where and what it says.
-
-    Parameters
-    ----------
-    index : TileIndex
-    data_offset : int
-        First byte after the header.
-    file_size : int or None
-        Size of the file in bytes, None when unknown.
-
-    Raises
-    ------
-    LayoutError
-        When tiles lie outside the file, overlap each other (other than by the frames of one
-        stream that they share), or are too short for their pixels.
-    """
-    offsets = np.concatenate([level.offsets.ravel() for level in index.levels])
-    lengths = np.concatenate([level.lengths.ravel() for level in index.levels])
-    ends = offsets + lengths
-    if offsets.min() < data_offset:
-        raise LayoutError(
-            f"a tile begins at byte {offsets.min()}, inside the header of {data_offset} bytes"
-        )
-    if (ends < offsets).any():
-        raise LayoutError("a tile's offset and length overflow 64 bits")
-    if file_size is not None and ends.max() > file_size:
-        raise LayoutError(
-            f"the tiles end at byte {ends.max()}, but the file has {file_size} bytes: it is cut "
-            "short or damaged. Fetch it again."
-        )
-    order = np.argsort(offsets, kind="stable")
-    overlap = np.flatnonzero(ends[order][:-1] > offsets[order][1:])
-    if overlap.size and index.stream is None:
-        first, second = order[overlap[0]], order[overlap[0] + 1]
-        raise LayoutError(
-            f"tiles {first} (bytes {offsets[first]} to {ends[first]}) and {second} (bytes "
-            f"{offsets[second]} to {ends[second]}) overlap"
-        )
-    for number, level in enumerate(index.levels):
-        pixels = _tile_pixels(index.grid(number))
-        short = level.lengths * MAX_SAMPLES_PER_BYTE < pixels[None]
-        if short.any():
-            plane, row, col = (int(i) for i in np.argwhere(short)[0])
-            raise LayoutError(
-                f"tile ({row}, {col}) of band {plane + 1}, level {number}, has "
-                f"{level.lengths[plane, row, col]} bytes; FLAC cannot hold its "
-                f"{pixels[row, col]} pixels in so few"
-            )
-
-
-def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:
-    """Pixels of each tile, shape (tile row, tile column)."""
-    heights = np.full(grid.rows, grid.tile_height)
-    heights[-1] = grid.height - (grid.rows - 1) * grid.tile_height
-    widths = np.full(grid.cols, grid.tile_width)
-    widths[-1] = grid.width - (grid.cols - 1) * grid.tile_width
-    pixels: npt.NDArray[np.int64] = np.multiply.outer(heights, widths)
-    return pixels

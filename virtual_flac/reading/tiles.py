@@ -20,7 +20,6 @@ from zarr_flac import TileSpec, decode_tile, read_tile_info
 from ..errors import CorruptFlacError, FlacError
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
-from ..model.file_version import FileVersion
 from ..model.grid import AxisPart, Window, split_axis
 from ..model.index import TileIndex
 
@@ -55,8 +54,7 @@ class TileReader:
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self._url = to_url(url)
-        version = FileVersion(index.file_size, index.etag, index.last_modified)
-        self._file = FileReader(self._url, registry or registry_for(self._url), version)
+        self._file = FileReader(self._url, registry or registry_for(self._url), index.version)
         self._index = index
         self._pool = pool
         self._specs: dict[tuple[int, tuple[int, ...] | None], TileSpec] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zarr.storage import WrapperStore
 
 from ..errors import SourceChangedError, SourceError, SourceNotFoundError, SourcePermissionError
-from ..io.stores import first_line
+from ..io.store_errors import first_line
 from ..virtual.store import chunk_name
 
 if TYPE_CHECKING:

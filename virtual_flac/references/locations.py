@@ -18,9 +18,9 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray
 
 from ..errors import MismatchError, SourceChangedError
+from ..io.file_reader import FileReader
 from ..io.stores import to_url
 from ..model.file_version import FileVersion
-from ..reading.header import file_version
 from ..virtual.source_versions import attach, attached
 
 
@@ -153,7 +153,7 @@ def check_sources(
     urls = source_urls(vds)
 
     def check(url: str) -> FileVersion:
-        found = file_version(url, registry)
+        found = FileReader(url, registry).ask_version()
         expected = states.get(url, FileVersion())
         difference = FileVersion(size=expected.size).difference(found)
         if difference is not None:

@@ -18,9 +18,9 @@ import zarr
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError, SourceNotFoundError
-from ..io.file_reader import resolve, translate
-from ..io.stores import registry_for, to_url
-from ..reading.header import read_whole
+from ..io.file_reader import FileReader
+from ..io.store_errors import STORE_ERRORS, translate
+from ..io.stores import registry_for, resolve, to_url
 from .guarded import GuardedStore
 from .icechunk_settings import access, storage
 from .locations import urls_of
@@ -97,8 +97,9 @@ def _kerchunk_json(
 ) -> Any:
     from virtualizarr.parsers.kerchunk.translator import manifestgroup_from_kerchunk_refs
 
+    file = FileReader(url, registry or registry_for(url, **given))
     try:
-        references: Any = json.loads(read_whole(url, registry or registry_for(url, **given)))
+        references: Any = json.loads(file.read_all())
     except ValueError as error:
         raise SelectionError(f"{url}: is no JSON: {error}") from None
     if "refs" not in references:
@@ -137,7 +138,7 @@ def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) ->
             target = folder / key.removeprefix(f"{prefix}/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(store.get(key).buffer())
-    except Exception as error:
+    except STORE_ERRORS as error:
         raise translate(error, url) from None
     if not keys:
         raise SourceNotFoundError(f"{url}: no such folder")

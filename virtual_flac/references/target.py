@@ -24,8 +24,8 @@ from ..errors import (
     TargetExistsError,
     TargetFolderError,
 )
-from ..io.file_reader import resolve, translate
-from ..io.stores import registry_for, to_url
+from ..io.store_errors import STORE_ERRORS, translate
+from ..io.stores import registry_for, resolve, to_url
 
 #: Suffix of the target, and the module and extra that writing it needs.
 _KINDS = {
@@ -188,7 +188,7 @@ class Target:
                 found[key] = int(store.head(key)["size"])
         except FileNotFoundError:
             return {}
-        except Exception as error:
+        except STORE_ERRORS as error:
             raise translate(error, str(self)) from None
         return found
 
@@ -215,7 +215,7 @@ class Target:
             raise TargetExistsError(f"{self} exists; pass overwrite=True to replace it") from None
         except (SourceError, TargetExistsError):
             raise
-        except Exception as error:
+        except STORE_ERRORS as error:
             raise translate(error, str(self)) from None
 
     def _delete(self, keys: list[str]) -> None:

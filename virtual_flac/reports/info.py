@@ -16,6 +16,7 @@ from .. import layouts
 from ..errors import LayoutError, NeedBytes, SourceError, UnknownLayoutError, prefixed_with
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
+from ..layouts import flac_raster
 from ..model.grid import TileGrid
 from ..model.index import RasterInfo, TileIndex
 from ..rasters import is_flac
@@ -64,8 +65,10 @@ def info(
         return _gdal_report(source, registry)
     url = to_url(source)
     meter = MeteredRegistry(registry or registry_for(url))
-    head, version = FileReader(url, meter).read_prefix(PREFIX_BYTES)
-    reader, size = FileReader(url, meter, version), version.size
+    reader = FileReader(url, meter)
+    head = reader.read_prefix(PREFIX_BYTES)
+    assert reader.version is not None
+    size = reader.version.size
     assert size is not None
     is_stream = head.startswith((b"fLaC", b"ID3"))
     stream = None
@@ -122,7 +125,7 @@ def _flac_report(
             interleave=parsed.interleave,
             tile_count=parsed.tile_count,
             tile_bytes=sum(int(level.lengths.sum()) for level in parsed.levels),
-            note=parsed.loss_note,
+            note=flac_raster.loss_note(parsed),
             stream=stream,
             **costs,
         )
@@ -167,6 +170,6 @@ def _size_of(name: str, registry: ObjectStoreRegistry[Any] | None) -> int | None
     if "://" not in name:
         return Path(name).stat().st_size if Path(name).is_file() else None
     try:
-        return FileReader(to_url(name), registry or registry_for(name)).read_prefix(1)[1].size
+        return FileReader(to_url(name), registry or registry_for(name)).ask_version().size
     except SourceError:
         return None

@@ -14,13 +14,14 @@ from typing import Any
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError, prefixed_with
+from ..io.file_reader import FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..io.stores import registry_for, to_url
 from ..model.grid import Window
 from ..model.index import TileIndex
 from ..model.levels import check_bands, check_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
-from ..reading.header import read_index, read_ranges
+from ..reading.header import read_index
 from .tile_table import Tile, tiles_of_window
 
 #: Bytes in memory at once while ranges are copied; a range is never longer.
@@ -73,7 +74,7 @@ class TileTable:
             "tile_shape": list(index.tile_shape),
             "interleave": index.interleave,
             "levels": [[level.width, level.height] for level in index.levels],
-            "file_bytes": index.file_size,
+            "file_bytes": index.version.size,
             "tile_count": len(self),
             "tiles": [tile.to_dict() for tile in islice(self, limit)],
         }
@@ -280,7 +281,7 @@ def query(
         bounds=bounds_of(index.georef_of(level), pixels),
         tiles=tiles,
         ranges=tuple(merge_ranges(offsets, lengths, max_gap=max_gap)),
-        file_bytes=index.file_size,
+        file_bytes=index.version.size,
     )
 
 
@@ -302,9 +303,11 @@ def read_found(
     SourceError
         When the bytes cannot be read.
     """
-    registry = registry or registry_for(found.source)
-    for piece in found.ranges:
-        for start in range(piece.start, piece.end, COPY_BYTES):
-            length = min(COPY_BYTES, piece.end - start)
-            [data] = read_ranges(found.source, [start], [length], registry)
-            yield bytes(data)
+    file = FileReader(found.source, registry or registry_for(found.source))
+    ranges = (
+        (start, min(start + COPY_BYTES, piece.end))
+        for piece in found.ranges
+        for start in range(piece.start, piece.end, COPY_BYTES)
+    )
+    for data in file.stream(ranges):
+        yield bytes(data)

@@ -18,7 +18,6 @@ from ..io.file_reader import FileReader
 from ..io.ranges import merge_ranges
 from ..io.stores import registry_for, to_url
 from ..io.workers import Progress, available_cores
-from ..model.file_version import FileVersion
 from ..model.index import TileIndex
 from ..reading.header import read_index
 from .stream_md5 import stream_md5_agrees
@@ -118,8 +117,8 @@ def verify(
     registry = registry or registry_for(url)
     index = read_index(url, registry)
     places, offsets, lengths = _tiles(index)
-    version = FileVersion(index.file_size, index.etag, index.last_modified)
-    file = FileReader(url, registry, version)
+    file = FileReader(url, registry, index.version)
+    file_size = index.version.size
     merged = merge_ranges(offsets, lengths, max_bytes=READ_BYTES)
     total = sum(piece.length for piece in merged)
     done = 0
@@ -151,12 +150,12 @@ def verify(
             if progress:
                 progress(done, total)
     stream_md5 = None
-    if index.stream is not None and index.file_size is not None and not faults:
-        stream_md5 = stream_md5_agrees(file, min(offsets), index.file_size, progress)
+    if index.stream is not None and file_size is not None and not faults:
+        stream_md5 = stream_md5_agrees(file, min(offsets), file_size, progress)
     return Verification(
         source=str(source),
         layout=index.layout,
-        file_size=index.file_size or 0,
+        file_size=file_size or 0,
         bytes_read=total,
         tiles=len(places),
         pixels=index.raster.count * sum(level.width * level.height for level in index.levels),
@@ -194,5 +193,6 @@ def _unclaimed(
         if piece.start > position:
             yield position, piece.start
         position = piece.end
-    if index.file_size is not None and index.file_size > position:
-        yield position, index.file_size
+    size = index.version.size
+    if size is not None and size > position:
+        yield position, size

@@ -16,8 +16,8 @@ from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from xarray.backends.zarr import FillValueCoder
 
+from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
-from ..model.file_version import FileVersion
 from ..model.index import TileIndex
 from ..model.levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
 from .arrays import (
@@ -72,7 +72,6 @@ class FlacManifestStore(CoalescingManifestStore):
             url=self.url,
             version=self.version,
             sources={paths[path]: source for path, source in self.sources.items()},
-            max_gap=self.max_gap,
         )
         return store.to_virtual_datatree(
             group, loadable_variables=loadable_variables, decode_times=decode_times
@@ -89,7 +88,6 @@ def build_virtual_zarr(
     level: int | None = None,
     coordinates: bool = True,
     skip_variables: Iterable[str] = (),
-    max_gap: int = 0,
 ) -> FlacManifestStore:
     """A virtual Zarr of one file.
 
@@ -111,8 +109,6 @@ def build_virtual_zarr(
         Whether to add ``x`` and ``y``.
     skip_variables : iterable of str
         Variables to leave out.
-    max_gap : int
-        Bytes between two tiles that are rather read than spent on a request of their own.
 
     Returns
     -------
@@ -148,10 +144,9 @@ def build_virtual_zarr(
         for number in range(1, len(index.levels)):
             name = overview_name(number)
             children[name] = group(number, f"{name}/", {})
-    version = FileVersion(index.file_size, index.etag, index.last_modified)
     return FlacManifestStore(
         group(level or 0, "", children),
-        registry=registry, url=url, version=version, sources=sources, max_gap=max_gap,
+        registry=registry, url=url, version=index.version, sources=sources,
     )  # fmt: skip
 
 
@@ -182,8 +177,9 @@ def _data_array(
     attributes["grid_mapping"] = GRID_MAPPING
     if fill is not None:
         attributes["_FillValue"] = FillValueCoder.encode(raster.dtype.type(fill), raster.dtype)
-    if index.loss_note is not None:
-        attributes["flac_raster_loss"] = index.loss_note
+    note = flac_raster.loss_note(index)
+    if note is not None:
+        attributes["flac_raster_loss"] = note
     fields: dict[str, Any] = {
         "shape": (len(bands), level.height, level.width),
         "data_type": raster.dtype,

@@ -56,8 +56,6 @@ class CoalescingStore(ManifestStore):
         Stores to read with.
     version : FileVersion, optional
         Of the one file that all chunks lie in; bytes of another version are refused.
-    max_gap : int
-        Bytes between two chunks that are rather read than spent on a request of their own.
 
     Notes
     -----
@@ -71,11 +69,9 @@ class CoalescingStore(ManifestStore):
         *,
         registry: ObjectStoreRegistry[Any],
         version: FileVersion | None = None,
-        max_gap: int = 0,
     ) -> None:
         super().__init__(group, registry=registry)
         self.version = version or FileVersion()
-        self.max_gap = max_gap
         self._batches = _Batches()
 
     @abstractmethod
@@ -99,7 +95,7 @@ class CoalescingStore(ManifestStore):
         if chunk is None:
             return await super().get(key, prototype, byte_range)
         part = _part_of(byte_range, chunk.length)
-        reader = FileReader(chunk.url, self._registry, self.version, max_gap=self.max_gap)
+        reader = FileReader(chunk.url, self._registry, self.version)
         read = _Read(chunk.offset + part.start, len(part), chunk.name)
         data = await self._batches.get(reader, read)
         buffer: Any = prototype.buffer.from_bytes(data)
@@ -131,7 +127,7 @@ class CoalescingManifestStore(CoalescingStore):
 
     Parameters
     ----------
-    group, registry, version, max_gap
+    group, registry, version
         As for `CoalescingStore`.
     url : str
         Where the chunks of `sources` lie.
@@ -148,9 +144,8 @@ class CoalescingManifestStore(CoalescingStore):
         url: str,
         version: FileVersion,
         sources: Mapping[str, ChunkSource],
-        max_gap: int = 0,
     ) -> None:
-        super().__init__(group, registry=registry, version=version, max_gap=max_gap)
+        super().__init__(group, registry=registry, version=version)
         self.url = url
         self.sources = dict(sources)
 
@@ -236,7 +231,6 @@ class _Batches:
         for part in merge_ranges(
             [read.offset for read, _ in batch],
             [read.length for read, _ in batch],
-            max_gap=reader.max_gap,
             max_bytes=MAX_REQUEST_BYTES,
         ):
             members = [batch[member] for member in part.members]

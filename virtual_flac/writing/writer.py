@@ -14,7 +14,6 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -28,8 +27,17 @@ from ..io.local_files import atomic_write, check_target, copy_bytes, report_targ
 from ..io.workers import Progress
 from ..layouts import flac_raster, flac_raster_pack, tiled
 from ..layouts.tiled import relative_offsets
+from ..model.file_version import FileVersion
 from ..model.grid import TileGrid, Window
-from ..model.index import Level, RasterInfo, TileIndex, U32Array, U64Array
+from ..model.index import (
+    Interleave,
+    Level,
+    RasterInfo,
+    TileIndex,
+    TileSizes,
+    U32Array,
+    U64Array,
+)
 from .options import WriteOptions
 
 #: Pixels on their way through the encoder, at most: enough to keep the threads busy.
@@ -298,8 +306,24 @@ class FlacWriter:
         missing = sum(int((lengths == 0).sum()) for lengths in self._lengths)
         if missing:
             raise RasterError(f"{self._target}: {missing} tiles were not written")
-        index = self._index()
-        head = self._layout.pack(index)
+        sizes = [
+            TileSizes(
+                width=grid.width,
+                height=grid.height,
+                lengths=lengths,
+                checksums=None if self._theirs else checksums,
+            )
+            for grid, lengths, checksums in zip(
+                self._grids, self._lengths, self._checksums, strict=True
+            )
+        ]
+        tile_size = self._options.tile_size
+        interleave: Interleave = "band" if self._theirs else self._options.interleave
+        source_overviews = self._source_overviews and len(sizes) > 1
+        head = self._layout.pack(
+            self._raster, sizes, tile_size=tile_size, interleave=interleave,
+            source_overviews=source_overviews, extra=self._extra,
+        )  # fmt: skip
         with atomic_write(self._target, overwrite=self._overwrite) as file:
             file.write(head)
             file.flush()
@@ -308,31 +332,23 @@ class FlacWriter:
                 copy_bytes(self._spool, file, start, length)
             file_size = file.seek(0, os.SEEK_END)
         offsets = relative_offsets(self._lengths, self._options.interleave)
-        levels = tuple(
-            replace(level, offsets=relative + np.uint64(len(head)))
-            for level, relative in zip(index.levels, offsets, strict=True)
-        )
-        return replace(index, levels=levels, file_size=file_size)
-
-    def _index(self) -> TileIndex:
         return TileIndex(
             layout=flac_raster.LAYOUT if self._theirs else tiled.LAYOUT,
             raster=self._raster,
-            tile_shape=(self._options.tile_size, self._options.tile_size),
-            interleave="band" if self._theirs else self._options.interleave,
+            tile_shape=(tile_size, tile_size),
+            interleave=interleave,
             levels=tuple(
                 Level(
-                    width=grid.width,
-                    height=grid.height,
-                    offsets=lengths,
-                    lengths=lengths,
-                    checksums=None if self._theirs else checksums,
+                    width=level.width,
+                    height=level.height,
+                    offsets=relative + np.uint64(len(head)),
+                    lengths=level.lengths,
+                    checksums=level.checksums,
                 )
-                for grid, lengths, checksums in zip(
-                    self._grids, self._lengths, self._checksums, strict=True
-                )
+                for level, relative in zip(sizes, offsets, strict=True)
             ),
-            source_overviews=self._source_overviews and len(self._grids) > 1,
+            source_overviews=source_overviews,
+            version=FileVersion(size=file_size),
             extra=self._extra,
         )
 

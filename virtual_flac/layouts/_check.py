@@ -1,0 +1,75 @@
+"""Tiles that cannot be where and what a header says. Numbers only."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import LayoutError
+from ..model.grid import TileGrid
+from ..model.index import TileIndex
+
+#: FLAC frames hold at most 65,535 samples and take at least 10 bytes (RFC 9639, section 9), so
+#: no stream of n bytes holds more samples per channel than this times n.
+MAX_SAMPLES_PER_BYTE = 65_535 / 10
+
+
+def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) -> None:
+    """Refuse an index whose tiles cannot be where and what it says.
+
+    Parameters
+    ----------
+    index : TileIndex
+    data_offset : int
+        First byte after the header.
+    file_size : int or None
+        Size of the file in bytes, None when unknown.
+
+    Raises
+    ------
+    LayoutError
+        When tiles lie outside the file, overlap each other (other than by the frames of one
+        stream that they share), or are too short for their pixels.
+    """
+    offsets = np.concatenate([level.offsets.ravel() for level in index.levels])
+    lengths = np.concatenate([level.lengths.ravel() for level in index.levels])
+    ends = offsets + lengths
+    if offsets.min() < data_offset:
+        raise LayoutError(
+            f"a tile begins at byte {offsets.min()}, inside the header of {data_offset} bytes"
+        )
+    if (ends < offsets).any():
+        raise LayoutError("a tile's offset and length overflow 64 bits")
+    if file_size is not None and ends.max() > file_size:
+        raise LayoutError(
+            f"the tiles end at byte {ends.max()}, but the file has {file_size} bytes: it is cut "
+            "short or damaged. Fetch it again."
+        )
+    order = np.argsort(offsets, kind="stable")
+    overlap = np.flatnonzero(ends[order][:-1] > offsets[order][1:])
+    if overlap.size and index.stream is None:
+        first, second = order[overlap[0]], order[overlap[0] + 1]
+        raise LayoutError(
+            f"tiles {first} (bytes {offsets[first]} to {ends[first]}) and {second} (bytes "
+            f"{offsets[second]} to {ends[second]}) overlap"
+        )
+    for number, level in enumerate(index.levels):
+        pixels = _tile_pixels(index.grid(number))
+        short = level.lengths * MAX_SAMPLES_PER_BYTE < pixels[None]
+        if short.any():
+            plane, row, col = (int(i) for i in np.argwhere(short)[0])
+            raise LayoutError(
+                f"tile ({row}, {col}) of band {plane + 1}, level {number}, has "
+                f"{level.lengths[plane, row, col]} bytes; FLAC cannot hold its "
+                f"{pixels[row, col]} pixels in so few"
+            )
+
+
+def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:
+    """Pixels of each tile, shape (tile row, tile column)."""
+    heights = np.full(grid.rows, grid.tile_height)
+    heights[-1] = grid.height - (grid.rows - 1) * grid.tile_height
+    widths = np.full(grid.cols, grid.tile_width)
+    widths[-1] = grid.width - (grid.cols - 1) * grid.tile_width
+    pixels: npt.NDArray[np.int64] = np.multiply.outer(heights, widths)
+    return pixels
