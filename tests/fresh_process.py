@@ -1,4 +1,4 @@
-"""References read as their users read them: in a fresh process that imports nothing of ours."""
+"""Fresh processes: what they print, the memory they take, references read without our package."""
 
 from __future__ import annotations
 
@@ -45,6 +45,25 @@ READER = textwrap.dedent(
     os._exit(0)
     """
 )
+
+PEAK = """
+def peak():
+    # Not ru_maxrss, which a process inherits from the one that starts it.
+    return int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) * 1024
+"""
+
+
+def run_python(code: str, *arguments: object) -> str:
+    """Run code in a new process and return what it prints.
+
+    There ``peak()`` is the most memory that the process has had, in bytes (Linux).
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK + textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def read_elsewhere(paths: list[Path]) -> list[Any]:

@@ -24,13 +24,13 @@ TILE = 64
 SHAPE = (100, 170)
 #: Tiles of 64 pixels over 100 x 170, the last ones cut.
 CHUNKS = {"band": (1,), "y": (64, 36), "x": (64, 64, 42)}
-DATES = [f"2026-{month:02d}-{day:02d}" for month in range(1, 13) for day in (5, 20)]
+DATES = [f"2026-{month:02d}-05" for month in range(1, 9)]
 READERS = ("flac", "kerchunk", "parquet", "icechunk")
 
 
 @dataclass
 class Files:
-    """24 rasters on a server, in three kinds of references, and what their GeoTIFFs hold."""
+    """Rasters of eight dates on a server, three kinds of references, and the pixels."""
 
     server: servers.RangeServer
     urls: list[str]
@@ -110,7 +110,7 @@ def test_a_chunk_of_dask_may_be_many_tiles(reader: str, files: Files) -> None:
         cube = files.open(reader, stack, chunks={"y": 128, "x": 128})["band_data"]
         assert cube.chunksizes["y"] == (100,)
         assert cube.chunksizes["x"] == (128, 42)
-        np.testing.assert_array_equal(cube.isel(time=[0, 23]), files.pixels[[0, 23]])
+        np.testing.assert_array_equal(cube.isel(time=[0, 7]), files.pixels[[0, 7]])
 
 
 @pytest.fixture(scope="module")
