@@ -136,6 +136,8 @@ def prefixed_with(name: str) -> Iterator[None]:
     """Put the name of a file in front of what errors of the block say."""
     try:
         yield
+    except SourceError:
+        raise  # names its file itself
     except FlacError as error:
         raise type(error)(f"{name}: {error}") from error
 

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
-from .io.file_reader import FileReader
-from .io.stores import registry_for, to_url
 from .io.workers import available_cores
+from .layouts._stream import begins_stream
 from .model.grid import Window
 from .model.index import RasterInfo, TileIndex
-from .reading.header import read_index
+from .reading.header import HeaderReader
 from .reading.tiles import TileReader
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
@@ -125,25 +124,36 @@ def opened_flac(
     url: str | os.PathLike[str],
     registry: ObjectStoreRegistry[Any] | None = None,
     workers: int | None = None,
+    header: HeaderReader | None = None,
 ) -> Iterator[FlacSource]:
     """A FLAC raster, and threads that decode it, for the block.
+
+    Parameters
+    ----------
+    url : str or path
+    registry : ObjectStoreRegistry, optional
+    workers : int, optional
+        Threads that decode; one per core by default.
+    header : HeaderReader, optional
+        Of the file, where some of it has been read.
 
     Raises
     ------
     SourceError, LayoutError
         When it cannot be read or is no FLAC raster.
     """
-    index = read_index(url, registry)
+    index = (header or HeaderReader(url, registry)).read_index()
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="decode") as pool:
         yield FlacSource(url, index, registry, pool)
 
 
-def is_flac(
+def flac_header(
     source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
-) -> bool:
-    """Whether a file or URL is for us to read and not for GDAL.
+) -> HeaderReader | None:
+    """Reads the header of what is for us to read; None for what is for GDAL.
 
-    A local file is looked into; so is what lies behind a URL, where its name does not tell.
+    A local file is looked into; so is what lies behind a URL, where its name does not tell. These
+    bytes are not read a second time by the `HeaderReader`.
 
     Raises
     ------
@@ -153,23 +163,28 @@ def is_flac(
     text = os.fspath(source)
     scheme, separator, _ = text.partition("://")
     if separator and scheme not in _SCHEMES:
-        return False
+        return None
     suffix = Path(text.partition("?")[0]).suffix.lower()
-    if not separator and not Path(text).expanduser().is_file():
-        return suffix in _FLAC_SUFFIXES
-    if separator and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES):
-        return suffix in _FLAC_SUFFIXES
-    if separator:
-        url = to_url(text)
-        start = FileReader(url, registry or registry_for(url)).read_prefix(8)
-    else:
-        start = _first_bytes(text)
-    return start[4:5] == b"{" or start[:4] == b"fLaC" or start[:3] == b"ID3"
+    absent = not separator and not Path(text).expanduser().is_file()
+    if absent or (separator and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES)):
+        return HeaderReader(source, registry) if suffix in _FLAC_SUFFIXES else None
+    if not separator:
+        # Not every local path that GDAL takes makes a URL.
+        with open(Path(text).expanduser(), "rb") as file:
+            return HeaderReader(source, registry) if _begins_as_ours(file.read(8)) else None
+    header = HeaderReader(source, registry)
+    return header if _begins_as_ours(header.first_bytes()) else None
 
 
-def _first_bytes(path: str) -> bytes:
-    with open(Path(path).expanduser(), "rb") as file:
-        return file.read(8)
+def _begins_as_ours(head: bytes) -> bool:
+    return head[4:5] == b"{" or begins_stream(head)
+
+
+def is_flac(
+    source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
+) -> bool:
+    """Whether a file or URL is for us to read and not for GDAL, see `flac_header`."""
+    return flac_header(source, registry) is not None
 
 
 def open_raster(
@@ -193,8 +208,9 @@ def open_raster(
     SourceError, LayoutError, RasterError
         When it cannot be read.
     """
-    if is_flac(source, registry):
-        return opened_flac(source, registry, workers)
+    header = flac_header(source, registry)
+    if header is not None:
+        return opened_flac(source, registry, workers, header)
     # FLAC rasters are read without GDAL, which need not be installed.
     from .gdal.raster import opened_gdal
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zarr_flac import ConfigurationError, CorruptFlacError, FlacError, StreamInfo
-from zarr_flac.blocks import Head, bare_head, pack_head, parse_head
+from zarr_flac.blocks import Head, bare_head, head_end, pack_head, parse_head
 
 STREAMINFO_CASES = [
     (
@@ -199,3 +199,14 @@ def test_any_buffer():
     raw = bare_head(INFO)
     for buffer in (raw, bytearray(raw), memoryview(raw), memoryview(bytearray(raw))):
         assert parse_head(buffer).streaminfo == INFO
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x0a" + b"x" * 10])
+def test_a_cut_head_says_how_many_bytes_more_would_tell(tag):
+    info, _ = STREAMINFO_CASES[0]
+    head = tag + pack_head(info, {"A": "b" * 300}, "v")
+    assert head_end(head) == head_end(head + b"frames") == len(head)
+    for length in range(len(head)):
+        assert length < head_end(head[:length]) <= len(head) + 4
+    with pytest.raises(CorruptFlacError, match="not FLAC"):
+        head_end(tag + b"RIFF")

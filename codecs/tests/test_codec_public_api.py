@@ -35,6 +35,7 @@ NAMES = [
     "decode_tile",
     "encode_tile",
     "flac_raster_loss",
+    "head_end",
     "iter_frames",
     "read_frame_header",
     "read_info",

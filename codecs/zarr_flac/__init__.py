@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backend import FrameHeader
-    from .blocks import Head, SeekPoint
+    from .blocks import Head, SeekPoint, head_end
     from .errors import (
         ConfigurationError,
         CorruptFlacError,
@@ -65,6 +65,7 @@ __all__ = [
     "decode_tile",
     "encode_tile",
     "flac_raster_loss",
+    "head_end",
     "iter_frames",
     "read_frame_header",
     "read_info",
@@ -73,7 +74,7 @@ __all__ = [
 
 _HOMES = {
     "backend": ("FrameHeader",),
-    "blocks": ("Head", "SeekPoint"),
+    "blocks": ("Head", "SeekPoint", "head_end"),
     "errors": (
         "ConfigurationError",
         "CorruptFlacError",

@@ -20,6 +20,7 @@ MARKER = b"fLaC"
 _STREAMINFO, _SEEKTABLE, _VORBIS_COMMENT, _FORBIDDEN = 0, 3, 4, 127
 _LAST = 0x80
 _MAX_BLOCK = 2**24 - 1
+_ID3_HEADER = 10
 _BLOCK_HEADER = struct.Struct(">I")
 _REMEMBERED = 4096
 """Bytes of comments up to which they are remembered: tiles of a product often have the same."""
@@ -139,6 +140,43 @@ def parse_seek_table(buffer: bytes | bytearray | memoryview) -> tuple[SeekPoint,
     return ()
 
 
+def head_end(buffer: bytes | bytearray | memoryview) -> int:
+    """Where the first frame begins, as far as a buffer tells.
+
+    Parameters
+    ----------
+    buffer
+        The first bytes of a stream.
+
+    Returns
+    -------
+    int
+        The length of the head. Where it is more than that of `buffer`, the head is at least so
+        long: ask again with as many bytes.
+
+    Raises
+    ------
+    CorruptFlacError
+        No FLAC stream begins here.
+    """
+    view = memoryview(buffer).cast("B")
+    if len(view) < _ID3_HEADER and b"ID3".startswith(bytes(view[:3])):
+        return _ID3_HEADER
+    position = skip_id3(view)
+    found = bytes(view[position : position + len(MARKER)])
+    if not MARKER.startswith(found):
+        raise CorruptFlacError(
+            f"Found {found!r} at byte {position} where a FLAC stream has {MARKER!r}. These bytes "
+            "are not FLAC, or were cut in the wrong place."
+        )
+    position += len(MARKER)
+    last = 0
+    while not last and position + 4 <= len(view):
+        last = view[position] & _LAST
+        position += 4 + int.from_bytes(view[position + 1 : position + 4], "big")
+    return position if last else position + 4
+
+
 def block_headers(view: memoryview, position: int) -> Iterator[tuple[int, int, int]]:
     """Step over metadata blocks from `position` on: type, first byte and end of each.
 
@@ -162,7 +200,7 @@ def skip_id3(view: memoryview) -> int:
     """
     if bytes(view[:3]) != b"ID3":
         return 0
-    if len(view) < 10 or any(byte & 0x80 for byte in view[6:10]):
+    if len(view) < _ID3_HEADER or any(byte & 0x80 for byte in view[6:10]):
         raise CorruptFlacError("The ID3v2 tag in front of the stream is truncated or damaged.")
     a, b, c, d = view[6:10]
     footer = 10 if view[5] & 0x10 else 0

@@ -27,6 +27,7 @@ from virtual_flac.errors import (
     UnknownLayoutError,
 )
 from virtual_flac.layouts import flac_raster, parse, plain
+from virtual_flac.layouts._stream import READ_AHEAD_BYTES
 from virtual_flac.model.grid import Window
 from virtual_flac.reading.frame_scan import PIECE_BYTES
 from virtual_flac.reading.header import PREFIX_BYTES
@@ -333,6 +334,7 @@ def test_what_the_comments_get_wrong(files: dict[str, Any]) -> None:
 
     for old, new, words in (
         (b"COUNT=3", b"COUNT=4", "bands"),
+        (b"COUNT=3", b"COUNT=x", "whole number"),
         (b"DTYPE=uint8", b"DTYPE=uint9", "dtype"),
         (b"WIDTH=301", b"WIDTH=3-1", "whole number"),
         (b"DATA_MAX=255.0", b"DATA_MAX=255.5", "whole number"),
@@ -361,7 +363,7 @@ def test_parsing_asks_for_the_bytes_it_needs(files: dict[str, Any]) -> None:
         except NeedBytes as need:
             head = whole[: max(need.end, len(head) + 1)]
     assert isinstance(stream, plain.PlainStream)
-    assert stream.frames_offset < len(head) <= stream.frames_offset + 16
+    assert stream.frames_offset < len(head) <= stream.frames_offset + READ_AHEAD_BYTES
     tagged = b"ID3\x04\0\0\0\0\0\x0a" + b"x" * 10 + whole
     found = parse(tagged, len(tagged))
     assert isinstance(found, plain.PlainStream)

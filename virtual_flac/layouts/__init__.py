@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..errors import UnknownLayoutError
+from zarr_flac import FlacInfo
+
+from ..errors import NeedBytes, UnknownLayoutError
 from ..model.index import TileIndex
 from . import flac_raster, plain, tiled
-from ._json import SIZE_BYTES, read_head
+from ._json import read_head
 from ._stream import begins_stream, read_stream_head
 from .plain import PlainStream
 
@@ -30,10 +32,13 @@ class Layout(Protocol):
         """The tiles that a JSON index describes."""
 
 
+#: What the first bytes of a file say.
+type Parsed = TileIndex | PlainStream | FlacInfo
+
 LAYOUTS: tuple[Layout, ...] = (tiled, flac_raster)
 
 
-def parse(head: bytes, file_size: int | None = None) -> TileIndex | PlainStream:
+def parse(head: bytes, file_size: int | None = None) -> Parsed:
     """Parse the first bytes of a FLAC raster file.
 
     Parameters
@@ -45,8 +50,9 @@ def parse(head: bytes, file_size: int | None = None) -> TileIndex | PlainStream:
 
     Returns
     -------
-    TileIndex or PlainStream
-        The latter where the tiles can be told only by the frames in the whole file.
+    TileIndex, PlainStream or FlacInfo
+        A `PlainStream` where only the frames in the whole file tell where its tiles lie; what a
+        FLAC stream says of itself where it is sound, no raster.
 
     Raises
     ------
@@ -63,7 +69,13 @@ def parse(head: bytes, file_size: int | None = None) -> TileIndex | PlainStream:
         info = read_stream_head(head, file_size)
         flac_raster.refuse_spatial_files(info.comments)
         return plain.parse(info, head, file_size)
-    index, data_offset = read_head(head, file_size)
+    try:
+        index, data_offset = read_head(head, file_size)
+    except NeedBytes as need:
+        if tiled.begins(head):
+            raise
+        # So that the index and what its tiles say come with one request.
+        raise NeedBytes(flac_raster.head_end(need.end, file_size)) from None
     for layout in LAYOUTS:
         if layout.recognises(index):
             return layout.parse(index, head, data_offset, file_size)
@@ -86,5 +98,4 @@ def looks_like_ours(head: bytes) -> bool:
     """
     if begins_stream(head):
         return b"GEOSPATIAL_" in head
-    start = bytes(head[SIZE_BYTES : SIZE_BYTES + 64])
-    return start.startswith((b'{"layout":"virtual-flac"', b'{"crs":'))
+    return tiled.begins(head) or flac_raster.begins(head)

@@ -23,7 +23,7 @@ from ..model.georef import GeoReference
 from ..model.index import Band, Level, RasterInfo, TileIndex
 from . import _comments, _common
 from ._check import check_tiles
-from ._json import require
+from ._json import SIZE_BYTES, require
 from .flac_raster_pack import ENCODER
 
 LAYOUT = "flac-raster streaming"
@@ -36,6 +36,17 @@ _KEYS = frozenset({"crs", "transform", "width", "height", "tile_size", "frames"}
 def recognises(index: Mapping[str, Any]) -> bool:
     """Whether a JSON index has the list of tiles that flac-raster writes."""
     return "frames" in index
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file can be of this layout, by its first bytes."""
+    return head.startswith(b'{"crs":', SIZE_BYTES)
+
+
+def head_end(index_end: int, file_size: int | None) -> int:
+    """Bytes to read of a file whose index ends at `index_end`: the first tile's comments, too."""
+    end = index_end + TILE_HEAD_BYTES
+    return index_end if file_size is None or index_end > file_size else min(end, file_size)
 
 
 def parse(

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from zarr_flac import FlacInfo, SeekPoint, StreamFacts, StreamInfo, read_frame_header
 
-from ..errors import CorruptFlacError, LayoutError, UnknownLayoutError
+from ..errors import CorruptFlacError, LayoutError
 from ..model.index import Band, Level, RasterInfo, TileIndex
 from . import _comments
 from ._check import check_tiles
@@ -180,8 +180,8 @@ class PlainStream:
         return index
 
 
-def parse(info: FlacInfo, head: bytes, file_size: int | None) -> PlainStream:
-    """The raster that a FLAC stream says it holds.
+def parse(info: FlacInfo, head: bytes, file_size: int | None) -> PlainStream | FlacInfo:
+    """The raster that a FLAC stream says it holds; `info` again where it is sound.
 
     Parameters
     ----------
@@ -194,14 +194,12 @@ def parse(info: FlacInfo, head: bytes, file_size: int | None) -> PlainStream:
 
     Raises
     ------
-    UnknownLayoutError
-        When the stream is no raster but sound.
     LayoutError
         When the comments contradict the stream or each other.
     """
     comments, streaminfo = info.comments, info.streaminfo
     if not {"GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT", "GEOSPATIAL_DTYPE"} <= set(comments):
-        raise UnknownLayoutError(_describe_sound(info))
+        return info
     raster = _raster(comments, streaminfo.channels, ours=info.vendor == OUR_VENDOR)
     total = raster.width * raster.height
     if streaminfo.total_samples not in (0, total):
@@ -251,7 +249,9 @@ def _raster(comments: Mapping[str, str], channels: int, *, ours: bool) -> Raster
         raise LayoutError(f"{_WHERE} say pixel order {order[:40]!r}; this version knows 'row'")
     per_band = 2 if ours and dtype.itemsize == 8 else 1
     count = channels // per_band
-    said = int(comments.get("GEOSPATIAL_COUNT", count)) if not ours else count
+    said = count
+    if not ours and "GEOSPATIAL_COUNT" in comments:
+        said = _comments.parse_length(comments, "GEOSPATIAL_COUNT", _WHERE)
     if said != count or channels % per_band:
         raise LayoutError(
             f"{_WHERE} say {said} bands of {dtype.name}, but the stream has {channels} channels"
@@ -266,7 +266,8 @@ def _raster(comments: Mapping[str, str], channels: int, *, ours: bool) -> Raster
     )
 
 
-def _describe_sound(info: FlacInfo) -> str:
+def describe_sound(info: FlacInfo) -> str:
+    """What to say of a FLAC stream that is no raster."""
     stream = info.streaminfo
     channels = f"{stream.channels} channel" + ("s" if stream.channels > 1 else "")
     length = "of unknown length"

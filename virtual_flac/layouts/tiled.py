@@ -57,6 +57,11 @@ _KEYS = frozenset(
 )
 
 
+def begins(head: bytes) -> bool:
+    """Whether a file can be of this layout, by its first bytes."""
+    return head.startswith(b'{"layout":"virtual-flac"', SIZE_BYTES)
+
+
 def recognises(index: Mapping[str, Any]) -> bool:
     """Whether a JSON index says it is of this layout."""
     return index.get("layout") == LAYOUT

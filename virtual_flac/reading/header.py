@@ -1,8 +1,4 @@
-"""URL and registry to `TileIndex`: the only I/O of reading.
-
-Reads a prefix of the file, grows it when a layout asks for more, and says which URL a fault is in.
-Knows nothing of what the header contains, nor how a store is asked.
-"""
+"""What the first bytes of a FLAC file say: read once, grown when a layout asks for more."""
 
 from __future__ import annotations
 
@@ -11,17 +7,101 @@ from dataclasses import replace
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
+from zarr_flac import FlacInfo
 
 from .. import layouts
-from ..errors import FlacError, LayoutError, NeedBytes, SourceError
-from ..io.file_reader import SMALL_FILE_BYTES, FileReader
+from ..errors import LayoutError, NeedBytes, UnknownLayoutError, prefixed_with
+from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
 from ..io.workers import Progress
+from ..layouts.plain import describe_sound
 from ..model.index import TileIndex
 from .frame_scan import locate_tiles
 
-#: Bytes of the first request: an index of 64 KiB, its size, and the comments of a first tile.
-PREFIX_BYTES = SMALL_FILE_BYTES
+#: Bytes of the first request: a header of our own with 3,000 tiles.
+PREFIX_BYTES = 32 * 1024
+
+
+class HeaderReader:
+    """Reads the header of one file.
+
+    Parameters
+    ----------
+    url : str or path
+    registry : ObjectStoreRegistry, optional
+        Stores to read with; made by `registry_for` when not given.
+
+    Attributes
+    ----------
+    file : FileReader
+        Which knows the version of the file and what reading has cost.
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        registry: ObjectStoreRegistry[Any] | None = None,
+    ) -> None:
+        address = to_url(url)
+        self.file = FileReader(address, registry or registry_for(address))
+        self._head = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, once something has been read."""
+        version = self.file.version
+        assert version is not None
+        assert version.size is not None
+        return version.size
+
+    def first_bytes(self, end: int = PREFIX_BYTES) -> bytes:
+        """The first `end` bytes or more of them, all of a shorter file.
+
+        Raises
+        ------
+        SourceError
+            When they cannot be read.
+        """
+        if self.file.version is None:
+            self._head = self.file.read_prefix(max(end, PREFIX_BYTES))
+        have, end = len(self._head), min(end, self.size)
+        if have < end:
+            self._head += self.file.get(have, end, f"bytes {have} to {end} of the header")
+        return self._head
+
+    def parse(self) -> layouts.Parsed:
+        """What the header says, by as few requests as it takes.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be read.
+        LayoutError
+            When it is no header of a FLAC file, or a damaged one.
+        """
+        head = self.first_bytes()
+        while True:
+            try:
+                with prefixed_with(self.file.url):
+                    return layouts.parse(head, self.size)
+            except NeedBytes as need:
+                if not len(head) < need.end <= self.size:
+                    raise LayoutError(
+                        f"{self.file.url}: the header needs the first {need.end} bytes, but the "
+                        f"file has {self.size}: it is cut short or damaged"
+                    ) from None
+                head = self.first_bytes(need.end)
+
+    def read_index(self, progress: Progress | None = None) -> TileIndex:
+        """The raster and its tiles, see the function `read_index`."""
+        parsed = self.parse()
+        with prefixed_with(self.file.url):
+            if isinstance(parsed, FlacInfo):
+                raise UnknownLayoutError(describe_sound(parsed))
+            if not isinstance(parsed, TileIndex):
+                parsed = locate_tiles(parsed, self.file, self._head, progress)
+        assert self.file.version is not None
+        return replace(parsed, version=self.file.version)
 
 
 def read_index(
@@ -55,41 +135,9 @@ def read_index(
 
     Notes
     -----
-    Costs one ranged GET for an index of up to 64 KiB, two for a larger one.
-    flac-raster's plain files are read once as a whole, unless they have a seek table.
+    Costs one GET of 32 KiB for a raster of up to 3,000 tiles, overviews counted, and a second one
+    for more. So do flac-raster's streaming files, whose headers take more bytes a tile: one GET
+    for up to some 70 tiles. Its plain files are read once as a whole, unless they have a seek
+    table.
     """
-    address = to_url(url)
-    return _read_header(address, registry or registry_for(address), progress)
-
-
-def _read_header(
-    address: str, registry: ObjectStoreRegistry[Any], progress: Progress | None
-) -> TileIndex:
-    reader = FileReader(address, registry)
-    head = reader.read_prefix(PREFIX_BYTES)
-    version = reader.version
-    assert version is not None
-    size = version.size
-    assert size is not None
-    while True:
-        try:
-            parsed = layouts.parse(head, size)
-            index = (
-                parsed
-                if isinstance(parsed, TileIndex)
-                else locate_tiles(parsed, reader, head, progress)
-            )
-        except NeedBytes as need:
-            if need.end <= len(head) or need.end > size:
-                raise LayoutError(
-                    f"{address}: the header needs the first {need.end} bytes, but the file has "
-                    f"{size}: it is cut short or damaged"
-                ) from None
-            what = f"bytes {len(head)} to {need.end} of the header"
-            head += reader.get(len(head), need.end, what)
-        except SourceError:
-            raise  # says where it is
-        except FlacError as error:
-            raise type(error)(f"{address}: {error}") from error
-        else:
-            return replace(index, version=version)
+    return HeaderReader(url, registry).read_index(progress)

@@ -1,7 +1,4 @@
-"""What a file says of itself in its first bytes: FLAC rasters, plain FLAC, GeoTIFF.
-
-Knows layouts and the reader of files; leaves what GDAL reads to `geotiff.source`. No pixels.
-"""
+"""What a file says of itself in its first bytes: FLAC rasters, plain FLAC, GeoTIFF."""
 
 from __future__ import annotations
 
@@ -10,22 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
-from zarr_flac import CorruptFlacError, FlacInfo, read_info
+from zarr_flac import FlacInfo
 
 from .. import layouts
-from ..errors import LayoutError, NeedBytes, SourceError, UnknownLayoutError, prefixed_with
+from ..errors import SourceError
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
-from ..layouts import flac_raster
+from ..layouts import flac_raster, plain
 from ..model.grid import TileGrid
-from ..model.index import RasterInfo, TileIndex
-from ..rasters import is_flac
-from ..reading.header import PREFIX_BYTES
+from ..model.index import TileIndex
+from ..rasters import flac_header
+from ..reading.header import HeaderReader
 from .file_report import FileReport
-from .metering import MeteredRegistry
-
-#: A FLAC stream's metadata that is longer, such as large pictures, is not read for `info`.
-MAX_STREAM_HEAD_BYTES = 64 << 20
 
 
 def info(
@@ -53,7 +46,8 @@ def info(
 
     Notes
     -----
-    Costs one ranged GET of 80 KiB for an index of up to 64 KiB, two for a larger one.
+    Costs one GET of 32 KiB for a raster of up to 3,000 tiles, overviews counted, and a second one
+    for more.
 
     Examples
     --------
@@ -61,59 +55,17 @@ def info(
     >>> report.raster.dtype, report.sizes, report.requests
     (dtype('int16'), ((10980, 10980), (5490, 5490)), 1)
     """
-    if not is_flac(source, registry):
+    header = flac_header(source, registry)
+    if header is None:
         return _gdal_report(source, registry)
-    url = to_url(source)
-    meter = MeteredRegistry(registry or registry_for(url))
-    reader = FileReader(url, meter)
-    head = reader.read_prefix(PREFIX_BYTES)
-    assert reader.version is not None
-    size = reader.version.size
-    assert size is not None
-    is_stream = head.startswith((b"fLaC", b"ID3"))
-    stream = None
-    with prefixed_with(url):
-        if is_stream:
-            head, stream = _read_stream_head(reader, head, size)
-    parsed: Any = None
-    while parsed is None:
-        try:
-            with prefixed_with(url):
-                parsed = layouts.parse(head, size)
-        except NeedBytes as need:
-            if need.end <= len(head) or need.end > size:
-                raise LayoutError(
-                    f"{url}: the header needs the first {need.end} bytes, but the file has {size}: "
-                    "it is cut short or damaged"
-                ) from None
-            head += reader.get(len(head), need.end, "the header")
-        except UnknownLayoutError:
-            if stream is None:
-                raise
-            break
-    return _flac_report(os.fspath(source), parsed, stream, size, meter)
+    return _flac_report(os.fspath(source), header.parse(), header)
 
 
-def _read_stream_head(reader: FileReader, head: bytes, size: int) -> tuple[bytes, FlacInfo]:
-    """All bytes up to the first frame, and what they say."""
-    while True:
-        try:
-            return head, read_info(head)
-        except CorruptFlacError:
-            # Nothing tells a head that goes on from a damaged one.
-            end = min(2 * len(head), size)
-            if end == len(head) or end > MAX_STREAM_HEAD_BYTES:
-                raise
-            head += reader.get(len(head), end, "the metadata blocks")
-
-
-def _flac_report(
-    source: str, parsed: Any, stream: FlacInfo | None, size: int, meter: MeteredRegistry
-) -> FileReport:
+def _flac_report(source: str, parsed: layouts.Parsed, header: HeaderReader) -> FileReport:
     costs: dict[str, Any] = {
-        "file_bytes": size,
-        "requests": meter.requests,
-        "bytes_read": meter.bytes,
+        "file_bytes": header.size,
+        "requests": header.file.requests,
+        "bytes_read": header.file.bytes_read,
     }
     if isinstance(parsed, TileIndex):
         return FileReport(
@@ -126,18 +78,18 @@ def _flac_report(
             tile_count=parsed.tile_count,
             tile_bytes=sum(int(level.lengths.sum()) for level in parsed.levels),
             note=flac_raster.loss_note(parsed),
-            stream=stream,
             **costs,
         )
-    # A raster in one stream: the place of its frames is not in the header.
-    raster: RasterInfo | None = None if parsed is None else parsed.raster
+    if isinstance(parsed, FlacInfo):
+        return FileReport(source=source, layout="FLAC", raster=None, stream=parsed, **costs)
+    # The place of its frames is not in the header.
     return FileReport(
         source=source,
-        layout="FLAC" if raster is None else "flac-raster plain",
-        raster=raster,
-        sizes=() if raster is None else ((raster.width, raster.height),),
-        interleave=None if raster is None else "pixel",
-        stream=stream,
+        layout=plain.LAYOUT,
+        raster=parsed.raster,
+        sizes=((parsed.raster.width, parsed.raster.height),),
+        interleave="pixel",
+        stream=parsed.info,
         **costs,
     )
 

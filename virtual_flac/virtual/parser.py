@@ -50,7 +50,7 @@ class FLACParser:
 
     Notes
     -----
-    Costs one ranged GET for an index of up to 64 KiB, two for a larger one; the whole of a plain
+    Costs one GET of 32 KiB for up to 3,000 tiles, two for more; the whole of a plain
     file of flac-raster without seek table.
     """
 
