@@ -6,6 +6,7 @@ The files are read, not run, so imports inside functions and under ``if TYPE_CHE
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -222,6 +223,25 @@ def test_guests_stay_in_their_rooms(library):
         and not any(f"{found.importer}.".startswith(f"{room}.") for room in ROOMS[library])
     ]
     assert not wrong, "\n".join(wrong)
+
+
+#: What VirtualiZarr, xarray and zarr-python keep private and we need.
+PRIVATE = re.compile(
+    r"\b(?!self\b)\w+(\[.*?\]|\(.*?\))?\._(data|variables|paths|offsets|lengths|inlined|group|registry)\b"
+    r"|ArrayV3Metadata|ManifestArray\._|manifestgroup_from|get_executor|virtualizarr\.manifests\.\w"
+)
+
+
+def test_private_parts_of_other_libraries_are_used_in_one_module():
+    folder = ROOT / "virtual_flac"
+    wrong = [
+        f"{path.relative_to(folder)}:{number}: {line.strip()}"
+        for path in sorted(folder.rglob("*.py"))
+        if path != folder / "virtual" / "manifests.py"
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if PRIVATE.search(line)
+    ]
+    assert not wrong, "use virtual/manifests.py:\n" + "\n".join(wrong)
 
 
 def test_every_module_says_what_it_knows():

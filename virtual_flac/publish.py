@@ -1,7 +1,4 @@
-"""URLs to published references: open or stack, choose the writer, say how to open the result.
-
-Knows the parser, the cube and the writers of references; knows no terminal and no bytes.
-"""
+"""URLs to published references: open or stack, choose the writer, say how to open the result."""
 
 from __future__ import annotations
 
@@ -21,14 +18,12 @@ from .references import (
     check_sources,
     count_references,
     rebase,
-    recipe,
+    snippet,
     source_urls,
     write_icechunk,
     write_kerchunk,
 )
-from .virtual.arrays import without_fill_values
 from .virtual.parser import FLACParser
-from .virtual.source_versions import attach, attached
 
 if TYPE_CHECKING:
     from virtualizarr.manifests import ManifestStore
@@ -58,7 +53,7 @@ class Published:
         Byte ranges, those of child groups included.
     bytes : int
         Size of the target, a folder's files together.
-    recipe : str
+    snippet : str
         One line of Python that opens the target.
     skipped : tuple of Skipped
         Rasters that were left out.
@@ -73,7 +68,7 @@ class Published:
     groups: tuple[str, ...]
     references: int
     bytes: int
-    recipe: str
+    snippet: str
     skipped: tuple[Skipped, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,7 +83,7 @@ class Published:
             "groups": list(self.groups),
             "references": self.references,
             "bytes": self.bytes,
-            "recipe": self.recipe,
+            "snippet": self.snippet,
             "skipped": [{"url": item.url, "reason": item.reason} for item in self.skipped],
         }
 
@@ -143,7 +138,7 @@ def publish(
     SelectionError, TargetExistsError
         When the request cannot be fulfilled.
     SourceError, LayoutError, MismatchError
-        When a file cannot be read, is no FLAC raster, or fits not the others.
+        When a file cannot be read, is not a FLAC raster, or does not match the others.
     """
     options = dict(store_options or {})
     place = Target(target, options)
@@ -157,7 +152,7 @@ def publish(
         store = parser(one, registry_for(one, **options))
         dataset = store.to_virtual_dataset()
         if place.suffix == ".icechunk":
-            groups = _overviews(store, dataset)
+            groups = _overviews(store)
     else:
         # Options of the stores are those of STAC items' JSON, too.
         dataset = stack(
@@ -188,7 +183,7 @@ def publish(
         groups=tuple(groups),
         references=sum(count_references(part) for part in (dataset, *groups.values())),
         bytes=place.size(),
-        recipe=recipe(target, dataset, options),
+        snippet=snippet(target, dataset, options),
         skipped=tuple(skipped),
     )
 
@@ -222,16 +217,9 @@ def _moved(
     return rebase(dataset, base_url), moved
 
 
-def _overviews(store: ManifestStore, root: xr.Dataset) -> dict[str, xr.Dataset]:
-    tree = store.to_virtual_datatree()
-    groups = {
-        name: without_fill_values(node.to_dataset(inherit=False))
-        for name, node in tree.children.items()
-        if name != FULL_RESOLUTION
-    }
-    for group in groups.values():
-        attach(group, attached(root))
-    return groups
+def _overviews(store: ManifestStore) -> dict[str, xr.Dataset]:
+    children = store.to_virtual_datatree().children.items()
+    return {name: node.to_dataset() for name, node in children if name != FULL_RESOLUTION}
 
 
 def _write(

@@ -28,15 +28,15 @@ IN_ORDER = (1, 2, 0)
 
 SUFFIXES = ("json", "parquet", "icechunk")
 
-#: Runs recipes that commands printed, where `import virtual_flac` fails; saves what it sees.
+#: Runs snippets that commands printed, where `import virtual_flac` fails; saves what it sees.
 READER = textwrap.dedent(
     """
     import json, sys, warnings
     sys.modules["virtual_flac"] = None
     warnings.filterwarnings("ignore", message="Engine 'flac' loading failed")
     import numpy as np
-    for target, recipe in json.load(sys.stdin).items():
-        exec(recipe)
+    for target, snippet in json.load(sys.stdin).items():
+        exec(snippet)
         np.savez(target, **{name: v.to_numpy() for name, v in ds.variables.items()})
     # As in test_references: not through the end of other libraries' runtimes.
     import os
@@ -45,12 +45,12 @@ READER = textwrap.dedent(
 )
 
 
-def open_elsewhere(recipes: list[str], folder: Path) -> list[dict[str, Any]]:
-    """What the recipes open in one fresh process."""
-    targets = [str(folder / f"seen{number}.npz") for number in range(len(recipes))]
+def open_elsewhere(snippets: list[str], folder: Path) -> list[dict[str, Any]]:
+    """What the snippets open in one fresh process."""
+    targets = [str(folder / f"seen{number}.npz") for number in range(len(snippets))]
     done = subprocess.run(
         [sys.executable, "-c", READER],
-        input=json.dumps(dict(zip(targets, recipes, strict=True))),
+        input=json.dumps(dict(zip(targets, snippets, strict=True))),
         capture_output=True, text=True, check=False, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -119,12 +119,12 @@ def test_one_raster(
     results = [told("virtualize", url, "-o", tmp_path / f"refs.{suffix}") for suffix in SUFFIXES]
     assert [result["references"] for result in results] == [12, 12, 12 + 4 + 1]
     assert [result["groups"] for result in results] == [[], [], ["overview_1", "overview_2"]]
-    recipes = [result["recipe"] for result in results]
-    recipes += [
-        recipes[-1].replace("consolidated=", f'group="overview_{level}", consolidated=')
+    snippets = [result["snippet"] for result in results]
+    snippets += [
+        snippets[-1].replace("consolidated=", f'group="overview_{level}", consolidated=')
         for level in (1, 2)
     ]
-    *roots, first, second = open_elsewhere(recipes, tmp_path)
+    *roots, first, second = open_elsewhere(snippets, tmp_path)
     for result, seen in zip(results, roots, strict=True):
         assert result["sizes"] == {"band": 1, "y": 100, "x": 90}
         assert result["dtype"] == seen["band_data"].dtype == "uint16"
@@ -144,7 +144,7 @@ def test_dates_are_stacked_in_their_order(folder: Path, tmp_path: Path) -> None:
         for command in ("virtualize", "stack")
     ]
     expected = np.stack([pixels(dated(folder, "tif")[i]) for i in IN_ORDER])
-    seen = open_elsewhere([result["recipe"] for result in results], tmp_path)
+    seen = open_elsewhere([result["snippet"] for result in results], tmp_path)
     for result, cube in zip(results, seen, strict=True):
         assert result["sizes"] == {"time": 3, "band": 2, "y": 50, "x": 70}
         assert result["references"] == 3 * 2 * 2 * 3
@@ -168,7 +168,7 @@ def test_values_of_the_new_dimension(folder: Path, tmp_path: Path) -> None:
         for suffix in SUFFIXES
         for number, values in enumerate(cases)
     ]  # fmt: skip
-    seen = open_elsewhere([result["recipe"] for result in results], tmp_path)
+    seen = open_elsewhere([result["snippet"] for result in results], tmp_path)
     for cube, expected in zip(seen, [*cases.values()] * len(SUFFIXES), strict=True):
         assert cube["z"].tolist() == expected
         np.testing.assert_array_equal(cube["band_data"][2], pixels(dated(folder, "tif")[0]))
@@ -177,7 +177,7 @@ def test_values_of_the_new_dimension(folder: Path, tmp_path: Path) -> None:
 def test_bands_and_overviews_are_chosen(folder: Path, tmp_path: Path) -> None:
     result = told("stack", *dated(folder), "-o", tmp_path / "a.json", "--bands", "2")
     assert result["sizes"]["band"] == 1
-    [seen] = open_elsewhere([result["recipe"]], tmp_path)
+    [seen] = open_elsewhere([result["snippet"]], tmp_path)
     np.testing.assert_array_equal(seen["band_data"][2, 0], pixels(dated(folder, "tif")[0])[1])
     for option in (("--overview", "1"), ("--group", "overview_1")):
         result = told("virtualize", folder / "red.flac", "-o", tmp_path / "b.json", "-f", *option)
@@ -213,7 +213,7 @@ def test_bands_times_and_variables_by_name(folder: Path, tmp_path: Path) -> None
     values = ["--values", "band=red,nir,blue", "--as-variables"]
     result = told(*given, *values, "-o", tmp_path / "b.json")
     assert result["variables"] == ["red", "nir", "blue"]
-    [seen] = open_elsewhere([result["recipe"]], tmp_path)
+    [seen] = open_elsewhere([result["snippet"]], tmp_path)
     for name, tif in zip(result["variables"], dated(folder, "tif"), strict=True):
         np.testing.assert_array_equal(seen[name], pixels(tif)[0])
     failed = run(*given, "--values", "1,2,3", "--values", "2,3,4", "-o", tmp_path / "c.json")
@@ -245,9 +245,9 @@ def test_what_is_printed(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "refs.json"
     done = run("virtualize", folder / "red.flac", "-o", target)
     assert done.exit_code == 0
-    *table, recipe = done.stdout.splitlines()
+    *table, snippet = done.stdout.splitlines()
     assert "12 byte ranges" in "\n".join(table)
-    assert recipe == f'import xarray as xr; ds = xr.open_dataset("{target}", engine="kerchunk")'
+    assert snippet == f'import xarray as xr; ds = xr.open_dataset("{target}", engine="kerchunk")'
     assert done.stderr == ""
     quiet = run("virtualize", folder / "red.flac", "-o", target, "--force", "--quiet")
     assert (quiet.exit_code, quiet.output) == (0, "")
@@ -293,18 +293,18 @@ def test_errors(
 
 def test_targets_are_replaced_only_with_force(folder: Path, tmp_path: Path) -> None:
     targets = [tmp_path / f"refs.{suffix}" for suffix in SUFFIXES]
-    recipes = []
+    snippets = []
     for target in targets:
         told("virtualize", folder / "red.flac", "-o", target)
         again = run("virtualize", dated(folder)[0], "-o", target)
         assert again.exit_code == 2
         assert "--force" in again.stderr
-        recipes.append(told("virtualize", dated(folder)[0], "-o", target, "--force")["recipe"])
+        snippets.append(told("virtualize", dated(folder)[0], "-o", target, "--force")["snippet"])
         # The old one stays when there is nothing to take its place.
         failed = run("virtualize", folder / "song.flac", "-o", target, "--force")
         assert failed.exit_code == 1
     assert sorted(tmp_path.iterdir()) == sorted(targets)
-    for seen in open_elsewhere(recipes, tmp_path):
+    for seen in open_elsewhere(snippets, tmp_path):
         np.testing.assert_array_equal(seen["band_data"], pixels(dated(folder, "tif")[0]))
 
 

@@ -299,7 +299,7 @@ def test_mosaics_that_do_not_fit(tmp_path: Path) -> None:
         virtual_flac.stack([narrow, beside("right", 128)], dim=(), mosaic=True)
     with pytest.raises(SelectionError, match="mosaic=True"):
         virtual_flac.stack([first], dim=())
-    with pytest.raises(SelectionError, match="'x' is no new dimension"):
+    with pytest.raises(SelectionError, match="'x' is not a new dimension"):
         virtual_flac.stack([first], dim="x")
 
 
@@ -335,14 +335,14 @@ def test_patterns(pattern: str, name: str, dims: Any, expected: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("pattern", "dims", "message"),
     [
-        ("(", None, "no regular expression"),
+        ("(", None, "not a regular expression"),
         ("(a)", None, "1 groups"),
         ("%Q", None, "holds %Q; known are %Y"),
-        (r"%Y%m%d", None, "'20261345' is no date"),
+        (r"%Y%m%d", None, "'20261345' is not a date"),
         (r"%Y\d{4}_(?P<band>B)", None, "no match in the name"),
         (r"_%Y(?P<rest>\d+)", ["time", "kind"], r"finds a date, rest; .* for 'kind'"),
-        (r"(?P<time>\d+)", None, "'20261345' is no date"),
-        (r"(\d{4})(\d\d)(\d\d)", None, "'20261345' is no date"),
+        (r"(?P<time>\d+)", None, "'20261345' is not a date"),
+        (r"(\d{4})(\d\d)(\d\d)", None, "'20261345' is not a date"),
     ],
 )
 def test_patterns_that_find_nothing(pattern: str, dims: Any, message: str) -> None:
@@ -457,7 +457,7 @@ def test_stac_items_that_do_not_serve(
         virtual_flac.stack(collection, dim=("time", "member"))
     with pytest.raises(SelectionError, match="belong to STAC items"):
         virtual_flac.stack(["a.flac"], assets=["B02"])
-    for text, message in (("{", "is no JSON"), ("[]", "holds no STAC items")):
+    for text, message in (("{", "is not JSON"), ("[]", "holds no STAC items")):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(SelectionError, match=message):
             virtual_flac.stack(tmp_path / "bad.json")

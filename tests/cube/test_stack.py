@@ -114,7 +114,7 @@ def test_names_without_dates_and_twice_the_same_date(tmp_path: Path) -> None:
     with pytest.raises(SelectionError, match="no rasters"):
         virtual_flac.stack([])
     bad = write(tmp_path, "2026-13-45", scene(0))
-    with pytest.raises(SelectionError, match="no date"):
+    with pytest.raises(SelectionError, match="not a date"):
         virtual_flac.stack([bad])
 
 

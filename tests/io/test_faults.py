@@ -459,7 +459,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
 
 
 @pytest.fixture(scope="module", params=[by_kerchunk, by_icechunk], ids=["kerchunk", "icechunk"])
-def by_recipe(
+def by_snippet(
     request: pytest.FixtureRequest, folder: Path, server: FaultyServer
 ) -> Callable[[], np.ndarray]:
     """Three dates by the same references, without this package but its codec."""
@@ -485,11 +485,11 @@ def by_recipe(
 
 @pytest.mark.parametrize("fault", ["401", "403", "404", "500", "503", "cut", "short", "flip"])
 def test_references_never_give_fill_values_for_what_is_not_there(
-    server: FaultyServer, by_recipe: Callable[[], np.ndarray], fault: str
+    server: FaultyServer, by_snippet: Callable[[], np.ndarray], fault: str
 ) -> None:
     # zarr-python takes a chunk that a store calls absent for one full of fill values.
     server.fail(fault, path=f"{BAD:02}.flac")
-    found = outcome(by_recipe)
+    found = outcome(by_snippet)
     assert isinstance(found, Exception)
     server.heal()
-    np.testing.assert_array_equal(by_recipe(), CUBE[BAD - 1 : BAD + 2])
+    np.testing.assert_array_equal(by_snippet(), CUBE[BAD - 1 : BAD + 2])

@@ -166,8 +166,8 @@ def read_without_keys(
     np.testing.assert_array_equal(
         virtual_flac.open_references(target, store_options=public).band_data, stored([day])
     )
-    assert "s3_anonymous_credentials" in result.recipe
-    code = f"{result.recipe}; print(int(ds.band_data.astype('u8').sum()))"
+    assert "s3_anonymous_credentials" in result.snippet
+    code = f"{result.snippet}; print(int(ds.band_data.astype('u8').sum()))"
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
     )
@@ -386,15 +386,15 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-def open_by_recipe(recipe: str) -> xr.Dataset:
+def open_by_snippet(snippet: str) -> xr.Dataset:
     names: dict[str, Any] = {}
-    exec(recipe, names)
+    exec(snippet, names)
     dataset: xr.Dataset = names["ds"]
     return dataset
 
 
 @pytest.mark.parametrize("suffix", ["json", "parquet", "icechunk"])
-@pytest.mark.parametrize("reader", ["open_references", "recipe"])
+@pytest.mark.parametrize("reader", ["open_references", "snippet"])
 def test_a_window_through_time_costs_its_tiles(
     suffix: str, reader: str, year: list[Path], tmp_path: Path, range_server: Callable[..., Any]
 ) -> None:
@@ -404,8 +404,8 @@ def test_a_window_through_time_costs_its_tiles(
     opening = server.log()
     assert len(opening) == 24
     server.reset()
-    by_recipe = reader == "recipe"
-    ds = open_by_recipe(result.recipe) if by_recipe else virtual_flac.open_references(target)
+    by_snippet = reader == "snippet"
+    ds = open_by_snippet(result.snippet) if by_snippet else virtual_flac.open_references(target)
     window = ds.band_data[:, 0, 256:512, 512:768].to_numpy()
     np.testing.assert_array_equal(window, stored(year)[:, 0, 256:512, 512:768])
     log = server.log()
@@ -469,7 +469,7 @@ def test_targets_that_hold_no_references(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("{")
     for name, message in (
         ("folder", "holds no Icechunk repository"), ("a.json", "holds no kerchunk references"),
-        ("b.json", "is no JSON"), ("c.flac", r"is neither \.json nor \.parquet"),
+        ("b.json", "is not JSON"), ("c.flac", r"is neither \.json nor \.parquet"),
         ("https://host/a.parquet", "local folders"),
     ):  # fmt: skip
         with pytest.raises(SelectionError, match=message):

@@ -151,15 +151,12 @@ def test_loaded_times_are_inlined(files: Any, tmp_path: Path) -> None:
     assert again.time.values[0] == np.datetime64("2026-07-14T10:20")
 
 
-@pytest.mark.parametrize(("given", "expected"), [(64, 64), (5, 10), (None, 10)])
-def test_more_chunks_are_asked_for_at_a_time(
-    given: int | None, expected: int, files: Any, tmp_path: Path
-) -> None:
+def test_opening_leaves_the_settings_of_zarr_alone(files: Any, tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     virtual_flac.write_kerchunk(virtual_flac.stack([files("uint8")[1]], values=[0]), target)
-    with zarr.config.set({"async.concurrency": 10}):
-        virtual_flac.open_references(target, concurrency=given)
-        assert zarr.config.get("async.concurrency") == expected
+    with zarr.config.set({"async.concurrency": 7}):
+        virtual_flac.open_references(target).load()
+        assert zarr.config.get("async.concurrency") == 7
 
 
 def test_targets_are_not_overwritten_unless_asked(files: Any, tmp_path: Path) -> None:
@@ -180,6 +177,34 @@ def test_targets_are_not_overwritten_unless_asked(files: Any, tmp_path: Path) ->
     with pytest.raises(TargetExistsError, match=r"r\.icechunk"):
         virtual_flac.write_icechunk(vds, tmp_path / "r.icechunk")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.parquet", "r.icechunk"]
+
+
+def test_zeros_of_rasters_without_nodata_stay_zeros(tmp_path: Path) -> None:
+    """On every way to kerchunk references: by VirtualiZarr, of a tree, and after concatenation."""
+    zeros = np.zeros((1, 40, 50), np.uint8)
+    tif, flac = tmp_path / "zeros.tif", tmp_path / "zeros.flac"
+    with rasterio.open(
+        tif, "w", driver="GTiff", dtype="uint8", count=1, height=40, width=50, crs="EPSG:32633",
+        transform=rasters.NORTH_UP,
+    ) as target:  # fmt: skip
+        target.write(zeros)
+    virtual_flac.write_flac(tif, flac, tile_size=32, overviews=[2])
+    registry, parser = virtual_flac.registry_for(flac), virtual_flac.FLACParser()
+    vds = open_virtual_dataset(str(flac), parser=parser, registry=registry)
+    tree = open_virtual_datatree(str(flac), parser=parser, registry=registry)
+    for name, dataset in {
+        "dataset": vds,
+        "full": tree["full"].to_dataset(),
+        "overview": tree["overview_1"].to_dataset(),
+    }.items():
+        dataset.vz.to_kerchunk(str(tmp_path / f"{name}.json"), format="json")
+    twice = xr.concat([vds, vds], xr.Variable("time", [1, 2]), coords="minimal", compat="override")
+    virtual_flac.write_kerchunk(twice, tmp_path / "written.json")
+    virtual_flac.write_kerchunk(tree["full"].to_dataset(), tmp_path / "written_full.json")
+    for path in sorted(tmp_path.glob("*.json")):
+        found = xr.open_dataset(str(path), engine="kerchunk").band_data
+        assert found.dtype == "uint8", path
+        assert (found == 0).all(), path
 
 
 def test_virtual_trees_show_overviews(files: Any) -> None:

@@ -24,11 +24,10 @@ import virtual_flac
 from virtual_flac.cli import app
 from virtual_flac.errors import SelectionError, SourceError, TargetExistsError
 from virtual_flac.publish import publish
-from virtual_flac.references import icechunk_write as repository
-from virtual_flac.references import splitting
-from virtual_flac.references.inline import inline_loaded
-from virtual_flac.references.kerchunk_json import kerchunk_json
-from virtual_flac.references.splitting import split_sizes
+from virtual_flac.references import icechunk_settings, icechunk_write
+from virtual_flac.references.icechunk_settings import split_sizes
+from virtual_flac.references.kerchunk import kerchunk_json
+from virtual_flac.virtual.arrays import inline_loaded
 
 DATES = [f"2026-0{month}-01" for month in range(1, 7)]
 TILE = 32
@@ -164,9 +163,9 @@ def test_cubes_in_buckets(suffix: str, series: list[Path], s3_server: Any) -> No
         return
     assert appended.exit_code == 0, appended.output
     np.testing.assert_array_equal(cube(), stored(series[3:]))
-    # The recipe, with keys from the environment, where this package is not.
+    # The snippet, with keys from the environment, where this package is not.
     code = "import sys; sys.modules['virtual_flac'] = None\n"
-    code += f"{told['recipe']}\nprint(int(ds.band_data.astype('u8').sum()))"
+    code += f"{told['snippet']}\nprint(int(ds.band_data.astype('u8').sum()))"
     keys = {
         f"AWS_{name.upper()}": getattr(s3_server, name)
         for name in ("access_key_id", "secret_access_key")
@@ -202,7 +201,7 @@ def test_what_stands_in_a_bucket_is_kept(series: list[Path], s3_server: Any) -> 
         raise OSError("the network is gone")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(repository, "set_references", fail)
+        patch.setattr(icechunk_write, "set_references", fail)
         with pytest.raises(OSError, match="the network is gone"):
             virtual_flac.write_icechunk(cube, "s3://kept/new.icechunk", store_options=options)
     listed = client.list_objects_v2(Bucket="kept")["Contents"]
@@ -242,7 +241,7 @@ def test_one_step_of_a_large_cube_loads_one_manifest(
     range_server: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(splitting, "MANIFEST_CHUNKS", 60)  # a step has 24
+    monkeypatch.setattr(icechunk_settings, "MANIFEST_CHUNKS", 60)  # a step has 24
     cube = virtual_flac.stack(series[:5])
     target = tmp_path / "cube.icechunk"
     virtual_flac.write_icechunk(cube, target)

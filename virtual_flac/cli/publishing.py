@@ -149,7 +149,7 @@ def _print(result: Published, seconds: float) -> None:
     if sys.stdout.isatty():
         Console().print("Open it, where zarr-flac is installed, with")
     # One line, to be copied: rich would break it.
-    typer.echo(result.recipe)
+    typer.echo(result.snippet)
 
 
 def parse_values(given: Sequence[str] | None) -> list[Any] | dict[str, list[Any]] | None:

@@ -1,24 +1,25 @@
-"""What rasters of one cube must agree in, and how a misfit is told.
+"""What the rasters of one cube must agree in, and the error when they do not.
 
-Knows `TileIndex`; knows no store, no Zarr and no xarray.
+Headers are compared as they come. Of what fits, little is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ..errors import MismatchError, SelectionError
 from ..model.attributes import data_attributes
 from ..model.file_version import FileVersion
-from ..model.georef import GeoReference
-from ..model.index import RasterInfo, TileIndex, U64Array
+from ..model.index import Band, U64Array
+from .arrangement import Footprint
+from .headers import RasterHeader
 
-#: Options of `ignore`, and the property that each belongs to. None of them changes a stored pixel.
-IGNORABLE = {"crs": "CRS", "transform": "transform", "nodata": "nodata"}
-
-_WAYS_OUT = {
+#: Options of `ignore`, and what taking them does. None of them changes a stored pixel.
+IGNORABLE = {
     "crs": "take the first one's CRS for all",
     "transform": "place all of them where the first one lies",
     "nodata": "take the first one's nodata for all",
@@ -34,186 +35,161 @@ _OTHERWISE = {
     "offset": "No option allows it: the same number would mean two things. Rescale one first.",
     "codec configuration": "Write them again in one layout with the same interleave.",
 }
+#: Stands for an attribute in which rasters differ.
+_CONFLICT = object()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RasterHeader:
-    """One level of one raster, as little of it as a cube needs.
+@dataclass(frozen=True, slots=True)
+class AcceptedRaster:
+    """What is left of a file once it has been compared."""
 
-    Parameters
-    ----------
-    url : str
-    raster : RasterInfo
-        Width, height and georeferencing are those of the level.
-    bands : tuple of int
-        0-based, those to show.
-    tile_shape : tuple of int
-        Height and width of a full tile.
-    chunk_shape : tuple of int
-        (band, y, x) of a tile of this file, never larger than the level.
-    codec : tuple
-        Configuration of the codec, without what is compared by itself.
-    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
-        Of the planes to show.
-    interleave, mapping : str
-        As in `TileIndex`.
-    version : FileVersion
-    """
-
+    number: int
     url: str
-    raster: RasterInfo
-    bands: tuple[int, ...]
-    tile_shape: tuple[int, int]
-    chunk_shape: tuple[int, int, int]
-    codec: tuple[Any, ...]
-    offsets: U64Array
-    lengths: U64Array
-    interleave: Any
-    mapping: Any
+    variable: Any
+    tiles: U64Array
+    """Offsets and lengths, copied: views would keep the whole header's."""
+    footprint: Footprint
     version: FileVersion
 
-    @property
-    def georef(self) -> GeoReference:
-        """Of the level."""
-        return self.raster.georef
+
+@dataclass(slots=True)
+class VariableGroup:
+    """Files of one variable."""
+
+    first: RasterHeader
+    pixels: dict[str, Any]
+    merged: dict[str, Any] = field(default_factory=dict)
+    bands: dict[Any, tuple[str, Band]] = field(default_factory=dict)
+
+    def merge(self, attributes: Mapping[str, Any]) -> None:
+        """Keep attributes while they do not differ; one that a raster lacks stays."""
+        for name, value in attributes.items():
+            if self.merged.setdefault(name, value) != value:
+                self.merged[name] = _CONFLICT
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Of the data variable."""
-        return data_attributes(self.raster, self.bands)
+        """Attributes that never differed."""
+        return {name: value for name, value in self.merged.items() if value is not _CONFLICT}
 
 
-def header_of(index: TileIndex, level: int, bands: tuple[int, ...], url: str) -> RasterHeader:
-    """What a cube needs of one level."""
-    here = index.levels[level]
-    raster = replace(
-        index.raster, width=here.width, height=here.height, georef=index.georef_of(level)
-    )
-    spec = index.tile_spec(level, bands)
-    assert spec.chunk_shape is not None
-    pixel = index.interleave == "pixel"
-    everything = pixel or bands == tuple(range(index.raster.count))
-    planes = slice(None) if everything else list(bands)
-    return RasterHeader(
-        url=url,
-        raster=raster,
-        bands=bands,
-        tile_shape=index.tile_shape,
-        chunk_shape=tuple(spec.chunk_shape),  # type: ignore[arg-type]
-        codec=(spec.channels, spec.select, spec.mapping),
-        offsets=here.offsets[planes],
-        lengths=here.lengths[planes],
-        interleave=index.interleave,
-        mapping=index.mapping,
-        version=index.version,
-    )
+class CompatibilityCheck:
+    """Compares each file with the first as it comes and keeps little of it.
 
-
-def checked_ignore(ignore: Collection[str]) -> frozenset[str]:
-    """Names of properties to be ignored, in lower case.
+    Parameters
+    ----------
+    ignore : collection of str
+        Names of `IGNORABLE` in which rasters may differ.
+    mosaic, as_variables : bool
+        As for `stack`.
+    along_band : bool
+        Whether the bands come from several files.
 
     Raises
     ------
     SelectionError
-        When one of them may not be ignored.
+        When something cannot be ignored.
     """
-    if isinstance(ignore, str):
-        ignore = [ignore]
-    chosen = frozenset(name.lower() for name in ignore)
-    unknown = sorted(chosen - set(IGNORABLE))
-    if unknown:
-        raise SelectionError(
-            f"ignore (--ignore) {unknown[0]!r}: what can be ignored is {', '.join(IGNORABLE)}"
-        )
-    return chosen
 
+    def __init__(
+        self, ignore: Collection[str], *, mosaic: bool, as_variables: bool, along_band: bool
+    ) -> None:
+        self.ignored = {name.lower() for name in ([ignore] if isinstance(ignore, str) else ignore)}
+        for name in sorted(self.ignored - set(IGNORABLE)):
+            raise SelectionError(
+                f"ignore (--ignore) {name!r}: what can be ignored is {', '.join(IGNORABLE)}"
+            )
+        self.mosaic = mosaic
+        self.as_variables = as_variables
+        self.along_band = along_band
+        self.kept: list[AcceptedRaster] = []
+        self.groups: dict[Any, VariableGroup] = {}
+        self._grid: tuple[str, dict[str, Any]] | None = None
 
-def grid_facts(part: RasterHeader, *, mosaic: bool) -> dict[str, Any]:
-    """Where the pixels lie."""
-    georef = part.georef
-    transform = tuple(georef.transform[:6])
-    facts: dict[str, Any] = {}
-    if not mosaic:
-        facts["shape (band, y, x)"] = (len(part.bands), part.raster.height, part.raster.width)
-        facts["transform"] = transform
-    else:
-        facts["bands"] = len(part.bands)
-        facts["resolution"] = (*transform[:2], *transform[3:5])
-    facts["CRS"] = georef.crs_wkt
-    return facts
+    def add(self, number: int, header: RasterHeader, band: Any) -> None:
+        """Keep a file.
 
-
-def pixel_facts(part: RasterHeader, *, mosaic: bool, along_band: bool) -> dict[str, Any]:
-    """How the pixels are stored and what they mean."""
-    raster = part.raster
-    fill = raster.fill_value
-    facts: dict[str, Any] = {
-        "dtype": raster.dtype.name,
-        "tile shape": part.tile_shape if mosaic else part.chunk_shape,
-        # NaN is not itself
-        "nodata": "nan" if fill is not None and fill != fill else fill,
-        "codec configuration": part.codec,
-    }
-    if not along_band:
-        facts["scale"] = tuple(raster.bands[band].scale for band in part.bands)
-        facts["offset"] = tuple(raster.bands[band].offset for band in part.bands)
-    return facts
-
-
-def check_same(
-    first: Mapping[str, Any],
-    first_url: str,
-    other: Mapping[str, Any],
-    url: str,
-    ignore: Collection[str],
-) -> None:
-    """Refuse a raster that differs from the first.
-
-    Raises
-    ------
-    MismatchError
-        Names the file, the property, both values and the way out.
-    """
-    for name, expected in first.items():
-        if other[name] == expected:
-            continue
-        option = name.lower()
-        if option in ignore:
-            continue
-        if option in IGNORABLE:
-            way = f'Pass ignore=["{option}"] (--ignore {option}) to {_WAYS_OUT[option]}.'
+        Raises
+        ------
+        MismatchError
+            Names the file, the property in which it differs, both values and the way out.
+        """
+        grid, pixels = self._properties(header)
+        if self._grid is None:
+            self._grid = (header.url, grid)
+        variable = band if self.as_variables else None
+        group = self.groups.get(variable)
+        if group is None:
+            self._compare(*self._grid, grid, header.url)
+            group = self.groups[variable] = VariableGroup(header, pixels)
         else:
-            way = _OTHERWISE[name]
-        raise MismatchError(
-            f"{url}: {name} is {_short(other[name])}, but {first_url} has {_short(expected)}; "
-            f"rasters of one cube must agree. {way}"
-        )
+            # dtype before grid: whoever mixes up products wants to hear of that first.
+            expected = {"dtype": group.pixels["dtype"], **self._grid[1], **group.pixels}
+            self._compare(group.first.url, expected, {**grid, **pixels}, header.url)
+        if self.along_band:
+            here = header.raster.bands[header.bands[0]]
+            url, known = group.bands.setdefault(band, (header.url, here))
+            expected = {"scale": known.scale, "offset": known.offset}
+            self._compare(url, expected, {"scale": here.scale, "offset": here.offset}, header.url)
+        group.merge(data_attributes(header.raster, header.bands))
+        raster = header.raster
+        self.kept.append(
+            AcceptedRaster(
+                number, header.url, variable, np.stack([header.offsets, header.lengths]),
+                Footprint(header.url, raster.georef.transform, raster.width, raster.height),
+                header.version,
+            )
+        )  # fmt: skip
+
+    def _properties(self, header: RasterHeader) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Where the pixels lie; how they are stored and what they mean."""
+        raster, georef, bands = header.raster, header.raster.georef, header.bands
+        if (self.along_band or self.as_variables) and len(bands) != 1:
+            raise MismatchError(
+                f"{header.url}: has {len(bands)} bands; a cube whose bands are files needs one "
+                "in each. Choose one with FLACParser(bands=[1]) (--bands 1)."
+            )
+        if self.mosaic and (georef.gcps or georef.rpcs):
+            raise MismatchError(
+                f"{header.url}: is placed by ground control points or RPCs; a mosaic needs a "
+                "transform. Warp it first."
+            )
+        transform, fill, spec = tuple(georef.transform[:6]), raster.fill_value, header.spec
+        grid: dict[str, Any] = {"CRS": georef.crs_wkt}
+        pixels: dict[str, Any] = {
+            "dtype": raster.dtype.name,
+            "tile shape": header.tile_shape if self.mosaic else spec.chunk_shape,
+            "nodata": "nan" if fill is not None and fill != fill else fill,  # NaN is not itself
+            "codec configuration": (spec.channels, spec.select, spec.mapping),
+        }
+        if self.mosaic:
+            resolution = (*transform[:2], *transform[3:5])
+            grid = {"bands": len(bands), "resolution": resolution, **grid}
+        else:
+            shape = (len(bands), raster.height, raster.width)
+            grid = {"shape (band, y, x)": shape, "transform": transform, **grid}
+        if not self.along_band:
+            pixels["scale"] = tuple(raster.bands[band].scale for band in bands)
+            pixels["offset"] = tuple(raster.bands[band].offset for band in bands)
+        return grid, pixels
+
+    def _compare(
+        self, first_url: str, first: Mapping[str, Any], other: Mapping[str, Any], url: str
+    ) -> None:
+        for name, expected in first.items():
+            option = name.lower()
+            if other[name] == expected or option in self.ignored:
+                continue
+            if option in IGNORABLE:
+                way = f'Pass ignore=["{option}"] (--ignore {option}) to {IGNORABLE[option]}.'
+            else:
+                way = _OTHERWISE[name]
+            raise MismatchError(
+                f"{url}: {name} is {_short(other[name])}, but {first_url} has {_short(expected)}; "
+                f"rasters of one cube must agree. {way}"
+            )
 
 
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 120 else text[:117] + "..."
-
-
-def common(attributes: dict[str, Any] | None, other: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes that both have alike; those of the other alone when there are none yet.
-
-    An attribute that one of them lacks stays, as with ``combine_attrs="drop_conflicts"``; to drop
-    it for good once it has differed, it is kept as `CONFLICT`.
-    """
-    if attributes is None:
-        return dict(other)
-    for name, value in other.items():
-        if name not in attributes:
-            attributes[name] = value
-        elif attributes[name] is not CONFLICT and attributes[name] != value:
-            attributes[name] = CONFLICT
-    return attributes
-
-
-CONFLICT = object()
-
-
-def without_conflicts(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes that never differed."""
-    return {name: value for name, value in attributes.items() if value is not CONFLICT}

@@ -1,19 +1,63 @@
-"""Rasters beside each other: where each lies on the grid of tiles that all of them share.
-
-Knows transforms and tile shapes; knows nothing of files, Zarr or xarray.
-"""
+"""Where each raster of a cube lies: along the new dimensions, and on the grid of a mosaic."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from affine import Affine
 
 from ..errors import MismatchError
+from .inputs import CubeInputs
+from .labels import BAND, as_coordinate
 
-#: Of a pixel: what rounding does to origins far from zero, far less than anybody means.
+#: Pixels. Rounding moves origins far from zero by less; nobody means an offset as small.
 _TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """New dimensions: their coordinates, and the position of each kept file along them.
+
+    Parameters
+    ----------
+    coordinates : dict of str to ndarray
+        All but band.
+    positions : list of tuple of int
+        One for each kept file.
+    bands : list
+        Labels along band, in their order; empty where there are none.
+    band_positions : list of int
+        One for each kept file, where there are labels along band.
+    """
+
+    coordinates: dict[str, npt.NDArray[Any]]
+    positions: list[tuple[int, ...]]
+    bands: list[Any]
+    band_positions: list[int]
+
+
+def find_axes(inputs: CubeInputs, numbers: Sequence[int]) -> Axes:
+    """Axes of the files that were kept, given by their numbers among the inputs."""
+    coordinates: dict[str, npt.NDArray[Any]] = {}
+    positions: list[list[int]] = []
+    bands: list[Any] = []
+    band_positions: list[int] = []
+    for dim, labels in inputs.labels.items():
+        here = [labels[number] for number in numbers]
+        if dim == BAND:
+            bands = list(dict.fromkeys(here)) if inputs.bands_ordered else sorted(set(here))
+            band_positions = [bands.index(name) for name in here]
+        else:
+            coordinates[dim], found = np.unique(as_coordinate(here), return_inverse=True)
+            positions.append(found.tolist())
+    return Axes(
+        coordinates, list(zip(*positions, strict=True)) or [()] * len(numbers), bands,
+        band_positions,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +96,7 @@ class Mosaic:
     corners: list[tuple[int, int]]
 
 
-def place(footprints: Sequence[Footprint], tile_shape: tuple[int, int]) -> Mosaic:
+def place_on_grid(footprints: Sequence[Footprint], tile_shape: tuple[int, int]) -> Mosaic:
     """Arrange rasters of one resolution on one grid of whole tiles.
 
     Raises

@@ -1,202 +1,193 @@
-"""Offsets and lengths of many files as one virtual array, without a step for every file's dataset.
-
-xarray's concatenation of virtual datasets takes milliseconds a file and makes each of them first;
-here a file costs two copies into a table. The result is the same. Knows VirtualiZarr's arrays;
-knows no names, stores or executors.
-"""
+"""The accepted rasters as one virtual dataset: coordinates, variables and attributes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from affine import Affine
-from obspec_utils.registry import ObjectStoreRegistry
-from virtualizarr.manifests import ChunkManifest, ManifestArray
-from virtualizarr.manifests.utils import copy_and_replace_metadata
 
-from ..errors import MismatchError
+from ..errors import MismatchError, SelectionError
+from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
 from ..model.grid import TileGrid
-from ..model.index import Level, TileIndex, U64Array
-from ..virtual.build import build_virtual_zarr
-from .agreement import RasterHeader
+from ..model.index import RasterInfo
+from ..virtual.arrays import inline_array
+from ..virtual.build import reading_attributes, tile_array
+from ..virtual.parser import FLACParser
+from .agreement import CompatibilityCheck, VariableGroup
+from .arrangement import Axes, Mosaic, place_on_grid
+from .chunk_table import ChunkTable
+from .labels import BAND
 
-
-def template(
-    part: RasterHeader,
-    registry: ObjectStoreRegistry[Any],
-    *,
-    variable: str,
-    coordinates: bool,
-    skip_variables: Iterable[str],
-    extent: tuple[int, int, Affine] | None = None,
-) -> xr.Dataset:
-    """A virtual dataset of one file: metadata and coordinates that the cube takes over.
-
-    Parameters
-    ----------
-    part : RasterHeader
-    registry : ObjectStoreRegistry
-    variable, coordinates, skip_variables
-        As in `build_virtual_zarr`.
-    extent : (int, int, Affine), optional
-        Height, width and transform of the mosaic that the file is part of.
-    """
-    raster = part.raster
-    if extent is not None:
-        height, width, transform = extent
-        georef = replace(raster.georef, transform=transform)
-        raster = replace(raster, height=height, width=width, georef=georef)
-    grid = TileGrid(raster.height, raster.width, *part.tile_shape)
-    planes = 1 if part.interleave == "pixel" else raster.count
-    ones = np.ones((planes, grid.rows, grid.cols), dtype=np.uint64)
-    index = TileIndex(
-        layout="one of a cube", raster=raster, tile_shape=part.tile_shape,
-        interleave=part.interleave, mapping=part.mapping,
-        levels=(Level(height=raster.height, width=raster.width, offsets=ones, lengths=ones),),
-    )  # fmt: skip
-    store = build_virtual_zarr(
-        index, part.url, registry, variable=variable, bands=[band + 1 for band in part.bands],
-        level=0, coordinates=coordinates, skip_variables=skip_variables,
-    )  # fmt: skip
-    return store.to_virtual_dataset()
-
-
-@dataclass(frozen=True, slots=True)
-class Tiles:
-    """Where the tiles of one file lie, in the file and in the cube.
-
-    Parameters
-    ----------
-    url : str
-    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
-    at : tuple of int
-        Position along the new dimensions.
-    band : int or None
-        Position along ``band`` where the bands come from several files.
-    corner : tuple of int
-        Tile row and column of the first tile.
-    """
-
-    url: str
-    offsets: U64Array
-    lengths: U64Array
-    at: tuple[int, ...]
-    band: int | None
-    corner: tuple[int, int]
-
-
-class ChunkTable:
-    """The table of chunks of a cube, filled file by file.
-
-    Parameters
-    ----------
-    lead : tuple of int
-        Sizes of the new dimensions.
-    grid : tuple of int
-        Chunks along band, y and x.
-    by_band : bool
-        Whether the bands come from several files.
-    mosaic : bool
-        Whether several files share a plane.
-    """
-
-    def __init__(
-        self, lead: tuple[int, ...], grid: tuple[int, int, int], *, by_band: bool, mosaic: bool
-    ) -> None:
-        self._shape = (*lead, *grid)
-        self._mosaic = mosaic
-        self._offsets = np.zeros(self._shape, dtype=np.uint64)
-        self._lengths = np.zeros(self._shape, dtype=np.uint64)
-        # A path takes 16 bytes and its text; one serves all chunks of a plane that is one file's.
-        bands = grid[0] if by_band else 1
-        rows, cols = grid[1:] if mosaic else (1, 1)
-        self._paths = np.zeros((*lead, bands, rows, cols), dtype=np.dtypes.StringDType())
-
-    def add(self, tiles: Tiles) -> None:
-        """Enter the tiles of one file.
-
-        Raises
-        ------
-        MismatchError
-            When another file has a tile in the same place.
-        """
-        (row, col), (rows, cols) = tiles.corner, tiles.lengths.shape[1:]
-        plane = slice(None) if tiles.band is None else slice(tiles.band, tiles.band + 1)
-        window = (slice(row, row + rows), slice(col, col + cols))
-        place: Any = (*tiles.at, plane, *window)
-        taken: Any = (*tiles.at, plane, *(window if self._mosaic else (slice(None),) * 2))
-        if self._mosaic and self._lengths[place].any():
-            other = next(path for path in self._paths[taken].ravel().tolist() if path)
-            raise MismatchError(
-                f"{tiles.url}: covers what {other} covers. Leave one of them out, or tell them "
-                "apart by another dimension."
-            )
-        self._offsets[place] = tiles.offsets
-        self._lengths[place] = tiles.lengths
-        self._paths[taken] = tiles.url
-
-    def missing(self) -> tuple[int, ...] | None:
-        """Where the first chunk without a file would be, None when there is none."""
-        absent = self._lengths == 0
-        return tuple(int(i) for i in np.argwhere(absent)[0]) if absent.any() else None
-
-    def array(self, model: ManifestArray, shape: tuple[int, ...], dims: Sequence[str]) -> Any:
-        """The virtual array.
-
-        Parameters
-        ----------
-        model : ManifestArray
-            Gives chunk shape along (band, y, x), codecs and fill value.
-        shape : tuple of int
-            In pixels.
-        dims : sequence of str
-        """
-        chunks = model.metadata.chunks
-        tables: list[Any] = [
-            np.broadcast_to(self._paths, self._shape), self._offsets, self._lengths,
-        ]  # fmt: skip
-        if len(dims) < len(self._shape):
-            # Without a dimension band, of which there is one.
-            axis = len(self._shape) - 3
-            tables = [table.squeeze(axis) for table in tables]
-            chunks = chunks[1:]
-        lead = len(dims) - len(chunks)
-        metadata = copy_and_replace_metadata(
-            model.metadata,
-            new_shape=list(shape),
-            new_chunks=[1] * lead + [min(c, n) for c, n in zip(chunks, shape[lead:], strict=True)],
-            new_dimension_names=dims,
-        )
-        paths, offsets, lengths = tables
-        manifest = ChunkManifest.from_arrays(
-            paths=paths, offsets=offsets, lengths=lengths, validate_paths=False
-        )
-        return ManifestArray(metadata, manifest)
+#: What differs from band to band, and is listed where bands come from several files.
+_PER_BAND = ("scale_factor", "add_offset", "scales", "offsets", "long_name", "units")
 
 
 def assemble(
-    base: xr.Dataset,
-    arrays: Mapping[str, xr.Variable],
-    coordinates: Mapping[str, npt.NDArray[Any]],
+    check: CompatibilityCheck, axes: Axes, parser: FLACParser, *, allow_missing: bool
 ) -> xr.Dataset:
-    """The coordinates of one file, the new dimensions and the new arrays as one dataset."""
-    dataset = base
-    for dim, values in coordinates.items():
-        encoding: dict[str, Any] = {}
-        if values.dtype.kind == "M":
-            # Whatever the first dates are, later ones can be appended in the same units.
-            exact = (values == values.astype("datetime64[us]")).all()
-            unit = "microseconds" if exact else "nanoseconds"
-            encoding = {
-                "units": f"{unit} since 1970-01-01", "dtype": "int64",
-                "calendar": "proleptic_gregorian",
-            }  # fmt: skip
-        dataset = dataset.assign_coords({dim: xr.Variable(dim, values, encoding=encoding)})
-    for name, array in arrays.items():
-        dataset[name] = array
-    return dataset
+    """The cube.
+
+    Raises
+    ------
+    MismatchError
+        When a place has no raster and `allow_missing` is false, or no nodata could stand there,
+        or two rasters have it.
+    SelectionError
+        When a band cannot be the name of a variable.
+    """
+    coordinates: dict[str, xr.Variable] = {}
+    variables: dict[str, xr.Variable] = {}
+    attributes: dict[str, Any] = {}
+    for label in axes.bands if check.as_variables else [None]:
+        group, mosaic = check.groups[label], None
+        raster = group.first.raster
+        if check.mosaic:
+            # One extent for all; corners in the tiles of each variable.
+            footprints = [kept.footprint for kept in check.kept]
+            mosaic = place_on_grid(footprints, group.first.tile_shape)
+            georef = replace(raster.georef, transform=mosaic.transform)
+            raster = replace(raster, width=mosaic.width, height=mosaic.height, georef=georef)
+        if not variables:
+            coordinates = _coordinates(raster, check, axes, parser)
+            attributes = raster.georef.convention_attributes()
+        name = parser.variable if label is None else _variable_name(label, coordinates)
+        variables[name] = _variable(raster, group, check, axes, mosaic, label, allow_missing)
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _coordinates(
+    raster: RasterInfo, check: CompatibilityCheck, axes: Axes, parser: FLACParser
+) -> dict[str, xr.Variable]:
+    """Coordinates of a raster and of the new dimensions."""
+    found: dict[str, xr.Variable] = {}
+    bands = next(iter(check.groups.values())).first.bands
+    skip = frozenset(parser.skip_variables)
+    for name, (dims, values, notes) in coordinate_variables(
+        raster, bands, with_xy=parser.coordinates
+    ).items():
+        if name in skip or (name == BAND and check.as_variables):
+            continue
+        data: Any = values
+        if name == GRID_MAPPING:
+            data = inline_array(values, dims, notes)
+        elif name == BAND and check.along_band:
+            whole = all(isinstance(band, int) for band in axes.bands)
+            data = np.asarray(axes.bands if whole else range(1, len(axes.bands) + 1), np.int64)
+            notes = {}
+        found[name] = xr.Variable(dims, data, notes)
+    return found | {name: _dimension(name, values) for name, values in axes.coordinates.items()}
+
+
+def _dimension(name: str, values: npt.NDArray[Any]) -> xr.Variable:
+    encoding: dict[str, Any] = {}
+    if values.dtype.kind == "M":
+        # Whatever the first dates are, later ones can be appended in the same units.
+        exact = (values == values.astype("datetime64[us]")).all()
+        unit = "microseconds" if exact else "nanoseconds"
+        encoding = {
+            "units": f"{unit} since 1970-01-01", "dtype": "int64",
+            "calendar": "proleptic_gregorian",
+        }  # fmt: skip
+    return xr.Variable(name, values, encoding=encoding)
+
+
+def _variable_name(band: Any, coordinates: dict[str, xr.Variable]) -> str:
+    name = f"band_{band}" if isinstance(band, int) else str(band)
+    if not name or "/" in name or name in coordinates or name in (BAND, "y", "x"):
+        raise SelectionError(f"{name!r} cannot be the name of a variable here; rename the band")
+    return name
+
+
+def _variable(
+    raster: RasterInfo,
+    group: VariableGroup,
+    check: CompatibilityCheck,
+    axes: Axes,
+    mosaic: Mosaic | None,
+    label: Any,
+    allow_missing: bool,
+) -> xr.Variable:
+    first = group.first
+    grid = TileGrid(raster.height, raster.width, *first.tile_shape)
+    lead = tuple(map(len, axes.coordinates.values()))
+    count = len(axes.bands) if check.along_band else len(first.bands)
+    planes = count if check.along_band else first.lengths.shape[0]
+    table = ChunkTable(
+        lead, (planes, grid.rows, grid.cols), by_band=check.along_band, mosaic=check.mosaic
+    )
+    for row, kept in enumerate(check.kept):
+        if kept.variable == label:
+            table.add(
+                kept.url, kept.tiles, axes.positions[row],
+                band=axes.band_positions[row] if check.along_band else None,
+                corner=mosaic.corners[row] if mosaic else (0, 0),
+            )  # fmt: skip
+    if table.hole is not None:
+        _check_hole(table.hole, group, axes, check, label, allow_missing=allow_missing)
+    with_band = not check.as_variables
+    dims = (*axes.coordinates, *([BAND] if with_band else []), "y", "x")
+    shape = (*lead, *([count] if with_band else []), raster.height, raster.width)
+    assert first.spec.chunk_shape is not None
+    height, width = first.tile_shape
+    spec = replace(
+        first.spec,
+        chunk_shape=(
+            first.spec.chunk_shape[0], min(height, raster.height), min(width, raster.width)
+        ),
+    )  # fmt: skip
+    attributes = group.attributes
+    if check.along_band:
+        attributes = _band_attributes(attributes, group, axes)
+    array = tile_array(raster, spec, table.tables(with_band=with_band), shape=shape, dims=dims)
+    return xr.Variable(dims, array, {**attributes, **reading_attributes(raster)})
+
+
+def _check_hole(
+    hole: tuple[int, ...],
+    group: VariableGroup,
+    axes: Axes,
+    check: CompatibilityCheck,
+    label: Any,
+    *,
+    allow_missing: bool,
+) -> None:
+    where = [
+        f"{dim} {values[position]}"
+        for (dim, values), position in zip(axes.coordinates.items(), hole, strict=False)
+    ]
+    band, row, col = hole[-3:]
+    if check.along_band:
+        where.append(f"band {axes.bands[band]}")
+    if label is not None:
+        where.append(f"variable {label}")
+    if check.mosaic:
+        where.append(f"tile ({row}, {col})")
+    text = f"there is no raster for {', '.join(where)}"
+    if not allow_missing:
+        raise MismatchError(
+            f"{text}. Pass allow_missing=True (--allow-missing) to fill missing positions with "
+            "nodata, or leave out its siblings."
+        )
+    if group.first.raster.fill_value is None:
+        raise MismatchError(
+            f"{text}, and {group.first.url} has no nodata that could stand there. Write the "
+            "rasters with nodata, or leave out its siblings."
+        )
+
+
+def _band_attributes(
+    attributes: dict[str, Any], group: VariableGroup, axes: Axes
+) -> dict[str, Any]:
+    """Attributes with those that differ by band as lists, and the bands' names."""
+    shared = {key: value for key, value in attributes.items() if key not in _PER_BAND}
+    found = [group.bands[band][1] for band in axes.bands]
+    if not all(isinstance(band, int) for band in axes.bands):
+        found = [
+            replace(band, description=str(name))
+            for band, name in zip(found, axes.bands, strict=True)
+        ]
+    every = data_attributes(replace(group.first.raster, bands=tuple(found)))
+    return shared | {key: every[key] for key in _PER_BAND if key in every}

@@ -1,8 +1,4 @@
-"""Headers of many files, read on any executor, in order, with the failures among them.
-
-Everything that goes to another process is at the top of this module and pickles. Knows
-VirtualiZarr's executors; knows nothing of cubes.
-"""
+"""Headers of many files, read on any executor, in order, with the failures among them."""
 
 from __future__ import annotations
 
@@ -13,13 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import virtualizarr.parallel
 from obspec_utils.registry import ObjectStoreRegistry
+from zarr_flac import TileSpec
 
-from ..errors import FlacError, SelectionError
+from ..errors import FlacError, SelectionError, needs_extra
+from ..model.file_version import FileVersion
+from ..model.index import RasterInfo, TileIndex, U64Array
 from ..model.levels import choose_bands, choose_level
 from ..reading.header import read_index
 from ..virtual.parser import FLACParser
-from .agreement import RasterHeader, header_of
 
 Parallel = Literal["threads", "dask", "lithops", False] | type[Executor] | Executor
 
@@ -27,22 +26,51 @@ Parallel = Literal["threads", "dask", "lithops", False] | type[Executor] | Execu
 _LARGEST_BATCH = 128
 
 
-class SkippedWarning(UserWarning):
-    """Rasters were left out of a cube."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A raster that was left out, and why.
+@dataclass(frozen=True, slots=True, eq=False)
+class RasterHeader:
+    """One level of one raster, as little of it as a cube needs.
 
     Parameters
     ----------
     url : str
-    reason : str
+    raster : RasterInfo
+        Width, height and georeferencing are those of the level.
+    bands : tuple of int
+        0-based, those to show.
+    tile_shape : tuple of int
+        Height and width of a full tile.
+    spec : TileSpec
+        Of the tiles; its chunk shape is never larger than the level.
+    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
+        Of the planes to show.
+    version : FileVersion
     """
 
     url: str
-    reason: str
+    raster: RasterInfo
+    bands: tuple[int, ...]
+    tile_shape: tuple[int, int]
+    spec: TileSpec
+    offsets: U64Array
+    lengths: U64Array
+    version: FileVersion
+
+    @classmethod
+    def of(cls, index: TileIndex, level: int, bands: tuple[int, ...], url: str) -> RasterHeader:
+        """What a cube needs of one level."""
+        here = index.levels[level]
+        everything = index.interleave == "pixel" or bands == tuple(range(index.raster.count))
+        planes = slice(None) if everything else list(bands)
+        return cls(
+            url=url,
+            raster=index.raster_of(level),
+            bands=bands,
+            tile_shape=index.tile_shape,
+            spec=index.tile_spec(level, bands),
+            offsets=here.offsets[planes],
+            lengths=here.lengths[planes],
+            version=index.version,
+        )
 
 
 def read_headers(
@@ -70,22 +98,22 @@ def read_headers(
     Yields
     ------
     url : str
-    part : RasterHeader or Exception
+    header : RasterHeader or Exception
     """
     workers = max(1, workers)
     # Threads share the work file by file; other executors get batches and a few threads in each.
     inner = 1 if parallel in ("threads", False) else workers
     size = max(1, min(_LARGEST_BATCH, len(urls) // (4 * workers)))
     batches = [tuple(urls[start : start + size]) for start in range(0, len(urls), size)]
-    task = BatchReader(parser, registry, inner)
+    task = _BatchReader(parser, registry, inner)
     with _executor(parallel, workers) as executor:
-        for batch, parts in zip(batches, executor.map(task, batches), strict=True):
-            yield from zip(batch, parts, strict=True)
+        for batch, headers in zip(batches, executor.map(task, batches), strict=True):
+            yield from zip(batch, headers, strict=True)
 
 
 @dataclass(frozen=True)
-class BatchReader:
-    """Reads the headers of a few files; the function that executors run.
+class _BatchReader:
+    """Reads the headers of a few files; the function that executors run, so it pickles.
 
     Parameters
     ----------
@@ -102,17 +130,17 @@ class BatchReader:
     def __call__(self, urls: Sequence[str]) -> list[RasterHeader | Exception]:
         """One result a file; errors are results, so that one file does not cost the others."""
         if self.threads == 1 or len(urls) == 1:
-            return [self._read(url) for url in urls]
+            return [self.read(url) for url in urls]
         with ThreadPoolExecutor(min(self.threads, len(urls))) as pool:
-            return list(pool.map(self._read, urls))
+            return list(pool.map(self.read, urls))
 
-    def _read(self, url: str) -> RasterHeader | Exception:
+    def read(self, url: str) -> RasterHeader | Exception:
+        """The header of one file, or what went wrong."""
         try:
             index = read_index(url, self.registry)
             parser = self.parser
             level = choose_level(index, url, overview=parser.overview, group=parser.group) or 0
-            bands = choose_bands(index, self.parser.bands)
-            return header_of(index, level, tuple(bands), url)
+            return RasterHeader.of(index, level, tuple(choose_bands(index, parser.bands)), url)
         except (FlacError, OSError) as error:
             return error
 
@@ -123,35 +151,32 @@ def _executor(parallel: Parallel, workers: int) -> Iterator[Executor]:
     if isinstance(parallel, Executor):
         yield parallel
         return
-    executor = _make_executor(parallel, workers)
+    executor: Any
+    kind: Any = parallel
+    if kind == "threads":
+        executor = ThreadPoolExecutor(workers)
+    elif kind is False:
+        executor = virtualizarr.parallel.SerialExecutor()
+    elif kind == "dask":
+        with needs_extra("dask", "dask"):
+            import dask  # noqa: F401  (the executor imports it late)
+        executor = virtualizarr.parallel.DaskDelayedExecutor()
+    elif kind == "lithops":
+        with needs_extra("lithops", "lithops"):
+            executor = virtualizarr.parallel.LithopsEagerFunctionExecutor()
+    elif isinstance(kind, type) and issubclass(kind, ProcessPoolExecutor):
+        # A fork of a process whose object stores run threads may hang.
+        executor = kind(mp_context=multiprocessing.get_context("spawn"))
+    elif isinstance(kind, type) and issubclass(kind, Executor):
+        executor = kind()
+    else:
+        raise SelectionError(
+            f"parallel (--parallel) is {parallel!r}; expected threads, dask, lithops, False, or an "
+            "executor of concurrent.futures"
+        )
     try:
         yield executor
     except BaseException:
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     executor.shutdown()
-
-
-def _make_executor(parallel: Any, workers: int) -> Executor:
-    from virtualizarr.parallel import get_executor
-
-    if parallel == "threads":
-        return ThreadPoolExecutor(workers)
-    if isinstance(parallel, type) and issubclass(parallel, ProcessPoolExecutor):
-        # A fork of a process whose object stores run threads may hang.
-        return parallel(mp_context=multiprocessing.get_context("spawn"))
-    if isinstance(parallel, type) and issubclass(parallel, Executor):
-        return parallel()
-    if parallel in ("dask", "lithops") or parallel is False:
-        try:
-            factory: Any = get_executor(parallel)
-            executor: Executor = factory()
-        except ImportError as error:
-            raise SelectionError(
-                f'parallel (--parallel) {parallel!r} needs {error.name}; install "{error.name}"'
-            ) from None
-        return executor
-    raise SelectionError(
-        f"parallel (--parallel) is {parallel!r}; expected threads, dask, lithops, False, or an "
-        "executor of concurrent.futures"
-    )

@@ -1,26 +1,28 @@
-"""What the caller gave, as URLs and their labels: lists of files, STAC items, or JSON of those.
+"""What the caller of `stack` gave, as URLs and labels: lists of files, STAC items, JSON of those.
 
-Reads nothing but such JSON. Knows no rasters.
+Items are plain dictionaries, or objects with ``to_dict`` (pystac's): no STAC library is needed.
+Nothing is read but such JSON.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 
 from ..errors import SelectionError
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
 from .labels import BAND, TIME, given_labels, labels_from_names
-from .stac import assets_of, items_of
 
 
 @dataclass(frozen=True, slots=True)
 class CubeInputs:
-    """Rasters and their places.
+    """Rasters and their labels.
 
     Parameters
     ----------
@@ -33,18 +35,14 @@ class CubeInputs:
 
     urls: list[str]
     labels: dict[str, list[Any]]
-    bands_ordered: bool
-
-    def band(self, number: int) -> Any:
-        """Label along band, None when there is no such dimension."""
-        return self.labels[BAND][number] if BAND in self.labels else None
+    bands_ordered: bool = False
 
 
 def find_inputs(
     given: Any,
     dim: str | Sequence[str] | None,
     values: Sequence[Any] | Mapping[str, Sequence[Any]] | None,
-    pattern: str,
+    pattern: str | None,
     assets: Sequence[str] | None,
     options: Mapping[str, Any],
     *,
@@ -64,75 +62,148 @@ def find_inputs(
         raise SelectionError(f"the dimensions {dims} name one twice")
     for name in dims or ():
         if name in ("x", "y", "spatial_ref"):
-            raise SelectionError(f"{name!r} is no new dimension; mosaics are made by mosaic=True")
+            raise SelectionError(
+                f"{name!r} is not a new dimension; mosaics are made by mosaic=True"
+            )
     base = None
-    given = _single_json(given)
+    if isinstance(given, list | tuple) and len(given) == 1 and _is_json(given[0]):
+        given = given[0]  # on a command line everything is a list
     if isinstance(given, str | os.PathLike):
         given, base = _read_json(given, options)
     elif not isinstance(given, Mapping | list | tuple) and not hasattr(given, "to_dict"):
         given = list(given)
     items = items_of(given)
-    labels: dict[str, list[Any]]
     if items is not None:
-        found = assets_of(items, assets, base)
-        addresses = [to_url(url) for url in found.urls]
-        labels = _stac_labels(found.labels, dims, values, len(addresses))
+        inputs = _from_items(items, assets, base, dims, values)
     else:
-        if assets is not None:
-            raise SelectionError("assets (--asset) belong to STAC items; these are URLs")
-        if isinstance(given, Mapping):
-            raise SelectionError("a mapping was given; expected URLs or STAC items")
-        addresses = [to_url(url) for url in given]
-        labels = {}
-        for address in addresses:
-            if "*" in address and not address.startswith("file://"):
-                raise SelectionError(
-                    f"{address}: wildcards work for local files only; list the URLs"
-                )
-        if values is not None:
-            labels = given_labels(values, dims, len(addresses))
-        elif dims != []:
-            labels = labels_from_names(addresses, pattern, dims)
-    if not addresses:
+        inputs = _from_urls(given, assets, dims, values, pattern, mosaic=mosaic)
+    if not inputs.urls:
         raise SelectionError("there are no rasters to stack")
-    if BAND in labels:
-        labels[BAND] = labels.pop(BAND)  # stands before y and x
-    ordered = values is not None or items is not None
-    return CubeInputs(addresses, labels, ordered)
+    if BAND in inputs.labels:
+        inputs.labels[BAND] = inputs.labels.pop(BAND)  # stands before y and x
+    return inputs
 
 
-def _stac_labels(
-    found: dict[str, list[Any]],
+def _from_urls(
+    given: Any,
+    assets: Sequence[str] | None,
     dims: Sequence[str] | None,
     values: Sequence[Any] | Mapping[str, Sequence[Any]] | None,
-    count: int,
-) -> dict[str, list[Any]]:
+    pattern: str | None,
+    *,
+    mosaic: bool,
+) -> CubeInputs:
+    if assets is not None:
+        raise SelectionError("assets (--asset) belong to STAC items; these are URLs")
+    if isinstance(given, Mapping):
+        raise SelectionError("a mapping was given; expected URLs or STAC items")
+    urls = [to_url(url) for url in given]
+    for url in urls:
+        if "*" in url and not url.startswith("file://"):
+            raise SelectionError(f"{url}: wildcards work for local files only; list the URLs")
     if values is not None:
-        return given_labels(values, dims, count)
-    if dims is None:
-        return found
-    unknown = [name for name in dims if name not in found]
-    # The moments under another name.
-    if len(unknown) == 1 and TIME not in dims:
-        found = {**found, unknown[0]: found[TIME]}
-    elif unknown:
-        raise SelectionError(f"the items say nothing of {unknown[0]!r}; they have {list(found)}")
-    return {name: found[name] for name in dims}
+        return CubeInputs(urls, given_labels(values, dims, len(urls)), bands_ordered=True)
+    if dims == []:
+        return CubeInputs(urls, {})
+    return CubeInputs(urls, labels_from_names(urls, pattern, dims, optional=mosaic))
 
 
-def _single_json(given: Any) -> Any:
-    """A list of one file of JSON as that file: on a command line everything is a list."""
-    if isinstance(given, list | tuple) and len(given) == 1:
-        only = given[0]
-        if isinstance(only, str | os.PathLike) and os.fspath(only).endswith((".json", ".geojson")):
-            return only
-    return given
+def items_of(source: Any) -> list[Mapping[str, Any]] | None:
+    """The items of an ItemCollection, a list of items or one item; None when it is none of them."""
+    to_dict = getattr(source, "to_dict", None)
+    if callable(to_dict):
+        source = to_dict()
+    if isinstance(source, Mapping):
+        features = source.get("features")
+        if isinstance(features, list):
+            return items_of(features) if features else []
+        return [source] if "assets" in source else None
+    if isinstance(source, list | tuple) and source:
+        items = [item.to_dict() if hasattr(item, "to_dict") else item for item in source]
+        if all(isinstance(item, Mapping) and "assets" in item for item in items):
+            return items
+    return None
+
+
+def _from_items(
+    items: Iterable[Mapping[str, Any]],
+    keys: Sequence[str] | None,
+    base: str | None,
+    dims: Sequence[str] | None,
+    values: Sequence[Any] | Mapping[str, Sequence[Any]] | None,
+) -> CubeInputs:
+    """The assets of items, with the items' moments and, where there are several keys, bands."""
+    urls: list[str] = []
+    times: list[datetime] = []
+    bands: list[str] = []
+    for item in items:
+        name, assets = item.get("id", "an item"), item["assets"]
+        here = [key for key, asset in assets.items() if _is_flac(asset)] if keys is None else keys
+        if not here:
+            raise SelectionError(f"item {name}: none of its assets {sorted(assets)} is FLAC")
+        for key in here:
+            if key not in assets:
+                raise SelectionError(
+                    f"item {name}: there is no asset {key!r}; it has {sorted(assets)}"
+                )
+            urls.append(to_url(_resolve(assets[key].get("href", ""), item, base)))
+            times.append(_moment(item))
+            bands.append(key)
+    if values is not None:
+        return CubeInputs(urls, given_labels(values, dims, len(urls)), bands_ordered=True)
+    found: dict[str, list[Any]] = {TIME: times}
+    if len(set(bands)) > 1:
+        found[BAND] = bands
+    if dims is not None:
+        unknown = [name for name in dims if name not in found]
+        # The moments under another name.
+        if len(unknown) == 1 and TIME not in dims:
+            found[unknown[0]] = found[TIME]
+        elif unknown:
+            raise SelectionError(
+                f"the items say nothing of {unknown[0]!r}; they have {list(found)}"
+            )
+        found = {name: found[name] for name in dims}
+    return CubeInputs(urls, found, bands_ordered=True)
+
+
+def _is_flac(asset: Mapping[str, Any]) -> bool:
+    kind = str(asset.get("type", "")).partition(";")[0]
+    return kind in ("audio/flac", "audio/x-flac") or str(asset.get("href", "")).endswith(".flac")
+
+
+def _resolve(href: str, item: Mapping[str, Any], base: str | None) -> str:
+    if "://" in href or href.startswith("/"):
+        return href
+    for link in item.get("links", ()):
+        if link.get("rel") == "self" and "://" in link.get("href", ""):
+            base = link["href"]
+    if base is None:
+        return href
+    # urljoin joins only the schemes that it knows.
+    scheme, _, rest = base.partition("://")
+    return f"{scheme}://{urljoin(f'http://{rest}', href).removeprefix('http://')}"
+
+
+def _moment(item: Mapping[str, Any]) -> datetime:
+    properties = item.get("properties", {})
+    text = properties.get("datetime") or properties.get("start_datetime")
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise SelectionError(
+            f"item {item.get('id')}: its datetime is {text!r}; give the values yourself"
+        ) from None
+
+
+def _is_json(given: Any) -> bool:
+    return isinstance(given, str | os.PathLike) and os.fspath(given).endswith((".json", ".geojson"))
 
 
 def _read_json(given: str | os.PathLike[str], options: Mapping[str, Any]) -> tuple[Any, str]:
     """STAC items behind a path or URL, and that URL."""
     url = to_url(given)
-    if not url.endswith((".json", ".geojson")):
+    if not _is_json(url):
         raise SelectionError(
             f"urls is {os.fspath(given)!r}; give a list of rasters to stack, or the JSON of STAC "
             "items"
@@ -140,7 +211,7 @@ def _read_json(given: str | os.PathLike[str], options: Mapping[str, Any]) -> tup
     try:
         document = json.loads(FileReader(url, registry_for(url, **options)).read_all())
     except ValueError as error:
-        raise SelectionError(f"{url}: is no JSON: {error}") from None
+        raise SelectionError(f"{url}: is not JSON: {error}") from None
     if items_of(document) is None:
         raise SelectionError(f"{url}: holds no STAC items")
     return document, url

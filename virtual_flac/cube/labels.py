@@ -1,7 +1,4 @@
-"""Which place along the new dimensions a raster takes: from its name, or as given.
-
-Knows names, dates and regular expressions; knows no files and no rasters.
-"""
+"""Labels of a raster along the new dimensions: from its file name, or as given."""
 
 from __future__ import annotations
 
@@ -34,21 +31,28 @@ _DATE_GROUPS = (TIME, "date", "datetime")
 
 
 def labels_from_names(
-    urls: Sequence[str], pattern: str, dims: Sequence[str] | None
+    urls: Sequence[str],
+    pattern: str | None,
+    dims: Sequence[str] | None,
+    *,
+    optional: bool = False,
 ) -> dict[str, list[Any]]:
     r"""Values of the new dimensions that file names hold.
 
     Parameters
     ----------
     urls : sequence of str
-    pattern : str
+    pattern : str or None
         A regular expression, searched for in the file name (in the whole path when it holds a
-        ``/``). Its named groups are dimensions. ``%Y %m %d %j %H %M %S`` and the like stand for
-        parts of a date as in ``strptime``, so do groups named ``year``, ``month``, ``day`` ... and
-        three groups without names.
+        ``/``); `DATE_PATTERN` when None. Its named groups are dimensions. ``%Y %m %d %j %H %M %S``
+        and the like stand for parts of a date as in ``strptime``, so do groups named ``year``,
+        ``month``, ``day`` ... and three groups without names.
     dims : sequence of str, optional
         The dimensions wanted; all that the pattern finds by default, ``band`` last. The one that
         no group is named after gets the date.
+    optional : bool
+        Whether there may be no labels: where neither `pattern` nor `dims` is given and no name
+        holds a date.
 
     Returns
     -------
@@ -58,8 +62,12 @@ def labels_from_names(
     Raises
     ------
     SelectionError
-        When the pattern is no good, does not match a name, or finds no date there.
+        When the pattern is not valid, does not match a name, or finds no date there.
     """
+    if pattern is None:
+        pattern = DATE_PATTERN
+        if optional and dims is None and not any(re.search(pattern, _name(url)) for url in urls):
+            return {}
     compiled = _compile(pattern)
     parts = [name for name in compiled.groupindex if name.startswith(_PREFIX)]
     groups = [name for name in compiled.groupindex if not name.startswith(_PREFIX)]
@@ -96,7 +104,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(text)
     except re.error as error:
         raise SelectionError(
-            f"the pattern (--pattern) {pattern!r} is no regular expression: {error}"
+            f"the pattern (--pattern) {pattern!r} is not a regular expression: {error}"
         ) from None
     unnamed = compiled.groups - len(compiled.groupindex)
     if not compiled.groupindex and unnamed != 3:
@@ -131,9 +139,12 @@ def _expand(pattern: str) -> str:
     return text
 
 
+def _name(url: str) -> str:
+    return PurePosixPath(urlparse(url).path).name
+
+
 def _search(compiled: re.Pattern[str], pattern: str, url: str) -> re.Match[str]:
-    path = urlparse(url).path
-    name = path if "/" in pattern else PurePosixPath(path).name
+    name = urlparse(url).path if "/" in pattern else _name(url)
     match = compiled.search(name)
     if match is None:
         what = "match" if any(not n.startswith(_PREFIX) for n in compiled.groupindex) else "date"
@@ -153,14 +164,14 @@ def _date_of_parts(match: re.Match[str], parts: Sequence[str], url: str) -> date
     try:
         return datetime.strptime(" ".join(texts), template)
     except (TypeError, ValueError) as error:
-        raise SelectionError(f"{url}: {match.group()!r} is no date: {error}") from None
+        raise SelectionError(f"{url}: {match.group()!r} is not a date: {error}") from None
 
 
 def _date_of_text(text: str, url: str) -> datetime:
     try:
         return datetime.fromisoformat(text.replace("_", "-"))
     except (TypeError, ValueError, AttributeError) as error:
-        raise SelectionError(f"{url}: {text!r} is no date: {error}") from None
+        raise SelectionError(f"{url}: {text!r} is not a date: {error}") from None
 
 
 def _alike(texts: list[str]) -> list[Any]:

@@ -1,9 +1,10 @@
-"""`stack`: labels, headers, comparison, arrangement and virtual arrays, in this order."""
+"""`stack`: labels, headers, agreement, arrangement and assembly, in this order."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import xarray as xr
@@ -13,13 +14,30 @@ from ..errors import FlacError, MismatchError, SelectionError
 from ..io.stores import registry_for
 from ..virtual.parser import FLACParser
 from ..virtual.source_versions import attach
-from .agreement import checked_ignore
-from .axes import find_axes
-from .collect import CompatibilityCheck
-from .dataset import to_dataset
-from .headers import Parallel, Skipped, SkippedWarning, read_headers
+from .agreement import CompatibilityCheck
+from .arrangement import find_axes
+from .assembly import assemble
+from .headers import Parallel, read_headers
 from .inputs import CubeInputs, find_inputs
-from .labels import BAND, DATE_PATTERN, as_coordinate
+from .labels import BAND, as_coordinate
+
+
+class SkippedWarning(UserWarning):
+    """Rasters were left out of a cube."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A raster that was left out, and why.
+
+    Parameters
+    ----------
+    url : str
+    reason : str
+    """
+
+    url: str
+    reason: str
 
 
 def stack(
@@ -27,7 +45,7 @@ def stack(
     *,
     dim: str | Sequence[str] | None = None,
     values: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
-    pattern: str = DATE_PATTERN,
+    pattern: str | None = None,
     assets: Sequence[str] | None = None,
     mosaic: bool = False,
     as_variables: bool = False,
@@ -55,14 +73,14 @@ def stack(
         The new dimensions, in this order; ``time`` by default, or what `pattern` finds. ``band``
         among them makes one variable of single-band files: band is counted from 1, ``long_name``
         lists the names; or, where the names are whole numbers, band is those. With `mosaic`,
-        ``()`` for none.
+        ``()`` for none; that is the default where no file name holds a date.
     values : sequence, or mapping of str to sequence, optional
         Coordinates, one value a raster; by name for several dimensions. By default they are taken
         from the file names.
-    pattern : str
-        Regular expression that finds them there: named groups are dimensions, ``%Y %m %d %H %M
-        %S %j`` stand for parts of a date, so do three groups without names for year, month and
-        day. ``r"(?P<band>B\d\w)_%Y%m%d"`` makes a cube of time and band.
+    pattern : str, optional
+        Regular expression that finds them there; by default a date. Named groups are dimensions,
+        ``%Y %m %d %H %M %S %j`` stand for parts of a date, and so do three groups without names
+        for year, month and day. ``r"(?P<band>B\d\w)_%Y%m%d"`` makes a cube of time and band.
     assets : sequence of str, optional
         Asset keys of STAC items, in the order of the bands. All FLAC assets by default.
     mosaic : bool
@@ -73,10 +91,10 @@ def stack(
         One variable (..., y, x) for each band, named after it, instead of a dimension. Their
         dtypes, tile shapes and nodata may differ; their grid may not.
     allow_missing : bool
-        Whether places without a raster are nodata. Needs a raster with nodata.
+        Fill missing positions with nodata. Needs a raster with nodata.
     ignore : collection of {"crs", "transform", "nodata"}
-        Properties in which the rasters may differ; those of the first are taken. No stored pixel
-        changes, but where it is placed, or what counts as missing.
+        Properties in which the rasters may differ; those of the first are taken. They change where
+        pixels are placed, or what counts as missing, never a stored pixel.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given. Pickled, credentials included,
         where the executor works in other processes.
@@ -108,9 +126,9 @@ def stack(
         When a raster differs from the first in grid, CRS, dtype, nodata, bands, scaling, tiling
         or codec configuration; names the file, the property, both values and the way out.
     SelectionError
-        When a name holds no date and no values are given, or two rasters have the same place.
+        When a name holds no date and no values are given, or two rasters have the same labels.
     SourceError, LayoutError
-        When a file cannot be read, or is no FLAC raster.
+        When a file cannot be read, or is not a FLAC raster.
 
     Notes
     -----
@@ -119,44 +137,45 @@ def stack(
     """
     if on_error not in ("raise", "skip"):
         raise SelectionError(f"on_error is {on_error!r}; expected 'raise' or 'skip'")
-    ignored = checked_ignore(ignore)
     options = dict(store_options or {})
-    sources = find_inputs(urls, dim, values, pattern, assets, options, mosaic=mosaic)
-    if as_variables and BAND not in sources.labels:
+    inputs = find_inputs(urls, dim, values, pattern, assets, options, mosaic=mosaic)
+    bands = inputs.labels.get(BAND)
+    if as_variables and bands is None:
         raise SelectionError(
             "as_variables (--as-variables) needs the names of the variables: as the dimension "
             "band, from a pattern with (?P<band>...), from values, or from STAC assets"
         )
     if not mosaic:
-        _refuse_twice(sources)
-    registry = registry or registry_for(sources.urls, **options)
+        _refuse_duplicates(inputs)
+    registry = registry or registry_for(inputs.urls, **options)
     parser = parser or FLACParser()
-    along_band = BAND in sources.labels and not as_variables
-    collected = CompatibilityCheck(
-        ignored, mosaic=mosaic, as_variables=as_variables, along_band=along_band
-    )
+    check = CompatibilityCheck(
+        ignore, mosaic=mosaic, as_variables=as_variables,
+        along_band=bands is not None and not as_variables,
+    )  # fmt: skip
     skipped: list[Skipped] = []
-    parts = read_headers(sources.urls, parser, registry, parallel=parallel, workers=workers)
-    for number, (url, part) in enumerate(parts):
+    headers = read_headers(inputs.urls, parser, registry, parallel=parallel, workers=workers)
+    for number, (url, header) in enumerate(headers):
         try:
-            if isinstance(part, Exception):
-                raise part
-            collected.add(number, part, sources.band(number))
+            if isinstance(header, Exception):
+                raise header
+            check.add(number, header, bands and bands[number])
         except (FlacError, OSError) as error:
             if on_error == "raise":
                 raise
             skipped.append(Skipped(url, str(error)))
         if progress is not None:
-            progress(number + 1, len(sources.urls))
-    _tell(skipped, report, len(sources.urls))
-    axes = find_axes(sources, [part.number for part in collected.kept])
-    dataset = to_dataset(collected, axes, registry, parser, allow_missing=allow_missing)
-    attach(dataset, {part.url: part.version for part in collected.kept})
+            progress(number + 1, len(inputs.urls))
+    if skipped:
+        _report_skipped(skipped, report, len(inputs.urls))
+    axes = find_axes(inputs, [kept.number for kept in check.kept])
+    dataset = assemble(check, axes, parser, allow_missing=allow_missing)
+    attach(dataset, {kept.url: kept.version for kept in check.kept})
     return dataset
 
 
-def _refuse_twice(sources: CubeInputs) -> None:
-    columns = [as_coordinate(values).tolist() for values in sources.labels.values()]
+def _refuse_duplicates(inputs: CubeInputs) -> None:
+    columns = [as_coordinate(values).tolist() for values in inputs.labels.values()]
     labels = list(zip(*columns, strict=True))
     seen: dict[tuple[Any, ...], int] = {}
     for number, label in enumerate(labels):
@@ -164,26 +183,26 @@ def _refuse_twice(sources: CubeInputs) -> None:
         if other != number:
             names = ", ".join(
                 f"{dim} {as_coordinate([values[number]])[0]}"
-                for dim, values in sources.labels.items()
+                for dim, values in inputs.labels.items()
             )
             raise SelectionError(
                 f"{names} belongs to {labels.count(label)} rasters, among them "
-                f"{sources.urls[other]} and {sources.urls[number]}; give the values yourself, name "
+                f"{inputs.urls[other]} and {inputs.urls[number]}; give the values yourself, name "
                 "another dimension, or pass mosaic=True (--mosaic) for rasters beside each other"
             )
 
 
-def _tell(skipped: list[Skipped], report: list[Skipped] | None, total: int) -> None:
+def _report_skipped(skipped: list[Skipped], report: list[Skipped] | None, total: int) -> None:
     if len(skipped) == total:
         raise MismatchError(
             f"none of the {total} rasters can be used; the first: {skipped[0].reason}"
         )
     if report is not None:
         report.extend(skipped)
-    elif skipped:
-        reasons = "\n".join(item.reason for item in skipped)
-        warnings.warn(
-            f"{len(skipped)} of {total} rasters were skipped:\n{reasons}",
-            SkippedWarning,
-            stacklevel=3,
-        )
+        return
+    reasons = "\n".join(item.reason for item in skipped)
+    warnings.warn(
+        f"{len(skipped)} of {total} rasters were skipped:\n{reasons}",
+        SkippedWarning,
+        stacklevel=3,
+    )

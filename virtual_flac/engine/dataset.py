@@ -93,11 +93,11 @@ def _open_level(
     url: str, registry: ObjectStoreRegistry[Any], index: TileIndex, level: int, view: DecodeOptions
 ) -> xr.Dataset:
     bands = choose_bands(index, view.bands)
-    coordinates = coordinate_variables(index, level, bands, with_xy=view.xy)
-    here = index.levels[level]
-    georef = index.georef_of(level)
+    raster = index.raster_of(level)
+    coordinates = coordinate_variables(raster, bands, with_xy=view.xy)
+    georef = raster.georef
     if view.xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
-        x, y = georef.coordinates(width=here.width, height=here.height)
+        x, y = georef.coordinates(width=raster.width, height=raster.height)
         coordinates |= {"xc": (("y", "x"), x, {}), "yc": (("y", "x"), y, {})}
     dataset = xr.Dataset(
         {view.variable: _variable(url, registry, index, level, bands, view)}, coordinates

@@ -1,4 +1,4 @@
-"""`TileIndex` to the attributes and coordinates that rioxarray gives the variable ``band_data``.
+"""A raster to the attributes and coordinates that rioxarray gives the variable ``band_data``.
 
 Knows rioxarray's names and rules; knows nothing of Zarr, xarray or files.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .index import Band, RasterInfo, TileIndex
+from .index import Band, RasterInfo
 
 GRID_MAPPING = "spatial_ref"
 
@@ -72,14 +72,14 @@ def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
 
 
 def coordinate_variables(
-    index: TileIndex, level: int, bands: Sequence[int], *, with_xy: bool
+    raster: RasterInfo, bands: Sequence[int], *, with_xy: bool
 ) -> dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]]:
     """Dimensions, values and attributes of the coordinates of one level, by name.
 
     Parameters
     ----------
-    index : TileIndex
-    level : int
+    raster : RasterInfo
+        As `TileIndex.raster_of` gives it for the level.
     bands : sequence of int
         0-based.
     with_xy : bool
@@ -91,13 +91,13 @@ def coordinate_variables(
     dict
         ``band``, ``y``, ``x`` and the scalar ``spatial_ref``, which is there for its attributes.
     """
-    here, georef = index.levels[level], index.georef_of(level)
+    georef = raster.georef
     values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}
     if with_xy and georef.has_coordinates:
-        x, y = georef.coordinates(width=here.width, height=here.height)
+        x, y = georef.coordinates(width=raster.width, height=raster.height)
         values |= {"y": y, "x": x}
     values[GRID_MAPPING] = np.asarray(0, dtype=np.int64)
-    attributes = {name: coordinate_attributes(index.raster, name) for name in values}
+    attributes = {name: coordinate_attributes(raster, name) for name in values}
     attributes[GRID_MAPPING] |= georef.cf_attributes()
     return {name: ((name,) * array.ndim, array, attributes[name]) for name, array in values.items()}
 

@@ -6,7 +6,7 @@ Knows grids and georeferencing; does not know how it was read or what it will be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -253,4 +253,11 @@ class TileIndex:
             height=self.levels[level].height,
             base_width=self.raster.width,
             base_height=self.raster.height,
+        )
+
+    def raster_of(self, level: int) -> RasterInfo:
+        """The raster with width, height and georeferencing of one level."""
+        here = self.levels[level]
+        return replace(
+            self.raster, width=here.width, height=here.height, georef=self.georef_of(level)
         )

@@ -1,13 +1,10 @@
-"""Virtual datasets to published references and back: kerchunk JSON and parquet, Icechunk.
-
-Knows VirtualiZarr, kerchunk's and Icechunk's formats; knows nothing of FLAC.
-"""
+"""Virtual datasets to published references and back: kerchunk JSON and parquet, Icechunk."""
 
 from .icechunk_write import write_icechunk
 from .kerchunk import write_kerchunk
 from .locations import check_sources, count_references, rebase, source_prefixes, source_urls
 from .open import open_references
-from .snippet import recipe
+from .snippet import snippet
 from .target import Target
 
 __all__ = [
@@ -16,7 +13,7 @@ __all__ = [
     "count_references",
     "open_references",
     "rebase",
-    "recipe",
+    "snippet",
     "source_prefixes",
     "source_urls",
     "write_icechunk",

@@ -1,23 +1,27 @@
-"""Options of object stores, as obstore users know them, in Icechunk's words.
+"""Options of object stores, as obstore users know them, in Icechunk's words; sizes of manifests.
 
-Knows Icechunk's stores, credentials and settings. Secrets go into credentials, which Icechunk does
-not write; never into containers, which it does.
+Secrets go into credentials, which Icechunk does not write; never into containers, which it does.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlparse
 
+import xarray as xr
+
 from ..errors import SelectionError, SourceError
 from ..io.stores import CLIENT_OPTIONS, RETRY_CONFIG
+from ..virtual.manifests import chunk_tables
 
 #: Bytes that Icechunk keeps in its manifests instead of in an object of their own: coordinates.
 INLINE_BYTES = 16 * 1024
+#: Chunks in one manifest, about 20 bytes each: what a reader of one chunk loads at most.
+MANIFEST_CHUNKS = 100_000
 #: What obstore waits before it tries again, unless told otherwise.
 _BACKOFF = {"init_backoff": "100ms", "max_backoff": "15s"}
 _UNITS = {"ms": 1, "s": 1000, "sec": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
@@ -73,7 +77,9 @@ def _milliseconds(duration: timedelta | str) -> int:
         return round(duration / timedelta(milliseconds=1))
     parts = re.findall(r"(\d+)\s*([a-z]+)", duration)
     if not parts or any(unit not in _UNITS for _, unit in parts):
-        raise SelectionError(f"{duration!r} is no duration; write it as '15s', '700ms' or '2m 30s'")
+        raise SelectionError(
+            f"{duration!r} is not a duration; write it as '15s', '700ms' or '2m 30s'"
+        )
     return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
@@ -204,3 +210,50 @@ def _option(options: Mapping[str, Any], name: str) -> Any:
 
 def _flag(value: Any) -> bool:
     return value is True or str(value).lower() in ("true", "1", "yes", "on")
+
+
+def split_sizes(chunk_grid: Sequence[int], limit: int) -> tuple[int, ...]:
+    """Chunks of one manifest along each axis: whole rows, whole planes, whole steps while they fit.
+
+    The first axis may grow, and others too; so along each axis a manifest takes no more than was
+    there, but along the first what fits.
+
+    Examples
+    --------
+    >>> split_sizes((365, 1, 11, 11), 100_000)
+    (826, 1, 11, 11)
+    >>> split_sizes((365, 1, 700, 700), 100_000)
+    (1, 1, 142, 700)
+    """
+    sizes: list[int] = []
+    room = max(1, limit)
+    for axis in reversed(range(len(chunk_grid))):
+        size = room if axis == 0 else max(1, min(chunk_grid[axis], room))
+        sizes.insert(0, size)
+        room = room // size if size == chunk_grid[axis] else 1
+    return tuple(sizes)
+
+
+def splitting_config(parts: Mapping[str | None, xr.Dataset]) -> Any:
+    """Icechunk's setting for the virtual arrays of several groups.
+
+    A repository remembers it, so that what is appended is split alike. Small cubes have one
+    manifest an array, as without it.
+
+    Parameters
+    ----------
+    parts : Mapping of str or None to xarray.Dataset
+        By path of the group, None for the root.
+    """
+    from icechunk import ManifestSplitCondition, ManifestSplitDimCondition, ManifestSplittingConfig
+
+    sizes: dict[Any, Any] = {}
+    for group, part in parts.items():
+        for name, tables in chunk_tables(part).items():
+            path = "/".join(["", *([group] if group else []), str(name)])
+            condition = ManifestSplitCondition.path_matches(f"^{re.escape(path)}$")
+            shares = split_sizes(tables.paths.shape, MANIFEST_CHUNKS)
+            sizes[condition] = {
+                ManifestSplitDimCondition.Axis(axis): size for axis, size in enumerate(shares)
+            }
+    return ManifestSplittingConfig.from_dict(sizes)

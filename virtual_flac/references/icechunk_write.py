@@ -1,7 +1,7 @@
 """Virtual datasets to Icechunk repositories: new ones, and more along a dimension of old ones.
 
 VirtualiZarr writes arrays and coordinates; the references to chunks go in file by file, each with
-what tells a changed file. Knows Icechunk; knows nothing of FLAC.
+what tells that the file has changed.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
-import zarr
-from virtualizarr.manifests import ChunkManifest, ManifestArray
 
-from ..errors import SelectionError, SourceNotFoundError, TargetExistsError
-from .append import check_appendable, check_appended
-from .blocks import blocks, without_references
-from .checksums import checksums
-from .icechunk_settings import access, container, repository_config, storage
-from .inline import inline_loaded
+from ..errors import SelectionError, SourceNotFoundError, TargetExistsError, needs_extra
+from ..virtual.arrays import inline_loaded, without_indexes
+from ..virtual.manifests import ChunkTables, chunk_tables, virtual_arrays, with_tables
+from .icechunk_append import append
+from .icechunk_chunks import checksums, set_references
+from .icechunk_settings import (
+    access,
+    container,
+    repository_config,
+    splitting_config,
+    storage,
+)
 from .locations import source_prefixes
-from .splitting import splitting_config
 from .target import Target
 
 #: Values of a new dimension in one chunk, so that a cube that grows day by day has few of them.
@@ -81,6 +83,8 @@ def write_icechunk(
         When it does not, but `append_dim` is given.
     MismatchError
         When what is appended does not fit, or is there already.
+    TargetFolderError
+        When the folder of the target does not exist.
     SourceError
         When the sources lie where Icechunk cannot read.
 
@@ -90,7 +94,8 @@ def write_icechunk(
     times of change, to the second. A file that changes afterwards is an error for whoever reads
     the cube. Files of which nothing is known must not change from now on.
     """
-    import icechunk
+    with needs_extra("icechunk", "icechunk"):
+        import icechunk
 
     options = dict(store_options or {})
     everything = [vds, *(groups or {}).values()]
@@ -106,7 +111,7 @@ def write_icechunk(
             raise SelectionError("groups cannot be appended to; append to each by itself")
         repository = _reopen(where, prefixes, options)
         session = repository.writable_session("main")
-        _append(vds, session.store, append_dim, versions, str(target))
+        append(vds, _ready(vds), session.store, append_dim, versions, str(target))
         snapshot: str = session.commit(message or f"Append along {append_dim}")
         return snapshot
     if exists and overwrite:
@@ -116,8 +121,7 @@ def write_icechunk(
     else:
         if exists or place.exists():
             raise TargetExistsError(f"{target} exists; choose another place or remove it")
-        if place.path is not None:
-            place.path.parent.mkdir(parents=True, exist_ok=True)
+        place.check_folder()
     try:
         if not exists:
             repository = _create(where, prefixes, options, _config(vds, groups, options))
@@ -180,106 +184,25 @@ def _reopen(
 
 
 def _write(vds: xr.Dataset, store: Any, group: str | None, versions: Mapping[str, Any]) -> None:
-    bare = without_references(_ready(vds))
-    bare.vz.to_icechunk(store, group=group, validate_containers=False)
-    for name, variable in vds.variables.items():
-        if isinstance(variable._data, ManifestArray):
-            path = f"{group}/{name}" if group else str(name)
-            set_references(store, path, variable._data.manifest, versions)
-
-
-def _append(
-    vds: xr.Dataset, store: Any, dim: str, versions: Mapping[str, Any], target: str
-) -> None:
-    before = check_appendable(vds, store, dim, target)
-    ready = _ready(vds)
-    growing = [name for name, variable in ready.variables.items() if dim in variable.dims]
-    root = zarr.open_group(store, mode="r+", zarr_format=3)
-    attributes = dict(root.attrs)
-    offsets: dict[Any, tuple[int, ...]] = {}
-    for name in growing:
-        dims = ready.variables[name].dims
-        array: Any = root[str(name)]
-        at = dims.index(dim)
-        chunks = -(-array.shape[at] // array.chunks[at])
-        offsets[name] = tuple(chunks if axis == at else 0 for axis in range(len(dims)))
-    bare = without_references(ready)
-    bare.drop_vars([name for name in bare.variables if name not in growing]).vz.to_icechunk(
-        store, append_dim=dim, validate_containers=False
+    tables = chunk_tables(vds)
+    bare = with_tables(
+        _ready(vds), {name: ChunkTables.absent(found.paths.shape) for name, found in tables.items()}
     )
-    zarr.open_group(store, mode="r+", zarr_format=3).attrs.put(attributes)
-    for name in growing:
-        data = vds.variables[name]._data
-        if isinstance(data, ManifestArray):
-            set_references(store, str(name), data.manifest, versions, offsets[name])
-    check_appended(vds, store, dim, before, target)
+    bare.vz.to_icechunk(store, group=group, validate_containers=False)
+    for name, found in tables.items():
+        set_references(store, f"{group}/{name}" if group else str(name), found, versions)
 
 
 def _ready(vds: xr.Dataset) -> xr.Dataset:
     """Small coordinates inside the manifests; new dimensions as arrays that can grow."""
-    inlined = inline_loaded(vds)
-    variables = dict(inlined.variables)
+    variables = dict(inline_loaded(vds).variables)
+    virtual = virtual_arrays(vds)
     for name, variable in vds.variables.items():
-        if name in ("band", "x", "y") or isinstance(variable._data, ManifestArray):
+        if name in ("band", "x", "y") or name in virtual:
             continue
         growing = variable.to_base_variable().copy(deep=False)
         if variable.ndim:
             chunk = max(variable.shape[0], _COORDINATE_CHUNK)
             growing.encoding = {**variable.encoding, "chunks": (chunk, *variable.shape[1:])}
         variables[name] = growing
-    coords = {name: variables[name] for name in vds.coords}
-    data = {name: variables[name] for name in vds.data_vars}
-    return xr.Dataset(data, coords=xr.Coordinates(coords, indexes={}), attrs=vds.attrs)
-
-
-def set_references(
-    store: Any,
-    path: str,
-    manifest: ChunkManifest,
-    versions: Mapping[str, Any],
-    offset: tuple[int, ...] | None = None,
-) -> None:
-    """Enter the chunks of one array, those of one file at a time.
-
-    Parameters
-    ----------
-    store : icechunk.IcechunkStore
-    path : str
-        Of the array.
-    manifest : ChunkManifest
-    versions : Mapping of str to str or datetime or None
-        What tells that a file has changed, by URL.
-    offset : tuple of int, optional
-        Chunks that are there already.
-    """
-    if manifest._inlined:
-        return
-    shape = manifest._paths.shape
-    for block, url in blocks(manifest):
-        start = [s.start for s in block]
-        size = tuple(s.stop - s.start for s in block)
-        lengths = manifest._lengths[block].ravel()
-        if url is None:
-            locations: list[str] = manifest._paths[block].ravel().tolist()
-            groups = {u: versions.get(u) for u in dict.fromkeys(locations) if u}
-        else:
-            locations, groups = [url] * lengths.size, {url: versions.get(url)}
-        for checksum in dict.fromkeys(groups.values()):
-            # An empty location stands for a chunk that this call leaves alone.
-            chosen = [
-                place if length and groups.get(place) == checksum else ""
-                for place, length in zip(locations, lengths.tolist(), strict=True)
-            ]
-            if not any(chosen):
-                continue
-            first = [a + b for a, b in zip(start, offset or (0,) * len(shape), strict=True)]
-            store.set_virtual_refs_arr(
-                array_path=path,
-                chunk_grid_shape=size,
-                locations=chosen,
-                offsets=np.ascontiguousarray(manifest._offsets[block].ravel()),
-                lengths=np.ascontiguousarray(lengths),
-                validate_containers=False,
-                arr_offset=tuple(first) if any(first) else None,
-                checksum=checksum,
-            )
+    return without_indexes(vds, variables)

@@ -1,21 +1,23 @@
 """Virtual datasets to kerchunk references, JSON and parquet, in folders and in buckets.
 
-Coordinates stay compressed, integers integers, and files whole. Knows nothing of FLAC.
+Coordinates stay compressed, integers integers, and files whole.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 
 from ..errors import SelectionError
-from .inline import inline_loaded
-from .kerchunk_json import kerchunk_json
+from ..virtual.arrays import inline_loaded
+from ..virtual.manifests import ChunkTables, chunk_tables, with_tables
 from .target import Target
 
 
@@ -69,3 +71,59 @@ def write_kerchunk(
                 # pandas, of the engine that fsspec chooses; nobody who calls us can change that.
                 warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
                 virtual.vz.to_kerchunk(str(part), format="parquet")
+
+
+def kerchunk_json(vds: xr.Dataset) -> Iterator[str]:
+    """The references to a virtual dataset, version 1, in pieces of text.
+
+    VirtualiZarr makes a dictionary of every chunk and JSON of that, at 50 microseconds a chunk.
+    Here it writes what is not chunks; their text comes straight from the tables. It means the same.
+
+    Parameters
+    ----------
+    vds : xarray.Dataset
+        Virtual, in all of its variables.
+
+    Raises
+    ------
+    ValueError
+        When an attribute is a number that JSON does not have, such as NaN.
+    """
+    tables = chunk_tables(vds)
+    bare = with_tables(vds, {name: ChunkTables.absent((0,)) for name in tables})
+    rest = bare.vz.to_kerchunk(format="dict")["refs"]
+    # Never empty, so that what follows begins with a comma.
+    text = json.dumps(rest, separators=(",", ":"), allow_nan=False)
+    yield '{"version":1,"refs":' + text.removesuffix("}")
+    for name, found in tables.items():
+        yield from _chunks(str(name), found)
+    yield "}}"
+
+
+def _chunks(name: str, tables: ChunkTables) -> Iterator[str]:
+    """One entry a chunk, each with a comma before it."""
+    prefix = json.dumps(f"{name}/")[:-1]
+    for block, url in tables.blocks():
+        numbers = (map(str, range(axis.start, axis.stop)) for axis in block)
+        # The one chunk of an array without dimensions is called 0.
+        keys = (".".join(key) or "0" for key in product(*numbers))
+        offsets = tables.offsets[block].ravel().tolist()
+        lengths = tables.lengths[block].ravel().tolist()
+        if url is None:
+            paths = [_path(path) for path in tables.paths[block].ravel().tolist()]
+            yield "".join(
+                f',{prefix}{key}":[{path},{offset},{length}]'
+                for key, path, offset, length in zip(keys, paths, offsets, lengths, strict=True)
+                if path != '""'
+            )
+        else:
+            path = _path(url)
+            yield "".join(
+                f',{prefix}{key}":[{path},{offset},{length}]'
+                for key, offset, length in zip(keys, offsets, lengths, strict=True)
+            )
+
+
+def _path(url: str) -> str:
+    """As JSON; local files by their paths, as kerchunk has them."""
+    return json.dumps(url.removeprefix("file://") if url.startswith("file:///") else url)

@@ -1,58 +1,34 @@
-"""Where the chunks of a virtual dataset lie: URLs, their common prefixes, and other URLs for them.
-
-Knows manifests and URLs; knows no stores but to ask whether a file is there.
-"""
+"""Where the chunks of a virtual dataset lie: URLs, common prefixes, other URLs for them."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
-from virtualizarr.manifests import ChunkManifest, ManifestArray
 
 from ..errors import MismatchError, SourceChangedError
 from ..io.file_reader import FileReader
 from ..io.stores import to_url
 from ..model.file_version import FileVersion
+from ..virtual.manifests import chunk_tables, urls_of, virtual_arrays, with_tables
 from ..virtual.source_versions import attach, attached
-
-
-def distinct_paths(manifest: ChunkManifest) -> npt.NDArray[Any]:
-    """The table of paths without the axes along which it repeats itself."""
-    paths: npt.NDArray[Any] = manifest._paths
-    return paths[(*(slice(0, 1) if step == 0 else slice(None) for step in paths.strides), ...)]
 
 
 def source_urls(vds: xr.Dataset) -> list[str]:
     """URLs that a virtual dataset refers to, each once."""
-    arrays: Iterator[Any] = (variable._data for variable in vds.variables.values())
-    return urls_of(array for array in arrays if isinstance(array, ManifestArray))
-
-
-def urls_of(arrays: Iterable[ManifestArray]) -> list[str]:
-    """URLs that virtual arrays refer to, each once."""
-    found: dict[str, None] = {}
-    for array in arrays:
-        paths = distinct_paths(array.manifest)
-        found |= dict.fromkeys(url for url in paths.ravel().tolist() if "://" in url)
-    return list(found)
+    return list(dict.fromkeys(
+        url for array in virtual_arrays(vds).values() for url in urls_of(array)
+    ))  # fmt: skip
 
 
 def count_references(vds: xr.Dataset) -> int:
     """Byte ranges of other files that a virtual dataset refers to."""
-    arrays: Iterator[Any] = (variable._data for variable in vds.variables.values())
-    return sum(
-        int(np.count_nonzero(array.manifest._lengths))
-        for array in arrays
-        if isinstance(array, ManifestArray) and urls_of([array])
-    )
+    return sum(int(np.count_nonzero(found.lengths)) for found in chunk_tables(vds).values())
 
 
 def source_prefixes(vds: xr.Dataset) -> list[str]:
@@ -107,32 +83,12 @@ def rebase(vds: xr.Dataset, base_url: str) -> xr.Dataset:
     folder = common_folder(urls)
     base = to_url(base_url).rstrip("/") + "/"
     moved = {url: base + url.removeprefix(folder) for url in urls}
-    variables: dict[Any, xr.Variable] = {}
-    for name, variable in vds.variables.items():
-        data = variable._data
-        if isinstance(data, ManifestArray):
-            array = ManifestArray(data.metadata, _rename(data.manifest, moved))
-            variables[name] = xr.Variable(variable.dims, array, variable.attrs, variable.encoding)
-    result = vds.copy(deep=False)
-    result._variables.update(variables)
+    tables = chunk_tables(vds)
+    result = with_tables(vds, {name: found.renamed(moved) for name, found in tables.items()})
     states = attached(vds)
     sizes = {new: states[old].size if old in states else None for old, new in moved.items()}
     attach(result, {url: FileVersion(size=size) for url, size in sizes.items()})
     return result
-
-
-def _rename(manifest: ChunkManifest, moved: Mapping[str, str]) -> ChunkManifest:
-    if manifest._inlined:
-        return manifest
-    few = distinct_paths(manifest)
-    renamed = np.array([moved.get(path, path) for path in few.ravel().tolist()], dtype=few.dtype)
-    return ChunkManifest.from_arrays(
-        paths=cast("Any", np.broadcast_to(renamed.reshape(few.shape), manifest._paths.shape)),
-        offsets=manifest._offsets,
-        lengths=manifest._lengths,
-        validate_paths=False,
-        inlined=manifest._inlined,
-    )
 
 
 def check_sources(

@@ -1,32 +1,48 @@
 """`open_references`: published references as a dataset, with few requests.
 
-Reads through object stores, with this package's merging of neighbours. Readers without this package
-use what `recipe` prints. Knows formats of references; knows nothing of FLAC.
+Chunks are read through object stores, neighbours together. Readers without this package use what
+`snippet` prints.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-import zarr
 from obspec_utils.registry import ObjectStoreRegistry
+from zarr.storage import WrapperStore
 
-from ..errors import SelectionError, SourceNotFoundError
+from ..errors import (
+    SelectionError,
+    SourceChangedError,
+    SourceError,
+    SourceNotFoundError,
+    SourcePermissionError,
+    needs_extra,
+)
 from ..io.file_reader import FileReader
-from ..io.store_errors import STORE_ERRORS, translate
+from ..io.store_errors import STORE_ERRORS, first_line, translate
 from ..io.stores import registry_for, resolve, to_url
-from .guarded import GuardedStore
+from ..virtual.manifests import kerchunk_group, parquet_group, urls_of
+from ..virtual.store import CoalescingStore, chunk_name
 from .icechunk_settings import access, storage
-from .locations import urls_of
 
-#: Zarr's own 10 would let a time series of 24 chunks wait for the network three times.
-CONCURRENCY = 64
+if TYPE_CHECKING:
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+#: What Icechunk says of a chunk that it cannot read, and what that is to us.
+_KINDS = (
+    ("changed", SourceChangedError),
+    ("not found", SourceNotFoundError),
+    ("privileges|permission|credentials|access ?denied|forbidden|signature", SourcePermissionError),
+)
 
 
 def open_references(
@@ -35,7 +51,6 @@ def open_references(
     group: str | None = None,
     registry: ObjectStoreRegistry[Any] | None = None,
     store_options: Mapping[str, Any] | None = None,
-    concurrency: int | None = CONCURRENCY,
     **options: Any,
 ) -> xr.Dataset:
     """Open published references: kerchunk JSON or parquet, or an Icechunk repository.
@@ -51,9 +66,6 @@ def open_references(
         Stores to read kerchunk references and their chunks with.
     store_options : Mapping, optional
         Options of the stores, as for `registry_for`: of the references and of the chunks.
-    concurrency : int, optional
-        Chunks that Zarr asks for at a time. It has one such setting for the whole process,
-        ``async.concurrency``, which is raised to this where it is lower; None leaves it.
     **options
         For ``xarray.open_dataset``, such as ``chunks={}`` or ``mask_and_scale=False``.
 
@@ -73,12 +85,11 @@ def open_references(
     Notes
     -----
     The references are read by one request, a chunk by one at most, and nothing is asked for that
-    is not there.
+    is not there. Zarr asks for 10 chunks at a time, in all of the process: where many chunks lie
+    far away, raise it with ``zarr.config.set({"async.concurrency": 64})``.
     """
     text = os.fspath(target)
     given = dict(store_options or {})
-    if concurrency is not None and zarr.config.get("async.concurrency") < concurrency:
-        zarr.config.set({"async.concurrency": concurrency})
     store: Any
     if text.endswith(".json"):
         store = _kerchunk_json(to_url(target), registry, given, group)
@@ -95,27 +106,21 @@ def open_references(
 def _kerchunk_json(
     url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
 ) -> Any:
-    from virtualizarr.parsers.kerchunk.translator import manifestgroup_from_kerchunk_refs
-
     file = FileReader(url, registry or registry_for(url, **given))
     try:
         references: Any = json.loads(file.read_all())
     except ValueError as error:
-        raise SelectionError(f"{url}: is no JSON: {error}") from None
+        raise SelectionError(f"{url}: is not JSON: {error}") from None
     if "refs" not in references:
         raise SelectionError(f"{url}: holds no kerchunk references")
-    found = manifestgroup_from_kerchunk_refs(references, group=group, fs_root="file:///")
-    return _readable(found, registry, given)
+    return _readable(kerchunk_group(references, group), registry, given)
 
 
 def _kerchunk_parquet(
     url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
 ) -> Any:
-    from virtualizarr.parsers import KerchunkParquetParser
-
-    parser = KerchunkParquetParser(group=group, fs_root="file:///")
     if url.startswith("file://"):
-        return _readable(parser(url, ObjectStoreRegistry())._group, registry, given)
+        return _readable(parquet_group(url, group), registry, given)
     if url.startswith(("http://", "https://")):
         raise SelectionError(
             f"{url}: parquet references are read from local folders and buckets, which list what "
@@ -123,8 +128,7 @@ def _kerchunk_parquet(
         )
     with tempfile.TemporaryDirectory() as folder:
         _fetch_folder(url, registry or registry_for(url, **given), Path(folder))
-        # Reads all of it at once.
-        found = parser(f"file://{folder}", ObjectStoreRegistry())._group
+        found = parquet_group(f"file://{folder}", group)
     return _readable(found, registry, given)
 
 
@@ -145,19 +149,16 @@ def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) ->
 
 
 def _readable(group: Any, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any]) -> Any:
-    """A store over the manifests of a group."""
-    from ..virtual.store import ReferenceStore
-
+    """A store over the arrays of a group."""
     if registry is None:
-        registry = registry_for(urls_of(group.arrays.values()), **given)
-    return ReferenceStore(group, registry=registry)
+        urls = [url for array in group.arrays.values() for url in urls_of(array)]
+        registry = registry_for(urls, **given)
+    return CoalescingStore(group, registry=registry)
 
 
 def _icechunk(text: str, given: dict[str, Any]) -> Any:
-    try:
+    with needs_extra("icechunk", "icechunk"):
         import icechunk
-    except ImportError:
-        raise SelectionError('Icechunk needs icechunk; install "virtual-flac[icechunk]"') from None
 
     if "://" not in text and not Path(text).is_dir():
         raise SelectionError(f"{text}: is neither .json nor .parquet nor a repository's folder")
@@ -169,4 +170,49 @@ def _icechunk(text: str, given: dict[str, Any]) -> Any:
     # The repository itself says what it refers to; to ask for its settings first costs requests.
     prefixes = list(repository.config.virtual_chunk_containers or {})
     allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
-    return GuardedStore(allowed.readonly_session("main").store, text)
+    return _IcechunkReader(allowed.readonly_session("main").store, text)
+
+
+class _IcechunkReader(WrapperStore[Any]):
+    """Reads an Icechunk store.
+
+    Parameters
+    ----------
+    store : icechunk.IcechunkStore
+    target : str
+        What errors call the repository.
+    """
+
+    def __init__(self, store: Any, target: str) -> None:
+        super().__init__(store)
+        self.target = target
+
+    def _with_store(self, store: Any) -> _IcechunkReader:
+        return type(self)(store, self.target)
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Bytes of a chunk or of a metadata document.
+
+        Raises
+        ------
+        SourceError
+            When the bytes cannot be read; names the repository and the chunk, as Icechunk does the
+            file.
+        """
+        import icechunk
+
+        name = chunk_name(key)
+        try:
+            found: Any = await super().get(key, prototype, byte_range)
+        except icechunk.IcechunkError as error:
+            # Its context, below, may repeat what the server said.
+            said = first_line(error)
+            kind = next((k for words, k in _KINDS if re.search(words, said, re.I)), SourceError)
+            raise kind(f"{self.target}: {name or key}: {said}") from None
+        if found is not None and name is not None:
+            # For the codec, see `CoalescingStore.get`.
+            found.origin = f"{self.target}: {name}"
+        result: Buffer | None = found
+        return result

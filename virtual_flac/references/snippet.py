@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 import xarray as xr
 
 from .icechunk_settings import anonymous, s3_place
-from .locations import source_prefixes
+from .locations import source_prefixes, source_urls
 
 _ACCESS = {
     "file": "ic.Credentials.LocalFileSystemAccess()",
@@ -22,7 +22,7 @@ _ACCESS = {
 }
 
 
-def recipe(
+def snippet(
     target: str | os.PathLike[str],
     vds: xr.Dataset,
     store_options: Mapping[str, Any] | None = None,
@@ -38,9 +38,12 @@ def recipe(
         Where buckets are and whether they are public; keys come from the reader's environment.
     """
     name = json.dumps(os.fspath(target))
-    if str(target).endswith((".json", ".parquet", ".parq")):
-        return f'import xarray as xr; ds = xr.open_dataset({name}, engine="kerchunk")'
     options = dict(store_options or {})
+    if str(target).endswith((".json", ".parquet", ".parq")):
+        return (
+            f"import xarray as xr; ds = xr.open_dataset({name}, "
+            f'engine="kerchunk"{_kerchunk_options(name, vds, options)})'
+        )
     public = anonymous(options)
 
     def credentials(prefix: str) -> str:
@@ -57,6 +60,22 @@ def recipe(
         'ds = xr.open_zarr(repo.readonly_session("main").store, consolidated=False, '
         "zarr_format=3, chunks=None)"
     )
+
+
+def _kerchunk_options(name: str, vds: xr.Dataset, options: Mapping[str, Any]) -> str:
+    """Where buckets of S3 are and whether they are public, in the words of fsspec and s3fs."""
+    s3_words: dict[str, Any] = {"anon": True} if anonymous(options) else {}
+    place = s3_place(options)
+    if "endpoint_url" in place:
+        s3_words["endpoint_url"] = place["endpoint_url"]
+    if "region" in place:
+        s3_words["client_kwargs"] = {"region_name": place["region"]}
+    words: dict[str, Any] = {}
+    if s3_words and any(url.startswith("s3://") for url in source_urls(vds)):
+        words |= {"remote_protocol": "s3", "remote_options": s3_words}
+    if s3_words and name.startswith('"s3://'):
+        words["target_options"] = s3_words
+    return f", storage_options={words!r}" if words else ""
 
 
 def _storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> str:

@@ -103,8 +103,7 @@ class Target:
                 f"{self}: nothing is written over HTTP; write to a folder that is served, or to "
                 "the bucket (s3://...)"
             )
-        if self.path is not None and not self.path.absolute().parent.is_dir():
-            raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")
+        self.check_folder()
         exists = self.exists()
         if append:
             if self.suffix != ".icechunk":
@@ -118,6 +117,16 @@ class Target:
             raise TargetExistsError(
                 f"{self} is a folder, but not one of {kind}; remove it yourself"
             )
+
+    def check_folder(self) -> None:
+        """Refuse a local target whose folder does not exist.
+
+        Raises
+        ------
+        TargetFolderError
+        """
+        if self.path is not None and not self.path.absolute().parent.is_dir():
+            raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")
 
     def exists(self) -> bool:
         """Whether anything is there."""

@@ -1,28 +1,25 @@
 """Virtual Zarr stores that read neighbouring tiles together, and say which tile a fault is in.
 
-zarr-python asks a store for chunks one by one, many at the same time; what it asks for in one turn
-of the event loop becomes merged requests here. Knows Zarr keys; must not know pixels or layouts.
+zarr-python asks a store for chunks one by one, many at the same time. What it asks for in one turn
+of the event loop becomes merged requests here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import numpy as np
-import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
-from virtualizarr.manifests import ManifestGroup, ManifestStore
+from virtualizarr.manifests import ManifestArray, ManifestGroup, ManifestStore
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 
 from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..model.file_version import FileVersion
+from .manifests import chunk_entry
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -49,6 +46,9 @@ class Chunk(NamedTuple):
 class CoalescingStore(ManifestStore):
     """VirtualiZarr's store with few requests and with errors that say where.
 
+    Of published references, too: they hold no versions of files, so a file that changed is noticed
+    only when its tiles do not decode.
+
     Parameters
     ----------
     group : ManifestGroup
@@ -71,12 +71,25 @@ class CoalescingStore(ManifestStore):
         version: FileVersion | None = None,
     ) -> None:
         super().__init__(group, registry=registry)
+        self.group = group
+        self.registry = registry
         self.version = version or FileVersion()
         self._batches = _Batches()
 
-    @abstractmethod
-    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
-        """The chunk at a place of an array's grid; None for what VirtualiZarr reads itself."""
+    def find_chunk(self, array: str, position: tuple[int, ...]) -> Chunk | None:
+        """The chunk at a position of an array's chunk grid; None for what VirtualiZarr reads."""
+        node: Any = self.group
+        for name in array.split("/"):
+            node = node.get(name, {})
+        entry = chunk_entry(node, position) if isinstance(node, ManifestArray) else None
+        if entry is None:
+            return None
+        name = self.name_chunk(array, position)
+        return Chunk(entry["path"], int(entry["offset"]), int(entry["length"]), name)
+
+    def name_chunk(self, array: str, position: tuple[int, ...]) -> str:
+        """What errors call a chunk."""
+        return f"{array}, chunk ({', '.join(map(str, position))})"
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -90,12 +103,12 @@ class CoalescingStore(ManifestStore):
         """
         chunk = None
         if match := _CHUNK_KEY.fullmatch(key):
-            place = tuple(int(number) for number in re.split("[/.]", match["chunk"]))
-            chunk = self.find_chunk(match["array"], place)
+            position = tuple(int(number) for number in re.split("[/.]", match["chunk"]))
+            chunk = self.find_chunk(match["array"], position)
         if chunk is None:
             return await super().get(key, prototype, byte_range)
         part = _part_of(byte_range, chunk.length)
-        reader = FileReader(chunk.url, self._registry, self.version)
+        reader = FileReader(chunk.url, self.registry, self.version)
         read = _Read(chunk.offset + part.start, len(part), chunk.name)
         data = await self._batches.get(reader, read)
         buffer: Any = prototype.buffer.from_bytes(data)
@@ -103,77 +116,6 @@ class CoalescingStore(ManifestStore):
         buffer.origin = f"{chunk.url}: {chunk.name}"
         result: Buffer = buffer
         return result
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkSource:
-    """Where the chunks of one array lie in a file.
-
-    Parameters
-    ----------
-    offsets, lengths : ndarray of uint64, shape of the grid of chunks
-        In bytes.
-    name : callable
-        What errors call the chunk at a place of the grid.
-    """
-
-    offsets: npt.NDArray[np.uint64]
-    lengths: npt.NDArray[np.uint64]
-    name: Callable[..., str]
-
-
-class CoalescingManifestStore(CoalescingStore):
-    """A store over one file.
-
-    Parameters
-    ----------
-    group, registry, version
-        As for `CoalescingStore`.
-    url : str
-        Where the chunks of `sources` lie.
-    sources : mapping of str to ChunkSource
-        By path of the array, such as ``"overview_1/band_data"``. Other arrays are read as
-        VirtualiZarr reads them.
-    """
-
-    def __init__(
-        self,
-        group: ManifestGroup,
-        *,
-        registry: ObjectStoreRegistry[Any],
-        url: str,
-        version: FileVersion,
-        sources: Mapping[str, ChunkSource],
-    ) -> None:
-        super().__init__(group, registry=registry, version=version)
-        self.url = url
-        self.sources = dict(sources)
-
-    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
-        """The tile at a place of an array's grid."""
-        source = self.sources.get(array)
-        if source is None:
-            return None
-        offset, length = int(source.offsets[place]), int(source.lengths[place])
-        return Chunk(self.url, offset, length, source.name(*place))
-
-
-class ReferenceStore(CoalescingStore):
-    """A store over published references to any number of files.
-
-    They say nothing of versions, so a file that changed is noticed by its tiles alone.
-    """
-
-    def find_chunk(self, array: str, place: tuple[int, ...]) -> Chunk | None:
-        """The reference at a place of an array's grid; None for chunks inside the references."""
-        found = self._group.arrays.get(array)
-        if found is None or place in found.manifest._inlined:
-            return None
-        entry = found.manifest.get_entry(place)
-        if entry is None:
-            return None  # absent on purpose
-        name = f"{array}, chunk ({', '.join(map(str, place))})"
-        return Chunk(entry["path"], entry["offset"], entry["length"], name)
 
 
 def _part_of(byte_range: ByteRequest | None, length: int) -> range:

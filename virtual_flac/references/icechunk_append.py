@@ -1,35 +1,84 @@
-"""Whether a virtual dataset may follow what a repository holds.
-
-Knows Zarr metadata and xarray; knows nothing of Icechunk but that its store is Zarr's.
-"""
+"""More of a virtual dataset along a dimension of an Icechunk repository, where all else agrees."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 import zarr
 from virtualizarr.manifests import ManifestArray
 from xarray.conventions import encode_cf_variable
 
 from ..errors import MismatchError, SelectionError
+from ..virtual.manifests import ChunkTables, chunk_tables, virtual_arrays, with_tables
+from .icechunk_chunks import set_references
 
 #: Attributes that say what a stored number means.
 _MEANING = ("_FillValue", "scale_factor", "add_offset", "scales", "offsets", "grid_mapping")
 
 
-def check_appendable(vds: xr.Dataset, store: Any, dim: str, target: str) -> npt.NDArray[Any]:
-    """The values along `dim` that are there, once everything else has been found to agree.
+def append(
+    vds: xr.Dataset,
+    ready: xr.Dataset,
+    store: Any,
+    dim: str,
+    versions: Mapping[str, Any],
+    target: str,
+) -> None:
+    """Enter a virtual dataset into a session, behind what is there.
+
+    Parameters
+    ----------
+    vds : xarray.Dataset
+    ready : xarray.Dataset
+        The same with coordinates as they are to be written.
+    store : icechunk.IcechunkStore
+    dim : str
+        To append along.
+    versions : Mapping of str to str or datetime or None
+        As for `set_references`.
+    target : str
+        What errors call the repository.
 
     Raises
     ------
     SelectionError
         When there is no such dimension.
     MismatchError
-        When the datasets differ in anything but `dim`, or new values do not come after old ones.
+        When the datasets differ in anything but `dim`, new values do not come after old ones, or
+        what was written does not read back as it was meant.
     """
+    before = _check_appendable(vds, store, dim, target)
+    growing = [name for name, variable in ready.variables.items() if dim in variable.dims]
+    root = zarr.open_group(store, mode="r+", zarr_format=3)
+    attributes = dict(root.attrs)
+    offsets: dict[Any, tuple[int, ...]] = {}
+    for name in growing:
+        dims = ready.variables[name].dims
+        array: Any = root[str(name)]
+        at = dims.index(dim)
+        chunks = -(-array.shape[at] // array.chunks[at])
+        offsets[name] = tuple(chunks if axis == at else 0 for axis in range(len(dims)))
+    tables = chunk_tables(ready)
+    bare = with_tables(
+        ready, {name: ChunkTables.absent(found.paths.shape) for name, found in tables.items()}
+    )
+    bare.drop_vars([name for name in bare.variables if name not in growing]).vz.to_icechunk(
+        store, append_dim=dim, validate_containers=False
+    )
+    zarr.open_group(store, mode="r+", zarr_format=3).attrs.put(attributes)
+    for name in growing:
+        if name in tables:
+            set_references(store, str(name), tables[name], versions, offsets[name])
+    _check_appended(vds, store, dim, before, target)
+
+
+def _check_appendable(vds: xr.Dataset, store: Any, dim: str, target: str) -> npt.NDArray[Any]:
+    """The values along `dim` that are there, once everything else has been found to agree."""
     old = _open(store)
     for dataset, what in ((old, target), (vds, "what is to be appended")):
         if dim not in dataset.dims or dim not in dataset.variables:
@@ -38,12 +87,11 @@ def check_appendable(vds: xr.Dataset, store: Any, dim: str, target: str) -> npt.
             )
     _compare(target, "variables", sorted(map(str, old.variables)), sorted(map(str, vds.variables)))
     root = zarr.open_group(store, mode="r", zarr_format=3)
-    arrays: dict[Any, Any] = {name: v._data for name, v in vds.variables.items()}
-    virtual = [name for name, data in arrays.items() if isinstance(data, ManifestArray)]
-    for name in virtual:
-        # First, because a misfit of the pixels is told better by them than by coordinates.
+    virtual = virtual_arrays(vds)
+    for name, array in virtual.items():
+        # First: of a mismatch, the pixels say more than the coordinates do.
         if dim in vds.variables[name].dims:
-            _compare_arrays(target, str(name), root[str(name)], vds.variables[name], dim)
+            _compare_arrays(target, str(name), root[str(name)], vds.variables[name], array, dim)
     for name, variable in vds.variables.items():
         if dim in variable.dims:
             continue
@@ -57,15 +105,9 @@ def check_appendable(vds: xr.Dataset, store: Any, dim: str, target: str) -> npt.
     return before
 
 
-def check_appended(
+def _check_appended(
     vds: xr.Dataset, store: Any, dim: str, before: npt.NDArray[Any], target: str
 ) -> None:
-    """Refuse to commit what does not read back as it was meant.
-
-    Raises
-    ------
-    MismatchError
-    """
     found = _open(store)[dim].to_numpy()
     expected = np.concatenate([before, vds[dim].to_numpy().astype(before.dtype)])
     if not np.array_equal(found, expected):
@@ -82,9 +124,10 @@ def _open(store: Any) -> xr.Dataset:
     return dataset
 
 
-def _compare_arrays(target: str, name: str, old: Any, variable: xr.Variable, dim: str) -> None:
-    data: Any = variable._data
-    new = data.metadata
+def _compare_arrays(
+    target: str, name: str, old: Any, variable: xr.Variable, array: ManifestArray, dim: str
+) -> None:
+    new = array.metadata
     at = variable.dims.index(dim)
 
     def others(shape: Any) -> tuple[int, ...]:
@@ -92,7 +135,7 @@ def _compare_arrays(target: str, name: str, old: Any, variable: xr.Variable, dim
 
     pairs = {
         "dimensions": (old.metadata.dimension_names, tuple(map(str, variable.dims))),
-        "dtype": (str(old.dtype), str(data.dtype)),
+        "dtype": (str(old.dtype), str(array.dtype)),
         "shape": (others(old.shape), others(new.shape)),
         "tile shape": (tuple(old.chunks), tuple(new.chunks)),
         "codecs": (
