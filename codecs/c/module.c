@@ -1,6 +1,6 @@
 /* The Python module zarr_flac._native: checks arguments, lets go of the GIL, calls vf_decode_stream().
    Limited API of CPython 3.12, so one build serves all later versions. Everything that can be done
-   in Python is done there (zarr_flac/backend.py); nothing here is public. */
+   in Python is done there; nothing here is public. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030c0000
 #include <Python.h>

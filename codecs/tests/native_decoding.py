@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from zarr_flac import CorruptFlacError, backend, iter_frames
+from zarr_flac import CorruptFlacError, _native, frame_decoder, iter_frames
 from zarr_flac.blocks import parse_head
-
-_native = backend._native
+from zarr_flac.native_calls import stream_facts
 
 
 def decode(data, channels: int, total: int) -> np.ndarray:
     """Decode a stream to int32 of a known shape, as a tile is decoded."""
     out = np.full((channels, total), -7, np.int32)
-    backend.decode(data, parse_head(data), out)
+    frame_decoder.decode(data, parse_head(data), out)
     return out
 
 
 def run(data, head, out: np.ndarray, *, scalar: bool):
     """Call the C core; return what it reports: (status, name, frame, position, byte)."""
     total = out.shape[1]
-    facts = (*backend._facts(head, total)[:-1], scalar)
+    facts = (*stream_facts(head.streaminfo, head.frames_offset, total)[:-1], scalar)
     places = tuple(range(0, out.nbytes, 4 * total))
     return _native.decode(data, facts, out, places, total, 4 * total, 4, 0)
 

@@ -39,7 +39,7 @@ CASES = {
     ),
     "uint16_12_bits": (
         ramp((20, 30), "uint16", modulus=4096),
-        TileSpec(bits_per_sample=12, block_size=192, level=8),
+        TileSpec(bits_per_sample=12, block_size=192, compression=8),
         TileSpec(),
         "a36f09bb1d6b6099a3ce056867f4b967b0fc579f9ac368fc700c4c89240f9962",
         "85826b15e84f7653c29e401f99defc2db7cb466921b88de4bb85aecf6b5c9823",

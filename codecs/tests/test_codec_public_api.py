@@ -26,6 +26,8 @@ NAMES = [
     "SeekPoint",
     "StreamFacts",
     "StreamInfo",
+    "TileDecoder",
+    "TileOptions",
     "TileSpec",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
@@ -40,11 +42,15 @@ NAMES = [
     "read_frame_header",
     "read_info",
     "read_tile_info",
+    "set_origin",
 ]
 
 LAYERS = [
-    "errors", "_native streaminfo samples fill", "blocks spec flac_raster_map libflac", "backend",
-    "lenient cut", "tile stream", "zarr_v2 zarr_v3", "__init__",
+    "errors origin", "_native streaminfo samples fill whole_numbers",
+    "blocks stream_facts flac_raster_map libflac native_calls",
+    "spec mapping_loss frame_search frame_decoder frame_encoder",
+    "headless tolerant tile_comments", "tile_decoder stream", "tile_encoder", "zarr_v2 zarr_v3",
+    "__init__",
 ]  # fmt: skip
 
 

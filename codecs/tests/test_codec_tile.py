@@ -14,13 +14,14 @@ from zarr_flac import (
     CorruptFlacError,
     LossyTileError,
     SampleRangeError,
+    TileDecoder,
     TileSpec,
     UnsupportedDtypeError,
     UnsupportedFlacError,
     decode_tile,
     encode_tile,
     read_tile_info,
-    tile,
+    tile_encoder,
 )
 from zarr_flac.blocks import pack_head
 from zarr_flac.fill import fill_scalar
@@ -180,7 +181,7 @@ def test_verify_finds_what_differs(monkeypatch):
         decoded[1, 2] += 1
         return decoded
 
-    monkeypatch.setattr(tile, "decode_tile", wrong)
+    monkeypatch.setattr(tile_encoder, "decode_tile", wrong)
     with pytest.raises(LossyTileError, match=r"\(1, 2\)"):
         encode_tile(array, TileSpec(), verify=True)
 
@@ -236,7 +237,7 @@ CONFIGS = [
         },
     ),
     (
-        TileSpec((3, 9, 9), np.dtype(">f4"), 3, fill_value=math.nan, level=8, block_size=192),
+        TileSpec((3, 9, 9), np.dtype(">f4"), 3, fill_value=math.nan, compression=8, block_size=192),
         {
             "chunk_shape": [3, 9, 9], "dtype": "float32", "channels": 3, "mapping": "exact",
             "fill_value": "NaN", "level": 8, "block_size": 192,
@@ -306,7 +307,7 @@ def test_different_specs_differ():
         TileSpec(dtype="float32", fill_value=-0.0),
         TileSpec(dtype="float32", fill_value=math.nan),
         TileSpec(dtype="float64", fill_value=0.0),
-        TileSpec(level=1),
+        TileSpec(compression=1),
         TileSpec(),
     ]
     assert len(set(specs)) == len(specs)
@@ -384,24 +385,31 @@ def test_a_wrong_selection_is_refused(fields):
         TileSpec(chunk_shape=(1, 8, 8), dtype=np.dtype("uint8"), **fields)
 
 
-def test_a_spec_remembers_no_more_than_is_right():
+def test_a_decoder_remembers_no_more_than_is_right():
     """What is worked out for one kind of tile serves no other, and is no part of the spec."""
     spec = TileSpec((20, 30), "uint16", fill_value=9)
+    decoder = TileDecoder(spec)
     whole, edge = pixels((20, 30), "uint16"), pixels((7, 11), "uint16", 1)
     tiles = [encode_tile(array, spec) for array in (whole, edge)]
     wrong = retold(tiles[0], GEOSPATIAL_DTYPE="int16")
     for _ in range(3):
-        np.testing.assert_array_equal(decode_tile(tiles[0], spec), whole)
-        np.testing.assert_array_equal(decode_tile(tiles[1], spec)[:7, :11], edge)
-        assert (decode_tile(tiles[1], spec)[7:] == 9).all()
+        np.testing.assert_array_equal(decoder.decode(tiles[0]), whole)
+        np.testing.assert_array_equal(decoder.decode(tiles[1])[:7, :11], edge)
+        assert (decoder.decode(tiles[1])[7:] == 9).all()
+        np.testing.assert_array_equal(decoder.of_shape((7, 11)).decode(tiles[1]), edge)
         with pytest.raises(UnsupportedDtypeError):
-            decode_tile(wrong, spec)
-    assert spec == TileSpec((20, 30), "uint16", fill_value=9)
+            decoder.decode(wrong)
+    assert decoder.of_shape((7, 11)) is decoder.of_shape((7, 11))
+    assert decoder.of_shape((20, 30)) is decoder
+    assert vars(spec) == vars(TileSpec((20, 30), "uint16", fill_value=9))
     assert pickle.loads(pickle.dumps(spec)) == spec
-    assert pickle.dumps(spec) == pickle.dumps(TileSpec((20, 30), "uint16", fill_value=9))
+    assert pickle.dumps(decoder) == pickle.dumps(TileDecoder(spec))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(decoder)).decode(tiles[0]), whole)
     for number in range(200):
-        decode_tile(retold(tiles[0], NUMBER=str(number)), spec)
-    assert len(spec.plans) <= 64
+        decoder.decode(retold(tiles[0], NUMBER=str(number)))
+        decoder.of_shape((1, number + 1))
+    assert len(decoder._plans) <= 64
+    assert len(decoder._others) <= 64
 
 
 def test_comments_of_one_tile_are_not_those_of_another():

@@ -22,6 +22,7 @@ from zarr_flac import (
     TileSpec,
     UnsupportedDtypeError,
     encode_tile,
+    set_origin,
 )
 from zarr_flac.samples import DTYPES
 
@@ -96,7 +97,7 @@ def test_v3_refuses_what_flac_cannot_hold():
 
 SPECS = [
     TileSpec(),
-    TileSpec((1, 16, 16), "uint16", fill_value=65535, level=8),
+    TileSpec((1, 16, 16), "uint16", fill_value=65535, compression=8),
     TileSpec((16, 16), "float32", fill_value=float("nan")),
     TileSpec((16, 16), "int16", mapping="flac-raster"),
     TileSpec((3, 16, 16), "uint8", 3),
@@ -126,6 +127,7 @@ def test_metadata_of_both_hosts(spec):
 
 def test_metadata_without_configuration():
     assert FlacCodec.from_dict({"name": "zarr_flac"}) == FlacCodec()
+    assert FlacCodec.from_dict("zarr_flac") == FlacCodec()  # the short form of Zarr v3
 
 
 def test_metadata_of_others_is_refused():
@@ -133,6 +135,9 @@ def test_metadata_of_others_is_refused():
         FlacCodec.from_dict({"name": "gzip", "configuration": {}})
     with pytest.raises(ConfigurationError, match="newer"):
         FlacCodec.from_dict({"name": "zarr_flac", "configuration": {"newer": 1}})
+    for wrong in ({"name": "zarr_flac", "configuration": 5}, {"configuration": {}}, {"name": []}):
+        with pytest.raises(ConfigurationError):
+            FlacCodec.from_dict(wrong)
     with pytest.raises(ConfigurationError, match="newer"):
         numcodecs.get_codec({"id": "zarr_flac", "newer": 1})
 
@@ -213,6 +218,17 @@ def chunk_spec(shape, dtype):
         shape, array.metadata.data_type, 0, ArrayConfig.from_dict({}),
         default_buffer_prototype(),
     )  # fmt: skip
+
+
+def test_errors_begin_with_the_origin_of_the_bytes():
+    spec = chunk_spec((4, 5), "uint16")
+    damaged = spec.prototype.buffer.from_bytes(b"fLaC, or not")
+    with pytest.raises(CorruptFlacError) as unnamed:
+        FlacCodec()._decode_sync(damaged, spec)
+    set_origin(damaged, "https://example.com/a.flac: tile (0, 1)")
+    with pytest.raises(CorruptFlacError) as named:
+        FlacCodec()._decode_sync(damaged, spec)
+    assert str(named.value) == f"https://example.com/a.flac: tile (0, 1): {unnamed.value}"
 
 
 @pytest.mark.parametrize("codec", [FlacCodec(), FlacCodec(chunk_shape=(4, 5), dtype="uint16")])

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native_decoding import decode, decode_both
 
-from zarr_flac import CorruptFlacError, backend
+from zarr_flac import CorruptFlacError, frame_encoder
 from zarr_flac.blocks import pack_head
 
 MANY = settings(
@@ -261,7 +261,7 @@ def test_encoder_options(options, bits):
 @MANY
 def test_encoder_levels_and_depths(bits, channels, count, level, block_size, kind, seed):
     samples = bw.texture(kind, channels, count, bits, seed).astype(np.int32)
-    info, frames = backend.encode(samples, bits, level=level, block_size=block_size)
+    info, frames = frame_encoder.encode(samples, bits, compression=level, block_size=block_size)
     data = pack_head(info, {}, "zarr-flac") + frames
     np.testing.assert_array_equal(decode_both(data), samples)
 
@@ -270,7 +270,7 @@ def test_encoder_levels_and_depths(bits, channels, count, level, block_size, kin
 def test_residuals_that_libflac_wraps(level):
     """A raster of 32 bits whose nodata is the least of all: one step is more than a residual."""
     samples = bw.texture("runs", 1, 5000, 32, 0).astype(np.int32)
-    info, frames = backend.encode(samples, 32, level=level, block_size=63)
+    info, frames = frame_encoder.encode(samples, 32, compression=level, block_size=63)
     data = pack_head(info, {}, "zarr-flac") + frames
     verdict = oracle.judge(data, md5=True)
     assert verdict.errors == []

@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .backend import FrameHeader
     from .blocks import Head, SeekPoint, head_end
     from .errors import (
         ConfigurationError,
@@ -21,8 +20,10 @@ if TYPE_CHECKING:
         UnsupportedDtypeError,
         UnsupportedFlacError,
     )
-    from .flac_raster_map import FlacRasterLoss, flac_raster_loss
-    from .spec import StreamFacts, TileSpec
+    from .frame_search import FrameHeader
+    from .mapping_loss import FlacRasterLoss, flac_raster_loss
+    from .origin import set_origin
+    from .spec import TileOptions, TileSpec
     from .stream import (
         FlacInfo,
         Frame,
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
         read_frame_header,
         read_info,
     )
+    from .stream_facts import StreamFacts
     from .streaminfo import StreamInfo
-    from .tile import count_ambiguous, decode_tile, encode_tile, read_tile_info
+    from .tile_comments import read_tile_info
+    from .tile_decoder import TileDecoder, count_ambiguous, decode_tile
+    from .tile_encoder import encode_tile
     from .zarr_v2 import Flac
     from .zarr_v3 import FlacCodec
 
@@ -56,6 +60,8 @@ __all__ = [
     "SeekPoint",
     "StreamFacts",
     "StreamInfo",
+    "TileDecoder",
+    "TileOptions",
     "TileSpec",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
@@ -70,10 +76,10 @@ __all__ = [
     "read_frame_header",
     "read_info",
     "read_tile_info",
+    "set_origin",
 ]
 
 _HOMES = {
-    "backend": ("FrameHeader",),
     "blocks": ("Head", "SeekPoint", "head_end"),
     "errors": (
         "ConfigurationError",
@@ -94,9 +100,14 @@ _HOMES = {
         "read_info",
     ),
     "streaminfo": ("StreamInfo",),
-    "flac_raster_map": ("FlacRasterLoss", "flac_raster_loss"),
-    "spec": ("StreamFacts", "TileSpec"),
-    "tile": ("count_ambiguous", "decode_tile", "encode_tile", "read_tile_info"),
+    "mapping_loss": ("FlacRasterLoss", "flac_raster_loss"),
+    "frame_search": ("FrameHeader",),
+    "origin": ("set_origin",),
+    "spec": ("TileOptions", "TileSpec"),
+    "stream_facts": ("StreamFacts",),
+    "tile_comments": ("read_tile_info",),
+    "tile_decoder": ("TileDecoder", "count_ambiguous", "decode_tile"),
+    "tile_encoder": ("encode_tile",),
     "zarr_v2": ("Flac",),
     "zarr_v3": ("FlacCodec",),
 }

@@ -12,13 +12,12 @@ Here the pixel is looked for whose image is ``a``, by evaluating that very expre
 gives back every pixel wherever the map is one to one. Where several pixels share an image no
 decoder can tell them apart: `flac_raster_loss` says whether and how far that goes.
 
-Knows numpy arrays and the two extremes. Must not know FLAC, comments or tiles.
+Knows numpy arrays and the two extremes; neither FLAC nor comments nor tiles.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -30,105 +29,14 @@ from .errors import CorruptFlacError, UnsupportedFlacError
 from .samples import Int32Array
 
 _SCALE_16 = 32767
-_SCALE_24 = 8388607
+SCALE_24 = 8388607
 _ON_16_BITS = ("uint8", "uint16", "int16")
 _EXACT_IN_FLOAT64 = 2**53
 _IMAGELESS = np.int32(-(2**31))
 _LOST = (-(2**31), 2**31 - 1)
 """Samples of pixels that the 32 bits had no room for: NaN, infinities, floats beyond 256."""
-_PIECE = 1 << 20
 
 Int64Array = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class FlacRasterLoss:
-    """What flac-raster's map keeps of the pixels from one value to another."""
-
-    one_to_one: bool
-    """Whether every pixel has a sample of its own, and so is given back exactly."""
-    largest_error: float
-    """How far a decoded pixel can be from the one that was encoded; inf where pixels are lost."""
-
-
-def flac_raster_loss(low: float, high: float, dtype: npt.DTypeLike) -> FlacRasterLoss:
-    """Tell what flac-raster's map keeps of a raster, or of one of its tiles.
-
-    Parameters
-    ----------
-    low, high
-        The least and the largest pixel, as GEOSPATIAL_DATA_MIN and _MAX say it; NaN when unknown.
-    dtype
-        Of the pixels.
-
-    Raises
-    ------
-    CorruptFlacError
-        The extremes are no values of the dtype.
-    UnsupportedFlacError
-        A dtype that flac-raster did not write recoverably.
-    """
-    kind: np.dtype[Any] = np.dtype(dtype)
-    if kind.kind == "f" and kind.itemsize >= 4:
-        most = max(abs(low), abs(high))
-        if not most * _SCALE_24 < 2**31 - 1:
-            return FlacRasterLoss(False, math.inf)
-        return FlacRasterLoss(False, max(1 / _SCALE_24, float(np.spacing(np.array(most, kind)))))
-    _check_kind(kind)
-    lo, hi = _extremes(low, high, kind)
-    if lo == hi:
-        return FlacRasterLoss(True, 0.0)
-    if kind.itemsize <= 2:
-        images, best = _table(lo, hi, kind)
-        values = np.arange(lo, hi + 1, dtype=np.int64)
-        found = best[np.searchsorted(images, _stored_images(values, lo, hi, kind))]
-        return FlacRasterLoss(len(images) == len(values), float(np.abs(found - values).max()))
-    step = abs(_span(lo, hi, kind)) / (2.0 * _SCALE_24)
-    if _wraps(lo, hi, kind):
-        saturates = (2.0**31 / step + 2 * _SCALE_24) >= 2.0**31
-        return FlacRasterLoss(False, math.inf if saturates else math.floor(step) + 1.0)
-    if hi - lo < _SCALE_24 or (hi - lo <= 2 * _SCALE_24 and _is_one_to_one(lo, hi, kind)):
-        return FlacRasterLoss(True, 0.0)
-    return FlacRasterLoss(False, math.floor(step) + 1.0)
-
-
-def count_ambiguous(pixels: npt.NDArray[Any], low: float, high: float) -> int:
-    """How many decoded pixels share their sample with another value.
-
-    Those are the ones of which no decoder can tell what flac-raster was given.
-
-    Parameters
-    ----------
-    pixels
-        What `from_flac_raster` gave.
-    low, high
-        The extremes that flac-raster recorded.
-
-    Raises
-    ------
-    CorruptFlacError
-        The extremes are no values of the dtype.
-    """
-    dtype = pixels.dtype
-    if dtype.kind == "f":
-        return int(pixels.size)  # every sample stands for an interval
-    lo, hi = _extremes(low, high, dtype)
-    if lo == hi:
-        return 0
-    if dtype.itemsize <= 2:
-        samples = _stored_images(np.arange(lo, hi + 1, dtype=np.int64), lo, hi, dtype)
-        _, which, counts = np.unique(samples, return_inverse=True, return_counts=True)
-        shared = counts[which] > 1
-        return int(np.count_nonzero(shared[pixels.astype(np.int64) - lo]))
-    if _wraps(lo, hi, dtype):
-        return int(pixels.size)
-    values = pixels.astype(np.int64)
-    images = _stored_images(values, lo, hi, dtype)
-    shared = np.zeros(pixels.shape, bool)
-    for step in (-1, 1):  # the map is monotone
-        near = np.clip(values + step, lo, hi)
-        shared |= (near != values) & (_stored_images(near, lo, hi, dtype) == images)
-    return int(np.count_nonzero(shared))
 
 
 def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDArray[Any]) -> None:
@@ -155,8 +63,8 @@ def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDAr
     if dtype.kind == "f" and dtype.itemsize >= 4:
         out[...] = _floats(shaped, dtype)
         return
-    _check_kind(dtype)
-    lo, hi = _extremes(low, high, dtype)
+    check_kind(dtype)
+    lo, hi = extremes(low, high, dtype)
     if lo == hi:
         if samples.any():
             raise _no_image(samples[samples != 0][0], lo, hi, dtype)
@@ -169,7 +77,7 @@ def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDAr
         if found is not out:
             out[...] = found
     elif dtype.itemsize == 1:
-        images, values = _table(lo, hi, dtype)
+        images, values = table(lo, hi, dtype)
         place = np.minimum(np.searchsorted(images, shaped), len(images) - 1)
         if (images[place] != shaped).any():
             raise _no_image(shaped[images[place] != shaped][0], lo, hi, dtype)
@@ -181,7 +89,8 @@ def from_flac_raster(samples: Int32Array, low: float, high: float, out: npt.NDAr
 # Integers ----------------------------------------------------------------------------------------
 
 
-def _check_kind(dtype: np.dtype[Any]) -> None:
+def check_kind(dtype: np.dtype[Any]) -> None:
+    """Refuse dtypes whose map is not known."""
     if dtype.kind not in "iu":
         raise UnsupportedFlacError(
             f"flac-raster's map of {dtype.name} is not known; it is known for integers, float32 "
@@ -189,7 +98,8 @@ def _check_kind(dtype: np.dtype[Any]) -> None:
         )
 
 
-def _extremes(low: float, high: float, dtype: np.dtype[Any]) -> tuple[int, int]:
+def extremes(low: float, high: float, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """The extremes as integers, once they are found to be values of the dtype."""
     limits = np.iinfo(dtype)
     for value in (low, high):
         if not math.isfinite(value) or value != int(value):
@@ -211,24 +121,25 @@ def _extremes(low: float, high: float, dtype: np.dtype[Any]) -> tuple[int, int]:
     return lo, hi
 
 
-def _wraps(lo: int, hi: int, dtype: np.dtype[Any]) -> bool:
+def wraps(lo: int, hi: int, dtype: np.dtype[Any]) -> bool:
     """Whether flac-raster's ``hi - lo`` left the dtype."""
     return hi - lo > int(np.iinfo(dtype).max)
 
 
-def _span(lo: int, hi: int, dtype: np.dtype[Any]) -> float:
+def span(lo: int, hi: int, dtype: np.dtype[Any]) -> float:
+    """flac-raster's ``hi - lo``, which may wrap."""
     with np.errstate(over="ignore"):
         return float(dtype.type(hi) - dtype.type(lo))
 
 
-def _stored_images(values: Int64Array, lo: int, hi: int, dtype: np.dtype[Any]) -> Int64Array:
+def stored_images(values: Int64Array, lo: int, hi: int, dtype: np.dtype[Any]) -> Int64Array:
     """The samples that flac-raster writes: its own expression, in its own arithmetic."""
     narrow = dtype.name in _ON_16_BITS
     kind = dtype.type
     with np.errstate(over="ignore"):
         data_min, data_max = kind(lo), kind(hi)
         stretched = 2.0 * (values.astype(dtype) - data_min) / (data_max - data_min) - 1.0
-    images: Int64Array = (stretched * (_SCALE_16 if narrow else _SCALE_24)).astype(np.int64)
+    images: Int64Array = (stretched * (_SCALE_16 if narrow else SCALE_24)).astype(np.int64)
     if narrow:
         return images.astype(np.int16).astype(np.int64)  # wraps, as its own cast does
     # What 32 bits cannot hold becomes the least of them (x86).
@@ -237,18 +148,18 @@ def _stored_images(values: Int64Array, lo: int, hi: int, dtype: np.dtype[Any]) -
 
 
 @lru_cache(maxsize=8)
-def _table(lo: int, hi: int, dtype: np.dtype[Any]) -> tuple[Int64Array, Int64Array]:
+def table(lo: int, hi: int, dtype: np.dtype[Any]) -> tuple[Int64Array, Int64Array]:
     """All images in rising order, and the pixel that each stands for; for 8 and 16 bits."""
     values = np.arange(lo, hi + 1, dtype=np.int64)
-    images = _stored_images(values, lo, hi, dtype)
-    if _wraps(lo, hi, dtype):
+    images = stored_images(values, lo, hi, dtype)
+    if wraps(lo, hi, dtype):
         # Far-off values share an image. The extremes do occur; else the least value is hardly
         # ever one of the surface, but nodata, and the surface lies at the other end.
         rank = -values.astype(np.float64)
         rank[[0, -1]] = -np.inf
     else:
         # Truncation goes toward zero: the middle of what ends up at a lies half a step outward.
-        scale = _SCALE_16 if dtype.name in _ON_16_BITS else _SCALE_24
+        scale = _SCALE_16 if dtype.name in _ON_16_BITS else SCALE_24
         outward = images + 0.5 * np.sign(images)
         rank = np.abs(values - ((outward / scale + 1.0) / 2.0 * (hi - lo) + lo))
     order = np.lexsort((rank, images))
@@ -259,18 +170,18 @@ def _table(lo: int, hi: int, dtype: np.dtype[Any]) -> tuple[Int64Array, Int64Arr
 @lru_cache(maxsize=8)
 def _inverse_of_16_bits(lo: int, hi: int, dtype: np.dtype[Any]) -> npt.NDArray[np.int32]:
     """For each 16-bit sample, by its two's complement, the pixel; `_IMAGELESS` where none."""
-    images, values = _table(lo, hi, dtype)
-    table = np.full(1 << 16, _IMAGELESS, np.int32)
-    table[images.astype(np.uint16)] = values
-    table.flags.writeable = False  # remembered: not for one caller to change
-    return table
+    images, values = table(lo, hi, dtype)
+    inverse = np.full(1 << 16, _IMAGELESS, np.int32)
+    inverse[images.astype(np.uint16)] = values
+    inverse.flags.writeable = False  # remembered: not for one caller to change
+    return inverse
 
 
 def _search(samples: npt.NDArray[np.int32], lo: int, hi: int, dtype: np.dtype[Any]) -> Int64Array:
     """The integer whose image each sample is, among the neighbours of the linear estimate."""
-    wrapped = _wraps(lo, hi, dtype)
-    middle = (samples + 0.5 * np.sign(samples)) / _SCALE_24 + 1.0
-    middle = middle / 2.0 * _span(lo, hi, dtype)
+    wrapped = wraps(lo, hi, dtype)
+    middle = (samples + 0.5 * np.sign(samples)) / SCALE_24 + 1.0
+    middle = middle / 2.0 * span(lo, hi, dtype)
     least: Any = lo
     most: Any = hi
     if wrapped:  # v - lo is negative from `turn` on, where samples are positive
@@ -279,12 +190,12 @@ def _search(samples: npt.NDArray[np.int32], lo: int, hi: int, dtype: np.dtype[An
         least, most = np.where(samples > 0, turn, lo), np.where(samples > 0, hi, turn - 1)
     estimate = np.clip(np.rint(middle) + lo, least, most).astype(np.int64)
     best: Int64Array = estimate.copy()
-    settled = _stored_images(best, lo, hi, dtype) == samples
+    settled = stored_images(best, lo, hi, dtype) == samples
     for step in (-1, 1, -2, 2):
         if settled.all():
             break
         near = np.clip(estimate + step, lo, hi)
-        hit = ~settled & (_stored_images(near, lo, hi, dtype) == samples)
+        hit = ~settled & (stored_images(near, lo, hi, dtype) == samples)
         best[hit] = near[hit]
         settled |= hit
     if wrapped:
@@ -292,15 +203,6 @@ def _search(samples: npt.NDArray[np.int32], lo: int, hi: int, dtype: np.dtype[An
     if not settled.all():
         raise _no_image(samples[~settled][0], lo, hi, dtype)
     return best
-
-
-def _is_one_to_one(lo: int, hi: int, dtype: np.dtype[Any]) -> bool:
-    """Whether no two neighbours share an image; the images rise."""
-    for start in range(lo, hi, _PIECE):
-        values = np.arange(start, min(start + _PIECE, hi) + 1, dtype=np.int64)
-        if (np.diff(_stored_images(values, lo, hi, dtype)) == 0).any():
-            return False
-    return True
 
 
 def _no_image(sample: Any, lo: int, hi: int, dtype: np.dtype[Any]) -> CorruptFlacError:
@@ -321,15 +223,15 @@ def _floats(samples: npt.NDArray[np.int32], dtype: np.dtype[Any]) -> npt.NDArray
     exact = samples.astype(np.float64)
     cut_off = 0.5 * np.sign(exact)
     if dtype.itemsize == 4:
-        cut_off[np.abs(exact) > _SCALE_24] = 0.0
-    best = ((exact + cut_off) / _SCALE_24).astype(dtype)
+        cut_off[np.abs(exact) > SCALE_24] = 0.0
+    best = ((exact + cut_off) / SCALE_24).astype(dtype)
     if dtype.itemsize == 4:
         for towards in (0.0, np.inf):
-            wrong = np.trunc(best * dtype.type(_SCALE_24)) != exact
+            wrong = np.trunc(best * dtype.type(SCALE_24)) != exact
             if not wrong.any():
                 break
             near = np.nextafter(best[wrong], np.copysign(dtype.type(towards), best[wrong]))
-            hit = np.trunc(near * dtype.type(_SCALE_24)) == exact[wrong]
+            hit = np.trunc(near * dtype.type(SCALE_24)) == exact[wrong]
             best[wrong] = np.where(hit, near, best[wrong])
     best[(samples == _LOST[0]) | (samples == _LOST[1])] = np.nan
     return best

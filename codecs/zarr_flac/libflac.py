@@ -28,11 +28,11 @@ def encode(
     samples: npt.NDArray[np.int32],
     bits_per_sample: int,
     *,
-    level: int,
+    compression: int,
     block_size: int,
     stereo: bool,
 ) -> tuple[StreamInfo, bytes]:
-    """Encode samples to FLAC frames: see `backend.encode`.
+    """Encode samples to FLAC frames: see `frame_encoder.encode`.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def encode(
         _elib.FLAC__stream_encoder_set_channels(encoder, channels)
         _elib.FLAC__stream_encoder_set_bits_per_sample(encoder, bits_per_sample)
         _elib.FLAC__stream_encoder_set_sample_rate(encoder, SAMPLE_RATE)
-        _elib.FLAC__stream_encoder_set_compression_level(encoder, level)
+        _elib.FLAC__stream_encoder_set_compression_level(encoder, compression)
         _elib.FLAC__stream_encoder_set_blocksize(encoder, block_size)
         if not stereo:
             _elib.FLAC__stream_encoder_set_do_mid_side_stereo(encoder, False)
@@ -61,8 +61,8 @@ def encode(
         if status != _OK:
             name = _c_string(_effi, _elib.FLAC__StreamEncoderInitStatusString[status])
             raise FlacError(
-                f"libFLAC refuses {channels} channels of {bits_per_sample} bits at level {level}, "
-                f"block size {block_size}: {name}"
+                f"libFLAC refuses {channels} channels of {bits_per_sample} bits at level "
+                f"{compression}, block size {block_size}: {name}"
             )
         source = _effi.from_buffer("FLAC__int32[]", samples)
         ok = True

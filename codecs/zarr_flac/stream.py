@@ -1,6 +1,6 @@
 """Plain FLAC streams, without tiles or pixels: what they say, their samples, where frames stand.
 
-Knows `backend` and `blocks`. Must not know what comments mean, nor dtypes other than int32.
+Knows neither what comments mean nor dtypes other than int32.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import backend, lenient
-from .backend import Buffer, FrameHeader
+from . import frame_decoder, tolerant
 from .blocks import Head, SeekPoint, parse_head, parse_seek_table
 from .errors import ConfigurationError, CorruptFlacError, UnsupportedFlacError
+from .frame_search import FrameHeader, Scan, first_header, frame_follows
+from .native_calls import Buffer
 from .streaminfo import StreamInfo
 
 Int32Array = npt.NDArray[np.int32]
@@ -70,7 +71,7 @@ def read_frame_header(buffer: Buffer) -> FrameHeader:
     CorruptFlacError
         No frame begins there, as far as the header's own CRC tells.
     """
-    return backend.first_header(buffer)
+    return first_header(buffer)
 
 
 def decode(
@@ -128,7 +129,7 @@ def decode(
     try:
         return _decode_strictly(buffer, parse_head(buffer), out, verify_md5)
     except (CorruptFlacError, UnsupportedFlacError):
-        samples = lenient.decode(buffer, out)
+        samples = tolerant.decode(buffer, out)
         if samples is None:
             raise
         return samples
@@ -146,12 +147,12 @@ def _decode_strictly(
         total = info.total_samples
         if not total:
             total = int(_frames(buffer, head, first_number)["block_size"].sum())
-        backend.check_sizes(memoryview(buffer).nbytes, head, info.channels, total)
+        frame_decoder.check_sizes(memoryview(buffer).nbytes, head, info.channels, total)
         out = np.empty((info.channels, total), np.int32)
-    end = backend.decode(buffer, head, out, first_number)
+    end = frame_decoder.decode(buffer, head, out, first_number)
     if verify_md5:
-        backend.check_md5(head, out)
-    if info.total_samples and backend.goes_on(buffer, end):
+        frame_decoder.check_md5(head, out)
+    if info.total_samples and frame_follows(buffer, end):
         raise CorruptFlacError(
             f"A further frame begins at byte {end}, behind the {info.total_samples} samples that "
             "STREAMINFO says. The head of this stream is damaged, or something follows it."
@@ -208,7 +209,7 @@ class FrameScanner:
     """
 
     def __init__(self, streaminfo: StreamInfo, offset: int = 0) -> None:
-        self._scan = backend.Scan(streaminfo, offset)
+        self._scan = Scan(streaminfo, offset)
 
     def feed(self, piece: Buffer) -> npt.NDArray[Any]:
         """Scan the next bytes of the stream.
@@ -249,5 +250,5 @@ class FrameScanner:
 
 def _frames(buffer: Buffer, head: Head, first_number: int = 0) -> npt.NDArray[Any]:
     frames = memoryview(buffer).cast("B")[head.frames_offset :]
-    scan = backend.Scan(head.streaminfo, head.frames_offset, first_number)
+    scan = Scan(head.streaminfo, head.frames_offset, first_number)
     return scan.next(frames, last=True)

@@ -1,13 +1,12 @@
 """The codec for numcodecs: Zarr format 2, kerchunk references, anything that asks numcodecs.
 
-Translates between numcodecs' interface and `tile`; must not know how decoding works.
+Translates between numcodecs' interface and tiles.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,9 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_contiguous_ndarray, ensure_ndarray, ndarray_copy
 
 from .errors import ConfigurationError
-from .spec import StreamFacts, TileSpec
-from .tile import decode_tile, encode_tile
+from .spec import TileOptions, TileSpec
+from .tile_decoder import TileDecoder
+from .tile_encoder import encode_tile
 
 
 class Flac(Codec):  # type: ignore[misc]
@@ -28,40 +28,15 @@ class Flac(Codec):  # type: ignore[misc]
 
     Parameters
     ----------
-    chunk_shape, dtype, channels, select, mapping, fill_value, stream
-    level, block_size, bits_per_sample
-        The fields of `TileSpec`, all of them optional.
+    **options
+        The keys of the configuration, see `TileOptions`; all of them optional.
     """
 
     codec_id = "zarr_flac"
 
-    def __init__(
-        self,
-        chunk_shape: tuple[int, ...] | list[int] | None = None,
-        dtype: npt.DTypeLike | None = None,
-        channels: int = 1,
-        select: tuple[int, ...] | list[int] | None = None,
-        mapping: str = "exact",
-        fill_value: float | str | None = 0,
-        stream: StreamFacts | Mapping[str, int] | None = None,
-        level: int | None = None,
-        block_size: int | None = None,
-        bits_per_sample: int | None = None,
-    ) -> None:
-        self.spec = TileSpec.from_config(
-            {
-                "chunk_shape": chunk_shape,
-                "dtype": dtype,
-                "channels": channels,
-                "select": select,
-                "mapping": mapping,
-                "fill_value": fill_value,
-                "stream": stream,
-                "level": level,
-                "block_size": block_size,
-                "bits_per_sample": bits_per_sample,
-            }
-        )
+    def __init__(self, **options: Unpack[TileOptions]) -> None:
+        self.spec = TileSpec.from_config(options)
+        self._decoder = TileDecoder(self.spec)
 
     def encode(self, buf: Any) -> bytes:
         """Encode an array (or any buffer, when the configuration has a dtype) to one tile.
@@ -85,8 +60,8 @@ class Flac(Codec):  # type: ignore[misc]
         data = ensure_contiguous_ndarray(buf).view("B").data
         chunk = _as_chunk(out, self.spec)
         if chunk is None:
-            return ndarray_copy(decode_tile(data, self.spec), out)
-        decode_tile(data, self.spec, chunk)
+            return ndarray_copy(self._decoder.decode(data), out)
+        self._decoder.decode(data, chunk)
         return out
 
     def get_config(self) -> dict[str, Any]:
@@ -96,7 +71,7 @@ class Flac(Codec):  # type: ignore[misc]
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Flac:
         """Make a codec of its configuration, with or without the id."""
-        return cls(**_known({k: v for k, v in config.items() if k != "id"}))
+        return cls(**{key: value for key, value in config.items() if key != "id"})
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{k}={v!r}" for k, v in self.spec.to_config().items())
@@ -107,11 +82,6 @@ class Flac(Codec):  # type: ignore[misc]
 
     def __hash__(self) -> int:
         return hash(self.spec)
-
-
-def _known(config: dict[str, Any]) -> dict[str, Any]:
-    TileSpec.from_config(config)  # names unknown keys better than a TypeError would
-    return config
 
 
 def _as_chunk(out: Any, spec: TileSpec) -> npt.NDArray[Any] | None:

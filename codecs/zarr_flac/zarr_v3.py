@@ -1,29 +1,29 @@
 """The codec for Zarr format 3: bytes to bytes, behind the standard ``bytes`` codec.
 
-Translates between zarr-python's interface and `tile`; must not know how decoding works. The
-only module that imports zarr, whose ``zarr.core`` moves between minor versions.
+Translates between zarr-python's interface and tiles.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 from zarr.abc.codec import BytesBytesCodec
-from zarr.core.common import JSON, parse_named_configuration
 
 from .errors import ConfigurationError, FlacError
+from .origin import origin_of
 from .samples import check_dtype
-from .spec import StreamFacts, TileSpec
-from .tile import decode_tile, encode_tile
+from .spec import TileOptions, TileSpec
+from .tile_decoder import TileDecoder
+from .tile_encoder import encode_tile
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from zarr.core.array_spec import ArraySpec
     from zarr.core.buffer import Buffer
+    from zarr.core.common import JSON
 
 NAME = "zarr_flac"
 ALIASES = (NAME, f"numcodecs.{NAME}")
@@ -38,42 +38,18 @@ class FlacCodec(BytesBytesCodec):
 
     Parameters
     ----------
-    chunk_shape, dtype, channels, select, mapping, fill_value, stream
-    level, block_size, bits_per_sample
-        The fields of `TileSpec`, all of them optional.
+    **options
+        The keys of the configuration, see `TileOptions`; all of them optional.
     """
 
     is_fixed_size = False
 
     spec: TileSpec
+    _decoder: TileDecoder = field(compare=False, repr=False)
 
-    def __init__(
-        self,
-        *,
-        chunk_shape: tuple[int, ...] | list[int] | None = None,
-        dtype: npt.DTypeLike | None = None,
-        channels: int = 1,
-        select: tuple[int, ...] | list[int] | None = None,
-        mapping: str = "exact",
-        fill_value: float | str | None = 0,
-        stream: StreamFacts | Mapping[str, int] | None = None,
-        level: int | None = None,
-        block_size: int | None = None,
-        bits_per_sample: int | None = None,
-    ) -> None:
-        config = {
-            "chunk_shape": chunk_shape,
-            "dtype": dtype,
-            "channels": channels,
-            "select": select,
-            "mapping": mapping,
-            "fill_value": fill_value,
-            "stream": stream,
-            "level": level,
-            "block_size": block_size,
-            "bits_per_sample": bits_per_sample,
-        }
-        object.__setattr__(self, "spec", TileSpec.from_config(config))
+    def __init__(self, **options: Unpack[TileOptions]) -> None:
+        object.__setattr__(self, "spec", TileSpec.from_config(options))
+        object.__setattr__(self, "_decoder", TileDecoder(self.spec))
 
     @classmethod
     def from_spec(cls, spec: TileSpec) -> Self:
@@ -81,7 +57,7 @@ class FlacCodec(BytesBytesCodec):
         return cls(**spec.to_config())
 
     @classmethod
-    def from_dict(cls, data: dict[str, JSON]) -> Self:
+    def from_dict(cls, data: dict[str, JSON] | str) -> Self:
         """Make a codec of its metadata, under either of its names.
 
         Raises
@@ -89,10 +65,13 @@ class FlacCodec(BytesBytesCodec):
         ConfigurationError
             The name is another codec's, or the configuration cannot be right.
         """
-        name, configuration = parse_named_configuration(data, require_configuration=False)
-        if name not in ALIASES:
-            raise ConfigurationError(f"Found the codec name {name!r}; expected one of {ALIASES}.")
-        return cls.from_spec(TileSpec.from_config(configuration or {}))
+        given: Any = {"name": data} if isinstance(data, str) else data  # both forms are valid
+        name, configuration = given.get("name"), given.get("configuration", {})
+        if name not in ALIASES or set(given) - {"name", "configuration", "must_understand"}:
+            raise ConfigurationError(f"Found the codec {given!r}; expected one named {ALIASES}.")
+        if not isinstance(configuration, Mapping):
+            raise ConfigurationError(f"configuration = {configuration!r}; expected an object.")
+        return cls(**configuration)
 
     def to_dict(self) -> dict[str, JSON]:
         """Return the codec's metadata; always with a configuration."""
@@ -117,17 +96,16 @@ class FlacCodec(BytesBytesCodec):
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
         data = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view("B")
         try:
-            decoded = decode_tile(data.data, self._spec_of(chunk_spec))
+            decoded = self._decoder_of(chunk_spec).decode(data.data)
         except FlacError as error:
-            # A codec is not told which chunk it decodes; a store may say so on the buffer.
-            origin = getattr(chunk_bytes, "origin", None)
+            origin = origin_of(chunk_bytes)
             if origin is None:
                 raise
             raise type(error)(f"{origin}: {error}") from error
         return chunk_spec.prototype.buffer.from_array_like(decoded.reshape(-1).view("B"))
 
     def _encode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer | None:
-        spec = self._spec_of(chunk_spec)
+        spec = self._decoder_of(chunk_spec).spec
         assert spec.dtype is not None
         assert spec.chunk_shape is not None
         data = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view("B")
@@ -149,18 +127,13 @@ class FlacCodec(BytesBytesCodec):
         """Raise: the size of a tile is known only once it is encoded."""
         raise NotImplementedError("the size of a FLAC tile depends on its pixels")
 
-    def _spec_of(self, chunk_spec: ArraySpec) -> TileSpec:
-        """The spec with what it leaves open taken from the chunk."""
+    def _decoder_of(self, chunk_spec: ArraySpec) -> TileDecoder:
+        """The decoder with what the spec leaves open taken from the chunk."""
         spec = self.spec
         if spec.dtype is not None and spec.chunk_shape is not None:
-            return spec
+            return self._decoder
         dtype = _storage_dtype(chunk_spec) if spec.dtype is None else spec.dtype
-        shape = spec.chunk_shape or chunk_spec.shape or (1,)
-        key = "completed", dtype, shape
-        completed: TileSpec | None = spec.plans.get(key)
-        if completed is None:  # a few: chunks of an array are all of one shape
-            completed = spec.plans[key] = replace(spec, dtype=dtype, chunk_shape=shape)
-        return completed
+        return self._decoder.of_shape(spec.chunk_shape or chunk_spec.shape or (1,), dtype)
 
 
 def _storage_dtype(array_spec: ArraySpec) -> np.dtype[Any]:

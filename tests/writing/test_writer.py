@@ -262,16 +262,16 @@ def test_systems_that_can_less(tmp_path, monkeypatch, lack):
 
 
 def test_a_damaged_tile_is_not_kept(tmp_path, monkeypatch):
-    from zarr_flac import backend
+    from zarr_flac import frame_encoder
 
-    encode = backend.encode
+    encode = frame_encoder.encode
 
     def damage(samples, *args, **kwargs):
         changed = samples.copy()
         changed[0, 5] ^= 1
         return encode(changed, *args, **kwargs)
 
-    monkeypatch.setattr(backend, "encode", damage)
+    monkeypatch.setattr(frame_encoder, "encode", damage)
     raster, pixels = make()
 
     def write():

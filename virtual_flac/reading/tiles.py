@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
-from zarr_flac import TileSpec, decode_tile, read_tile_info
+from zarr_flac import TileDecoder, read_tile_info
 
 from ..errors import CorruptFlacError, FlacError
 from ..io.file_reader import FileReader
@@ -57,14 +57,13 @@ class TileReader:
         self._file = FileReader(self._url, registry or registry_for(self._url), index.version)
         self._index = index
         self._pool = pool
-        self._specs: dict[tuple[int, tuple[int, ...] | None], TileSpec] = {}
+        self._decoders: dict[tuple[int, tuple[int, ...] | None], TileDecoder] = {}
 
-    def _spec(self, level: int, bands: tuple[int, ...] | None) -> TileSpec:
-        """The codec's configuration, kept because it remembers what decoding has worked out."""
+    def _decoder(self, level: int, bands: tuple[int, ...] | None) -> TileDecoder:
         key = level, bands
-        if key not in self._specs:
-            self._specs[key] = self._index.tile_spec(level, bands)
-        return self._specs[key]
+        if key not in self._decoders:
+            self._decoders[key] = TileDecoder(self._index.tile_spec(level, bands))
+        return self._decoders[key]
 
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
@@ -131,7 +130,7 @@ class TileReader:
         chosen = [band - 1 for band in bands or range(1, index.raster.count + 1)]
         by_pixel = index.interleave == "pixel"
         grid = index.grid(level)
-        spec = self._spec(level, tuple(chosen) if by_pixel else None)
+        decoder = self._decoder(level, tuple(chosen) if by_pixel else None)
         row_parts = split_axis(rows, grid.tile_height)
         col_parts = split_axis(cols, grid.tile_width)
         tiles = [
@@ -156,7 +155,7 @@ class TileReader:
             tile = tiles[number]
             place = grid.window(tile.y.tile, tile.x.tile)
             try:
-                _decode(data, spec, place, tile, out, convert)
+                _decode(data, decoder, place, tile, out, convert)
             except FlacError as error:
                 raise type(error)(f"{self._url}: {name(number)}: {error}") from error
 
@@ -190,7 +189,7 @@ class _Tile:
 
 
 def decode_at(
-    data: Any, spec: TileSpec, place: Window, out: npt.NDArray[Any] | None = None
+    data: Any, decoder: TileDecoder, place: Window, out: npt.NDArray[Any] | None = None
 ) -> npt.NDArray[Any]:
     """Decode a tile whose place is known, at its true size.
 
@@ -198,7 +197,7 @@ def decode_at(
     ----------
     data : bytes-like
         The tile.
-    spec : TileSpec
+    decoder : TileDecoder
         Of its level.
     place : Window
         Pixels of the level that the tile covers.
@@ -210,46 +209,47 @@ def decode_at(
     CorruptFlacError
         When the tile is damaged, or not the one that belongs there.
     """
+    spec = decoder.spec
     assert spec.chunk_shape is not None
     shape = (spec.chunk_shape[0], place.height, place.width)
     if spec.stream is not None:  # a chunk's size tells the codec where it lies in the stream
         if spec.chunk_shape == shape:
-            return decode_tile(data, spec, out)
-        pixels = decode_tile(data, spec)[:, : place.height, : place.width]
+            return decoder.decode(data, out)
+        pixels = decoder.decode(data)[:, : place.height, : place.width]
         if out is None:
             return pixels
         out[...] = pixels
         return out
-    spec = spec.of_shape(shape)
     head = read_tile_info(data)
     size = [head.comments.get(_WIDTH), head.comments.get(_HEIGHT)]
     if size not in ([None, None], [str(place.width), str(place.height)]):
         raise CorruptFlacError(
             f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
         )
-    return decode_tile(data, spec, out)
+    return decoder.of_shape(shape).decode(data, out)
 
 
 def _decode(
     data: memoryview,
-    spec: TileSpec,
+    decoder: TileDecoder,
     place: Window,
     wanted: _Tile,
     out: npt.NDArray[Any],
     convert: Convert | None,
 ) -> None:
     """Decode the tile that lies at `place`, and put the pixels that are wanted into `out`."""
-    assert spec.chunk_shape is not None
-    shape = (spec.chunk_shape[0], place.height, place.width)
+    chunk_shape = decoder.spec.chunk_shape
+    assert chunk_shape is not None
+    shape = (chunk_shape[0], place.height, place.width)
     y, x, bands = wanted.y, wanted.x, wanted.bands
     target: npt.NDArray[Any] | None = None
     if isinstance(y.out, slice) and isinstance(x.out, slice):
         target = out[bands.start : bands.stop, y.out, x.out]
     whole = isinstance(y.inside, slice) and isinstance(x.inside, slice)
     if target is not None and convert is None and whole and target.shape == shape:
-        decode_at(data, spec, place, target)
+        decode_at(data, decoder, place, target)
         return
-    pixels = decode_at(data, spec, place)[:, y.inside][:, :, x.inside]
+    pixels = decode_at(data, decoder, place)[:, y.inside][:, :, x.inside]
     part = np.empty(pixels.shape, out.dtype) if target is None else target
     if convert is None:
         part[...] = pixels

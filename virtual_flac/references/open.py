@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 from zarr.storage import WrapperStore
+from zarr_flac import set_origin
 
 from ..errors import (
     SelectionError,
@@ -213,6 +214,6 @@ class _IcechunkReader(WrapperStore[Any]):
             raise kind(f"{self.target}: {name or key}: {said}") from None
         if found is not None and name is not None:
             # For the codec, see `CoalescingStore.get`.
-            found.origin = f"{self.target}: {name}"
+            set_origin(found, f"{self.target}: {name}")
         result: Buffer | None = found
         return result

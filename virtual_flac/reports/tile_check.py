@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from zarr_flac import Head, count_ambiguous, decode, iter_frames, read_tile_info
+from zarr_flac import Head, TileDecoder, count_ambiguous, decode, iter_frames, read_tile_info
 
 from ..errors import CorruptFlacError, FlacError
 from ..model.index import TileIndex
@@ -123,7 +123,7 @@ def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
             if has_md5:
                 decode(data, verify_md5=True)
             _check_frame_sizes(data, head)
-        pixels = decode_at(data, spec, window)
+        pixels = decode_at(data, TileDecoder(spec), window)
         if index.mapping != "exact":
             ambiguous = count_ambiguous(data, pixels, spec)
     except FlacError as error:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestArray, ManifestGroup, ManifestStore
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr_flac import set_origin
 
 from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
 from ..io.ranges import MergedRange, merge_ranges
@@ -113,7 +114,7 @@ class CoalescingStore(ManifestStore):
         data = await self._batches.get(reader, read)
         buffer: Any = prototype.buffer.from_bytes(data)
         # The codec, which alone sees damage, puts this before what it has to say.
-        buffer.origin = f"{chunk.url}: {chunk.name}"
+        set_origin(buffer, f"{chunk.url}: {chunk.name}")
         result: Buffer = buffer
         return result
 

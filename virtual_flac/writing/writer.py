@@ -127,7 +127,7 @@ class FlacWriter:
             chunk_shape=(channels, options.tile_size, options.tile_size),
             dtype=flac_raster_pack.stored_dtype(raster.dtype) if self._theirs else raster.dtype,
             channels=channels,
-            level=options.compression,
+            compression=options.compression,
             block_size=options.block_size,
         )
         tile_bytes = channels * options.tile_size**2 * raster.dtype.itemsize

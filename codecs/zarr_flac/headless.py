@@ -1,6 +1,6 @@
 """Samples of a chunk that is a run of frames of one long stream, without its head.
 
-Knows the spec and `backend`. Must not know pixels or comments.
+Knows neither pixels nor comments.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import math
 
 import numpy as np
 
-from . import backend
-from .backend import Buffer
+from . import frame_decoder
 from .blocks import Head
 from .errors import ConfigurationError, CorruptFlacError
+from .frame_search import Scan, first_header
+from .native_calls import Buffer
 from .samples import Int32Array
-from .spec import StreamFacts, TileSpec
+from .spec import TileSpec
+from .stream_facts import StreamFacts
 
 
 def decode_frames(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Array, int]:
@@ -38,7 +40,7 @@ def decode_frames(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Arr
     assert stream is not None
     assert shape is not None
     size = math.prod(shape) // spec.planes
-    header = backend.first_header(data)
+    header = first_header(data)
     if not header.variable and stream.min_block_size != stream.max_block_size:
         raise ConfigurationError(
             f"The frames are counted, so all are of one size; stream.min_block_size = "
@@ -66,9 +68,9 @@ def decode_frames(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Arr
         whole = -(-wanted // stream.max_block_size) * stream.max_block_size
         total = min(whole, stream.total_samples - first)
     head = Head(stream.streaminfo(channels, total))
-    backend.check_sizes(memoryview(data).nbytes, head, channels, total)
+    frame_decoder.check_sizes(memoryview(data).nbytes, head, channels, total)
     samples = np.empty((channels, total), np.int32)
-    backend.decode(data, head, samples, header.number)
+    frame_decoder.decode(data, head, samples, header.number)
     return np.ascontiguousarray(samples[:, start - first : end - first]), rows
 
 
@@ -76,7 +78,7 @@ def _samples_of_frames(
     data: Buffer, stream: StreamFacts, channels: int, number: int, wanted: int
 ) -> int:
     """Samples in as many frames as hold those that are wanted; for frames of any sizes."""
-    scan = backend.Scan(stream.streaminfo(channels), 0, number)
+    scan = Scan(stream.streaminfo(channels), 0, number)
     ends = np.cumsum(scan.next(data, last=True)["block_size"])
     enough = ends[ends >= wanted]
     if not enough.size:

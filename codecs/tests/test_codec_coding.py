@@ -16,7 +16,8 @@ from zarr_flac import (
     FlacError,
     SampleRangeError,
     UnsupportedFlacError,
-    backend,
+    frame_decoder,
+    frame_encoder,
     libflac,
 )
 from zarr_flac.blocks import pack_head, parse_head
@@ -37,13 +38,13 @@ def smooth(channels, count, bits):
 
 
 def stream(samples, bits, **options):
-    info, frames = backend.encode(samples, bits, **options)
+    info, frames = frame_encoder.encode(samples, bits, **options)
     return pack_head(info, {}, "zarr-flac") + frames
 
 
 def decoded(data, channels, count):
     out = np.full((channels, count), -7, np.int32)
-    backend.decode(data, parse_head(data), out)
+    frame_decoder.decode(data, parse_head(data), out)
     return out
 
 
@@ -79,18 +80,18 @@ def test_every_length(count, bits):
     bits=st.integers(4, 32),
     channels=st.integers(1, 8),
     count=st.integers(1, 3000),
-    level=st.integers(0, 8),
+    compression=st.integers(0, 8),
     block_size=st.sampled_from([16, 17, 192, 1000, 4096, 65535]),
     stereo=st.booleans(),
     seed=st.integers(0, 2**32),
     flat=st.booleans(),
 )
 @settings(deadline=None)
-def test_round_trip(bits, channels, count, level, block_size, stereo, seed, flat):
+def test_round_trip(bits, channels, count, compression, block_size, stereo, seed, flat):
     samples = noise(channels, count, bits, seed)
     if flat:
         samples[:] = samples[:, :1]
-    data = stream(samples, bits, level=level, block_size=block_size, stereo=stereo)
+    data = stream(samples, bits, compression=compression, block_size=block_size, stereo=stereo)
     np.testing.assert_array_equal(decoded(data, channels, count), samples)
 
 
@@ -98,7 +99,7 @@ def test_streaminfo_is_true():
     import hashlib
 
     samples = noise(2, 10_000, 16)
-    info, frames = backend.encode(samples, 16, block_size=1000)
+    info, frames = frame_encoder.encode(samples, 16, block_size=1000)
     assert (info.min_block_size, info.max_block_size) == (1000, 1000)
     assert info.md5 == hashlib.md5(samples.T.astype("<i2").tobytes()).digest()
     assert 0 < info.min_frame_size <= info.max_frame_size < len(frames)
@@ -154,7 +155,7 @@ def test_wrong_total(count, known):
             decoded(data, 1, count)
     else:  # refused before memory is taken
         with pytest.raises(CorruptFlacError):
-            backend.check_sizes(len(data), parse_head(data), 1, count)
+            frame_decoder.check_sizes(len(data), parse_head(data), 1, count)
 
 
 def test_wrong_channels():
@@ -193,7 +194,7 @@ def test_missing_and_misplaced_frames(bits, known, order):
 
 def test_samples_out_of_depth_are_refused():
     with pytest.raises(FlacError):
-        backend.encode(np.array([[200]], np.int32), 8)
+        frame_encoder.encode(np.array([[200]], np.int32), 8)
 
 
 class Stop(BaseException):

@@ -6,7 +6,7 @@ STREAMINFO that the frames know better (block sizes, channels, depth, how many s
 stream cut out of a longer one, whose first frame is not number 0. The frames must be sound, none
 of them missing; where STREAMINFO has an MD5, that decides. Tiles are never read so.
 
-Knows `backend`, and the few bits of a frame header that tell channels and depth.
+Knows the few bits of a frame header that tell channels and depth.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from . import _native, backend
-from .backend import Buffer
+from . import _native, frame_decoder
 from .blocks import MARKER, Head, block_headers, skip_id3
 from .errors import FlacError
+from .frame_search import Scan
+from .native_calls import Buffer
 from .streaminfo import STREAMINFO_SIZE, StreamInfo
 
 _STREAMINFO = 0
@@ -67,16 +68,16 @@ def _decode(
     frames = memoryview(buffer).cast("B")[head.frames_offset :]
     total = 0
     if len(frames):
-        scan = backend.Scan(info, head.frames_offset, first_number)
+        scan = Scan(info, head.frames_offset, first_number)
         total = int(scan.next(frames, last=True)["block_size"].sum())
     shape = info.channels, total
     if out is None:
         out = np.empty(shape, np.int32)
     elif out.shape != shape:
         return None
-    backend.decode(buffer, head, out, first_number)
+    frame_decoder.decode(buffer, head, out, first_number)
     if info.md5 != bytes(16):
-        backend.check_md5(head, out)
+        frame_decoder.check_md5(head, out)
     elif facts.claimed_total > total:
         return None  # nobody can tell whether the rest was cut off
     return out

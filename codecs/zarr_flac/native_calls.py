@@ -1,0 +1,73 @@
+"""What `_native` is told of a stream, and what it reports: tuples in, errors out."""
+
+from __future__ import annotations
+
+from .errors import CorruptFlacError
+from .streaminfo import StreamInfo
+
+Buffer = bytes | bytearray | memoryview
+
+UNKNOWN_TOTAL = 2**64 - 1
+
+_TRUNCATED = 1
+
+
+def stream_facts(
+    streaminfo: StreamInfo, frames_offset: int, total: int, first_number: int = 0
+) -> tuple[int, int, int, int, int, int, int, bool, bool]:
+    """What `_native` has to know of a stream: `STREAM_FORMAT` in ``c/module.c``.
+
+    Parameters
+    ----------
+    streaminfo
+        What STREAMINFO says.
+    frames_offset
+        Byte of the first frame in the buffer.
+    total
+        Samples per channel that are wanted; `UNKNOWN_TOTAL` for all there are.
+    first_number
+        Number in the header of the first frame.
+    """
+    must_end = not streaminfo.total_samples and total != UNKNOWN_TOTAL
+    scalar = False  # only tests do without vectors
+    return (
+        frames_offset,
+        streaminfo.min_block_size,
+        streaminfo.max_block_size,
+        streaminfo.channels,
+        streaminfo.bits_per_sample,
+        total,
+        first_number,
+        must_end,
+        scalar,
+    )
+
+
+def check_report(report: tuple[int, str, int, int, int], total: int) -> None:
+    """Raise what a report tells.
+
+    Parameters
+    ----------
+    report
+        Status, its name, frame, position and byte, as `_native` returns them.
+    total
+        Samples per channel in all; 0 when unknown.
+
+    Raises
+    ------
+    CorruptFlacError
+        The status is not 0.
+    """
+    status, name, frame, position, byte = report
+    if status == 0:
+        return
+    samples = f"{position} of {total}" if total else str(position)
+    if status == _TRUNCATED:
+        raise CorruptFlacError(
+            f"The stream ends after {samples} samples, in frame {frame} at byte {byte}. It is "
+            "truncated, or the index gives it a wrong length."
+        )
+    raise CorruptFlacError(
+        f"Damage in frame {frame} at byte {byte}, sample {samples}: {name}. "
+        "Fetch the tile again, or take another copy of the file."
+    )

@@ -1,0 +1,133 @@
+"""An array -> one complete FLAC stream, as a `TileSpec` says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import frame_encoder
+from .blocks import pack_head
+from .errors import ConfigurationError, LossyTileError, UnsupportedFlacError
+from .frame_encoder import DEFAULT_BLOCK_SIZE, DEFAULT_COMPRESSION
+from .samples import default_bits_per_sample, to_samples
+from .spec import EXACT, TileSpec, flac_channels
+from .tile_comments import (
+    DTYPE,
+    HEIGHT,
+    PIXEL_ORDER,
+    SHAPE,
+    VENDOR,
+    WIDTH,
+    agreed_dtype,
+)
+from .tile_decoder import decode_tile, true_part
+
+
+def encode_tile(
+    array: npt.NDArray[Any],
+    spec: TileSpec,
+    *,
+    comments: Mapping[str, str] | None = None,
+    verify: bool = False,
+) -> bytes:
+    """Encode an array to one complete FLAC stream.
+
+    Parameters
+    ----------
+    array
+        Shape as `spec.chunk_shape`, or smaller in the last two axes (an edge tile, stored at its
+        true size); any strides and byte order; dtype as `spec.dtype`. What the spec leaves open
+        is taken from the array.
+    spec
+        How to encode.
+    comments
+        More comments for the tile; they win over the ones written here.
+    verify
+        Decode the tile again and compare every bit before returning it.
+
+    Returns
+    -------
+    fLaC, STREAMINFO, VORBIS_COMMENT (size, dtype, pixel order), frames
+
+    Raises
+    ------
+    ConfigurationError
+        The array's shape or dtype does not fit the spec.
+    UnsupportedDtypeError
+        The dtype has no exact place in FLAC samples.
+    UnsupportedFlacError
+        The mapping is one that is only decoded.
+    SampleRangeError
+        A value needs more than `spec.bits_per_sample`.
+    LossyTileError
+        `verify` found a difference.
+    """
+    if spec.mapping != EXACT or spec.select is not None or spec.stream is not None:
+        raise UnsupportedFlacError(
+            f"mapping = {spec.mapping!r}, select = {spec.select}, stream = {spec.stream}: only "
+            f"decoded. Encode with mapping = {EXACT!r}, all planes and no stream."
+        )
+    array = np.asarray(array)
+    dtype = agreed_dtype(spec, array.dtype, "the array")
+    _check_array_shape(array.shape, spec)
+    flac_channels(spec.channels, dtype, spec.mapping)  # refuses more than a stream holds
+    depth = spec.bits_per_sample or default_bits_per_sample(dtype)
+    planes = array if spec.channels > 1 else array[np.newaxis]
+    samples = to_samples(planes, depth)
+    streaminfo, frames = frame_encoder.encode(
+        samples,
+        depth,
+        compression=DEFAULT_COMPRESSION if spec.compression is None else spec.compression,
+        block_size=spec.block_size or DEFAULT_BLOCK_SIZE,
+        stereo=dtype.itemsize < 8,
+    )
+    fields = {DTYPE: dtype.name, PIXEL_ORDER: "row"}
+    if array.ndim >= 2:
+        fields |= {WIDTH: str(array.shape[-1]), HEIGHT: str(array.shape[-2])}
+        if math.prod(planes.shape[1:-2]) > 1:
+            fields[SHAPE] = ",".join(map(str, array.shape))
+    for key, value in (comments or {}).items():
+        fields[key.upper()] = value
+    tile = pack_head(streaminfo, fields, VENDOR) + frames
+    if verify:
+        _verify(tile, array, replace(spec, dtype=dtype))
+    return tile
+
+
+def _check_array_shape(shape: tuple[int, ...], spec: TileSpec) -> None:
+    wanted = spec.chunk_shape
+    if not shape or 0 in shape:
+        raise ConfigurationError(f"An array of shape {shape} holds no pixels; nothing to encode.")
+    if wanted is None:
+        fits = spec.channels == 1 or shape[0] == spec.channels
+    else:
+        fits = len(shape) == len(wanted) and all(
+            have == want or (have < want and len(shape) - axis <= 2 <= len(shape))
+            for axis, (have, want) in enumerate(zip(shape, wanted, strict=True))
+        )
+        fits = fits and (spec.channels == 1 or shape[0] == spec.channels)
+    if not fits:
+        raise ConfigurationError(
+            f"The array has shape {shape}; expected chunk_shape = {wanted}, channels = "
+            f"{spec.channels} (only the last two axes may be shorter, in an edge tile)."
+        )
+
+
+def _verify(tile: bytes, array: npt.NDArray[Any], spec: TileSpec) -> None:
+    decoded = decode_tile(tile, spec)
+    decoded = true_part(decoded, array.shape).reshape(array.shape)
+    expected = np.ascontiguousarray(array, dtype=decoded.dtype)
+    bits = f"<u{decoded.dtype.itemsize}"
+    differ = np.ascontiguousarray(decoded).view(bits) != expected.view(bits)
+    if differ.any():
+        where = tuple(int(axis[0]) for axis in np.nonzero(differ))
+        raise LossyTileError(
+            f"{np.count_nonzero(differ)} of {differ.size} pixels differ after decoding; the first "
+            f"at {where} is {decoded[where]!r} instead of {expected[where]!r}. Keep none of this "
+            "tile, and report it with the raster."
+        )
