@@ -86,6 +86,13 @@ def s3_server() -> Iterator[servers.S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def lenient_s3() -> Iterator[servers.S3Server]:
+    """Run one S3 server that lets anybody read what is public."""
+    with servers.serve_s3(verify=False) as server:
+        yield server
+
+
 # --- Outside judges -------------------------------------------------------------------------------
 
 

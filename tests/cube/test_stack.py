@@ -175,7 +175,7 @@ EXECUTORS: dict[str, Any] = {
     "dask": lambda: "dask",
     "spawned processes": lambda: ProcessPoolExecutor,
     "an executor": lambda: ProcessPoolExecutor(
-        2, mp_context=multiprocessing.get_context("forkserver")
+        1, mp_context=multiprocessing.get_context("forkserver")
     ),
     "lithops": lambda: "lithops",
 }

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from rasters import write_tif
-from servers import FaultyServer, serve_faults, serve_s3
+from servers import FaultyServer, serve_faults
 
 import virtual_flac
 from virtual_flac import FlacError
@@ -377,12 +377,6 @@ def test_defaults_are_bounded_and_give_way() -> None:
 
 
 # --- Who may read ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def lenient_s3() -> Iterator[Any]:
-    with serve_s3(verify=False) as server:
-        yield server
 
 
 def anonymous(options: dict[str, Any]) -> dict[str, Any]:

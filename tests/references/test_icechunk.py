@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import rasterio
 import rioxarray  # noqa: F401  (registers the accessor `rio`)
-import servers
 import xarray as xr
 from rasters import NORTH_UP
 from typer.testing import CliRunner
@@ -145,23 +144,16 @@ def test_a_changed_object_is_noticed_by_its_etag(
 
 
 def test_a_public_bucket_needs_no_keys(
-    day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    day: Path, lenient_s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with servers.serve_s3(verify=False) as server:
-        read_without_keys(server, day, tmp_path, monkeypatch)
-
-
-def read_without_keys(
-    server: Any, day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options = server.upload("open-data", {day.name: day})
-    server.client().put_object_acl(Bucket="open-data", Key=day.name, ACL="public-read")
+    options = lenient_s3.upload("public-object", {day.name: day})
+    lenient_s3.client().put_object_acl(Bucket="public-object", Key=day.name, ACL="public-read")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     public = {k: v for k, v in options.items() if "key" not in k} | {"skip_signature": True}
     target = tmp_path / "cube.icechunk"
     result = publish(
-        [f"s3://open-data/{day.name}"], target, cube={"dim": "time"}, store_options=public
+        [f"s3://public-object/{day.name}"], target, cube={"dim": "time"}, store_options=public
     )
     np.testing.assert_array_equal(
         virtual_flac.open_references(target, store_options=public).band_data, stored([day])
