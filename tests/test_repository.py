@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+import virtual_flac
 
 ROOT = Path(__file__).parents[1]
-TASKS = ["demo", "test", "check", "bench", "notebooks"]
+TASKS = ["demo", "test", "check", "bench", "notebooks", "docs"]
 ENVIRONMENTS = ["default", "test", "test-min-versions", "docs"]
 UV_RUN = re.compile(r"python3 -m uv run (?:--group \w+ )?")
 # Put together here, so that this file does not hold what it forbids.
@@ -91,14 +94,14 @@ def test_no_lock_file_is_tracked():
 
 
 def table_of_commands() -> dict[str, tuple[str, str]]:
-    """Return task -> (command with uv, command with pixi) from the README."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| ([\w ]+) \| `(.+?)` \| `(.+?)` \|", readme, re.MULTILINE)
+    """Return task -> (command with uv, command with pixi) from CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\w ]+) \| `(.+?)` \| `(.+?)` \|", text, re.MULTILINE)
     return {task: (uv, pixi) for task, uv, pixi in rows}
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_pixi_runs_what_the_readme_says(task):
+def test_pixi_runs_what_the_table_of_tasks_says(task):
     pixi = load("pixi.toml")
     tables = [pixi, *pixi["feature"].values()]
     [command] = [table["tasks"][task]["cmd"] for table in tables if task in table.get("tasks", {})]
@@ -113,12 +116,40 @@ def test_the_readme_starts_with_the_two_commands():
     assert "\npython3 -m uv run pytest\n" in readme
 
 
-def test_ci_runs_the_check_and_test_of_the_readme():
+def test_ci_runs_the_tasks():
     lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
-    commands = table_of_commands()
-    test = commands["test"][0]
-    expected = [*commands["check"][0].split(" && "), test, f"{test} -m exhaustive"]
+    commands = {task: uv for task, (uv, _) in table_of_commands().items()}
+    test = commands["test"]
+    checks = [*commands["check"].split(" && "), commands["docs"], "bash tests/packaging.sh"]
+    expected = [*checks, test, f"{test} -m exhaustive"]
     assert [line for line in lines if line in expected] == expected
+
+
+def test_workflows_run_the_tasks():
+    install = {"python3 -m pip install uv", "python3 -m pip install cibuildwheel"}
+    commands = {task: uv for task, (uv, _) in table_of_commands().items()}
+    expected = {
+        "tests.yml": {"bash .ci/run", commands["test"], commands["oldest versions"]},
+        "docs.yml": {commands["docs"]},
+        "wheels.yml": {
+            "bash tests/packaging.sh",
+            "python3 -m cibuildwheel codecs --output-dir dist",
+            "python3 -m uv build --all-packages --out-dir dist",
+        },
+    }
+    folder = ROOT / ".github" / "workflows"
+    assert {path.name for path in folder.iterdir()} == set(expected)
+    for name, wanted in expected.items():
+        jobs = yaml.safe_load((folder / name).read_text("utf-8"))["jobs"].values()
+        steps = [step for job in jobs for step in job["steps"]]
+        assert {step["run"] for step in steps if "run" in step} - install == wanted, name
+
+
+def test_workflows_try_the_pythons_that_the_project_names():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text("utf-8"))
+    classifiers = " ".join(load("pyproject.toml")["project"]["classifiers"])
+    named = re.findall(r"Python :: (3\.\d+)", classifiers)
+    assert workflow["jobs"]["suite"]["strategy"]["matrix"]["python"] == named
 
 
 def test_pixi_has_the_environments_and_installs_both_distributions():
@@ -148,6 +179,7 @@ def test_pixi_tests_with_the_dependencies_of_pyproject():
     assert in_pixi("test") == in_groups("test", "dev")
     assert in_pixi("notebooks") == in_groups("notebooks")
     assert in_pixi("bench") == in_groups("bench")
+    assert in_pixi("docs") == in_groups("docs")
 
 
 def test_the_oldest_versions_are_the_floors():
@@ -158,6 +190,12 @@ def test_the_oldest_versions_are_the_floors():
     floors.pop("zarr-flac")
     oldest = load("pixi.toml")["feature"]["min-versions"]["pypi-dependencies"]
     assert oldest == {name: f"=={floor.removeprefix('>=')}.*" for name, floor in floors.items()}
+
+
+def test_versions_agree():
+    version = load("pyproject.toml")["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == version == virtual_flac.__version__
 
 
 def test_the_extra_all_is_all():
