@@ -98,13 +98,13 @@ def _command(command: TyperCommand, context: typer.Context) -> list[str]:
 
 def _row(parameter: TyperArgument | TyperOption, context: typer.Context) -> str:
     name, text = parameter.get_help_record(context) or ("", "")
-    return f"| `{name.replace('|', chr(92) + '|')}` | {_markdown(text)} |"
+    return f"| `{name}` | {_markdown(text)} |"
 
 
 def _markdown(text: str) -> str:
-    parts = re.split(r"\[b\](.*?)\[/b\]", " ".join(text.split()).replace("|", "\\|"))
+    parts = re.split(r"\[b\](.*?)\[/b\]", " ".join(text.split()))
     # Every second part stood between the marks.
     return "".join(
-        f"`{part}`" if number % 2 else part.replace("<", "&lt;")
+        f"`{part}`" if number % 2 else part.replace("<", "&lt;").replace("|", "\\|")
         for number, part in enumerate(parts)
     )
