@@ -23,7 +23,7 @@ from .stores import resolve
 
 #: Bytes of a request that joins several pieces. Large enough that latency does not count, small
 #: enough that two of them, one arriving and one in use, leave memory alone.
-MAX_REQUEST_BYTES = 24 * 2**20
+MAX_REQUEST_BYTES = 16 * 2**20
 #: Bytes that are on their way or not yet used, for one reader.
 MAX_PENDING_BYTES = 2 * MAX_REQUEST_BYTES
 #: What is read whole from a server that ignores ranges.
