@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
-from .io.workers import available_cores
+from .errors import RasterError, SelectionError
 from .layouts._stream import begins_stream
 from .model.grid import Window
-from .model.index import RasterInfo, TileIndex
+from .model.index import RasterInfo
+from .model.pieces import READ_BYTES, ReadPlan
 from .reading.header import HeaderReader
-from .reading.tiles import TileReader
+from .reading.raster import opened_flac
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+type Source = str | os.PathLike[str] | DatasetReader
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)
@@ -40,7 +44,10 @@ _SCHEMES = (
 
 
 class RasterSource(Protocol):
-    """What is needed of a raster to compare, show or convert it."""
+    """What is needed of a raster to compare, show or convert it.
+
+    Bands are positions among those that were chosen when it was opened, from 1.
+    """
 
     @property
     def name(self) -> str:
@@ -51,25 +58,37 @@ class RasterSource(Protocol):
         """All that is known of it but its pixels."""
 
     @property
+    def bands(self) -> Sequence[int]:
+        """1-based numbers, in the file, of the bands that were chosen."""
+
+    @property
     def sizes(self) -> Sequence[tuple[int, int]]:
         """Width and height of each level, the full resolution first."""
 
     @property
-    def block_shape(self) -> tuple[int, int]:
-        """Height and width of the pieces in which it is stored."""
-
-    @property
-    def by_pixel(self) -> bool:
-        """Whether all bands of a pixel are stored together."""
+    def block_shape(self) -> tuple[int, int, int]:
+        """Bands, height and width of the blocks in which it is stored."""
 
     @property
     def masked_bands(self) -> Sequence[int]:
-        """1-based bands with a mask of their own, which is neither nodata nor an alpha band."""
+        """Bands with a mask of their own, which is neither nodata nor an alpha band."""
+
+    @property
+    def source_overviews(self) -> bool:
+        """Whether overviews are those of the first source, not built in a conversion."""
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """More keys for the header of a FLAC raster made of it."""
+
+    @property
+    def reserve_cache(self) -> Callable[[int], None] | None:
+        """Makes room for so many bytes of decoded blocks; None where they are not kept."""
 
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
     ) -> npt.NDArray[Any]:
-        """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
+        """Pixels as they are stored, shape (band, y, x)."""
 
     def read_mask(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
@@ -77,74 +96,88 @@ class RasterSource(Protocol):
         """Where masks of the bands' own let pixels be valid, shape (band, y, x)."""
 
 
-class FlacSource:
-    """A FLAC raster of any layout as a `RasterSource`.
+class Piece(NamedTuple):
+    """Pixels of a raster, and where they belong."""
+
+    bands: list[int]
+    """Positions among the bands that were asked for, from 1."""
+    window: Window
+    pixels: npt.NDArray[Any]
+    """Shape (band, y, x)."""
+
+
+def read_pieces(
+    source: RasterSource,
+    *,
+    level: int = 0,
+    bands: Sequence[int] | None = None,
+    window: Window | None = None,
+    unit: tuple[int, int] | None = None,
+    together: bool = False,
+    read_bytes: int = READ_BYTES,
+) -> Iterator[Piece]:
+    """Read a raster piece by piece, in bounded memory and without decoding a block twice.
 
     Parameters
     ----------
-    url : str or path
-    index : TileIndex
-    registry : ObjectStoreRegistry or None
-    pool : ThreadPoolExecutor
-        Decodes.
+    source : RasterSource
+    level : int
+        0 is the full resolution, 1 the first overview.
+    bands : sequence of int, optional
+        In this order; all by default.
+    window : Window, optional
+        Part of the level; all of it by default.
+    unit : tuple of (height, width), optional
+        What is not cut (`ReadPlan`); by default the blocks of the source.
+    together : bool
+        Read all bands of a piece at once also where they are stored apart.
+    read_bytes : int
+        Size of a piece, unless a unit is larger.
+
+    Yields
+    ------
+    Piece
+        Band by band, or all bands together, row by row.
     """
-
-    def __init__(
-        self,
-        url: str | os.PathLike[str],
-        index: TileIndex,
-        registry: ObjectStoreRegistry[Any] | None,
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self.name = os.fspath(url)
-        self.index = index
-        self.info = index.raster
-        self.sizes = tuple((level.width, level.height) for level in index.levels)
-        self.block_shape = index.tile_shape
-        self.by_pixel = index.interleave == "pixel"
-        self.masked_bands = ()
-        self._reader = TileReader(url, index, registry, pool)
-
-    def read(
-        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
-    ) -> npt.NDArray[Any]:
-        """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
-        return self._reader.read(window, level=level, bands=bands)
-
-    def read_mask(
-        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
-    ) -> npt.NDArray[np.bool_]:
-        """All valid: FLAC rasters have no masks."""
-        count = len(bands or self.info.bands)
-        return np.ones((count, window.height, window.width), np.bool_)
+    stored_together, *block = source.block_shape
+    chosen = list(bands or range(1, len(source.bands) + 1))
+    positions = list(range(1, len(chosen) + 1))
+    together = together or stored_together > 1
+    for group in [positions] if together else [[position] for position in positions]:
+        plan = ReadPlan(
+            window or Window(0, 0, *source.sizes[level]),
+            unit or (block[0], block[1]),
+            source.info.dtype.itemsize * max(len(group), stored_together),
+            read_bytes,
+        )
+        if source.reserve_cache:
+            source.reserve_cache(plan.cache_bytes((block[0], block[1])))
+        wanted = [chosen[position - 1] for position in group]
+        for part in plan.pieces():
+            yield Piece(group, part, source.read(part, level=level, bands=wanted))
 
 
-@contextlib.contextmanager
-def opened_flac(
-    url: str | os.PathLike[str],
-    registry: ObjectStoreRegistry[Any] | None = None,
-    workers: int | None = None,
-    header: HeaderReader | None = None,
-) -> Iterator[FlacSource]:
-    """A FLAC raster, and threads that decode it, for the block.
+Mask = Literal["refuse", "drop"]
 
-    Parameters
-    ----------
-    url : str or path
-    registry : ObjectStoreRegistry, optional
-    workers : int, optional
-        Threads that decode; one per core by default.
-    header : HeaderReader, optional
-        Of the file, where some of it has been read.
+
+def check_masks(source: RasterSource, mask: Mask) -> None:
+    """Refuse masks of the bands' own, unless they may be dropped.
 
     Raises
     ------
-    SourceError, LayoutError
-        When it cannot be read or is no FLAC raster.
+    RasterError
+        When a band has one.
+    SelectionError
+        When `mask` is neither word.
     """
-    index = (header or HeaderReader(url, registry)).read_index()
-    with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="decode") as pool:
-        yield FlacSource(url, index, registry, pool)
+    if mask not in ("refuse", "drop"):
+        raise SelectionError(f"mask is {mask!r}, expected 'refuse' or 'drop'")
+    if source.masked_bands and mask == "refuse":
+        raise RasterError(
+            f"{source.name}: band {source.bands[source.masked_bands[0] - 1]} has a mask of its own "
+            "(internal or .msk), which would be lost. Turn it into nodata or an alpha band, or "
+            "leave it out with --drop-mask (mask='drop')."
+        )
 
 
 def flac_header(
@@ -188,30 +221,39 @@ def is_flac(
 
 
 def open_raster(
-    source: str | os.PathLike[str],
+    source: Source,
     registry: ObjectStoreRegistry[Any] | None = None,
     workers: int | None = None,
+    *,
+    bands: Sequence[int] | None = None,
+    overviews: bool = True,
 ) -> AbstractContextManager[RasterSource]:
     """A raster for a ``with`` block.
 
     Parameters
     ----------
-    source : str or path
-        Path or URL.
+    source : str, path or rasterio dataset
+        Path or URL, or what rasterio has opened, which stays open.
     registry : ObjectStoreRegistry, optional
         Stores to read with; GDAL is told what they have been told.
     workers : int, optional
         Threads that decode FLAC; one per core by default.
+    bands : sequence of int, optional
+        1-based bands to read, in this order; all by default.
+    overviews : bool
+        Whether to give out the overviews, too.
 
     Raises
     ------
     SourceError, LayoutError, RasterError
         When it cannot be read.
+    SelectionError
+        When there is no such band.
     """
-    header = flac_header(source, registry)
+    header = flac_header(source, registry) if isinstance(source, str | os.PathLike) else None
     if header is not None:
-        return opened_flac(source, registry, workers, header)
+        return opened_flac(source, registry, workers, header, bands=bands, overviews=overviews)
     # FLAC rasters are read without GDAL, which need not be installed.
     from .gdal.raster import opened_gdal
 
-    return opened_gdal(source, registry)
+    return opened_gdal(source, registry, bands=bands, overviews=overviews)

@@ -27,8 +27,7 @@ from virtual_flac.errors import (
     TargetExistsError,
 )
 from virtual_flac.gdal.describe import describe
-from virtual_flac.geotiff.read_plan import window_pieces
-from virtual_flac.model.grid import TileGrid, Window
+from virtual_flac.model.grid import TileGrid
 from virtual_flac.reading.header import PREFIX_BYTES
 
 TILE = 64
@@ -250,26 +249,6 @@ def test_tiles_are_those_flac_raster_extracts(
     with rasterio.open(tmp_path / "their.tif") as tile:
         assert found.bounds == pytest.approx(tuple(tile.bounds), rel=1e-12)
         assert (found.raster.width, found.raster.height) == (tile.width, tile.height)
-
-
-def test_a_large_part_is_read_in_pieces_without_reading_a_tile_twice():
-    window = Window(37, 21, 401, 333)
-    for tile_shape in ((16, 16), (64, 32), (7, 500), (500, 7), (1000, 1000)):
-        for budget in (1, 5000, 40_000, 10**9):
-            pieces = list(window_pieces(window, tile_shape, 4, budget))
-            covered = np.zeros((500, 500), int)
-            owners: dict[tuple[int, int], int] = {}
-            grid = TileGrid(500, 500, *tile_shape)
-            for number, piece in enumerate(pieces):
-                rows = slice(piece.row_off, piece.row_off + piece.height)
-                covered[rows, piece.col_off : piece.col_off + piece.width] += 1
-                for tile in grid.tiles_of(piece):
-                    assert owners.setdefault(tile, number) == number
-                tiles = len(set(grid.tiles_of(piece)))
-                assert tiles == 1 or piece.width * piece.height * 4 <= budget
-            expected = np.zeros((500, 500), int)
-            expected[21 : 21 + 333, 37 : 37 + 401] = 1
-            np.testing.assert_array_equal(covered, expected)
 
 
 def test_a_large_extract_needs_little_memory(tmp_path: Path):

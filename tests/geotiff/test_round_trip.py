@@ -39,8 +39,6 @@ from virtual_flac.errors import (
     UnsupportedDtypeError,
 )
 from virtual_flac.gdal.describe import describe
-from virtual_flac.geotiff.read_plan import MAX_CACHE_BYTES, ReadPlan
-from virtual_flac.model.grid import TileGrid
 from virtual_flac.reading.header import read_index
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -838,52 +836,6 @@ def test_the_size_of_gdals_cache_is_as_before(tmp_path):
         before = get_gdal_config("GDAL_CACHEMAX")
         there_and_back(source, tmp_path, overviews="auto")
         assert get_gdal_config("GDAL_CACHEMAX") == before
-
-
-# --- Reading in pieces ----------------------------------------------------------------------------
-
-
-@given(
-    width=st.integers(1, 5000),
-    height=st.integers(1, 5000),
-    tile_size=st.integers(16, 600),
-    block=st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
-    pixel_bytes=st.integers(1, 64),
-)
-def test_pieces_are_the_raster(width, height, tile_size, block, pixel_bytes):
-    grid = TileGrid(height, width, tile_size, tile_size)
-    plan = ReadPlan(grid, min(block[0], height), min(block[1], width), pixel_bytes)
-    seen = np.zeros((grid.rows, grid.cols), dtype=int)
-    for piece in plan.pieces():
-        left, top, wide, high = piece.window
-        assert (left, top) == (piece.col * tile_size, piece.row * tile_size)
-        assert left + wide <= width
-        assert top + high <= height
-        rows, cols = -(-high // tile_size), -(-wide // tile_size)
-        seen[piece.row : piece.row + rows, piece.col : piece.col + cols] += 1
-    assert (seen == 1).all()
-
-
-@pytest.mark.parametrize(
-    ("width", "block", "expected"),
-    [
-        # Strips: whole rows of tiles, nothing to keep.
-        (10_980, (1, 10_980), (1, 11, 0)),
-        # Tiles that divide ours: as many as 8 MiB hold.
-        (10_980, (512, 512), (1, 4, 0)),
-        # Tiles that do not: a row of them is decoded once if it fits.
-        (10_980, (400, 400), (1, 4, 2 * 400 * 10_980 * 2)),
-        # Tall tiles: rows of ours together, since a row of theirs might be huge.
-        (100_000, (4096, 4096), (4, 4, 0)),
-        # Tall strips: GDAL has to hold one anyway.
-        (10_980, (4096, 10_980), (1, 11, 4096 * 10_980 * 2)),
-        # Too much to keep.
-        (400_000, (400, 400), (1, 4, MAX_CACHE_BYTES)),
-    ],
-)
-def test_pieces_suit_the_blocks(width, block, expected):
-    plan = ReadPlan(TileGrid(20_000, width, 1024, 1024), *block, pixel_bytes=2)
-    assert (plan.tile_rows, plan.tile_cols, plan.cache_bytes) == expected
 
 
 # --- Outside judges -------------------------------------------------------------------------------

@@ -1,13 +1,10 @@
-"""A GDAL dataset to `RasterInfo`: everything GDAL says of a raster but its pixels.
-
-Knows rasterio; must not know tiles, FLAC or files of ours.
-"""
+"""A GDAL dataset to `RasterInfo`: everything GDAL says of a raster but its pixels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,12 +13,10 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 
-from ..errors import RasterError, SelectionError, UnsupportedDtypeError, prefixed_with
+from ..errors import RasterError, UnsupportedDtypeError, prefixed_with
 from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo
 from ..model.levels import check_bands
-
-Mask = Literal["refuse", "drop"]
 
 DTYPES = frozenset(
     {
@@ -38,18 +33,14 @@ _STRUCTURAL = frozenset(
 )
 
 
-def describe(
-    dataset: DatasetReader, *, bands: Sequence[int] | None = None, mask: Mask = "refuse"
-) -> RasterInfo:
-    """Everything that GDAL says of a raster.
+def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> RasterInfo:
+    """Everything that GDAL says of a raster, but for masks (`masked_bands`).
 
     Parameters
     ----------
     dataset : rasterio.io.DatasetReader
     bands : sequence of int, optional
         1-based bands; all by default.
-    mask : {"refuse", "drop"}
-        What to do with a mask that is neither nodata nor an alpha band.
 
     Returns
     -------
@@ -60,13 +51,12 @@ def describe(
     UnsupportedDtypeError
         When a band is complex.
     RasterError
-        When bands differ in dtype or nodata, or there is a mask.
+        When bands differ in dtype or nodata.
     SelectionError
         When there is no such band.
     """
     with prefixed_with(dataset.name):
         indexes = check_bands(dataset.count, bands)
-    check_mask(dataset.name, masked_bands(dataset), indexes, mask)
     dtype = _common_dtype(dataset, indexes)
     return RasterInfo(
         width=dataset.width,
@@ -87,27 +77,6 @@ def masked_bands(dataset: DatasetReader) -> tuple[int, ...]:
         for index, flags in zip(dataset.indexes, dataset.mask_flag_enums, strict=True)
         if not harmless & set(flags)
     )
-
-
-def check_mask(name: str, masked: Sequence[int], bands: Sequence[int], mask: Mask) -> None:
-    """Refuse masks of the bands that are wanted, unless they may be dropped.
-
-    Raises
-    ------
-    RasterError
-        When one of `bands` is among the `masked`.
-    SelectionError
-        When `mask` is neither word.
-    """
-    if mask not in ("refuse", "drop"):
-        raise SelectionError(f"mask is {mask!r}, expected 'refuse' or 'drop'")
-    lost = [band for band in bands if band in masked]
-    if lost and mask == "refuse":
-        raise RasterError(
-            f"{name}: band {lost[0]} has a mask of its own (internal or .msk), which would be "
-            "lost. Turn it into nodata or an alpha band, or leave it out with --drop-mask "
-            "(mask='drop')."
-        )
 
 
 def _common_dtype(dataset: DatasetReader, indexes: Sequence[int]) -> np.dtype[Any]:

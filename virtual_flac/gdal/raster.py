@@ -1,4 +1,4 @@
-"""What GDAL reads as a `RasterSource`. Knows rasterio; must not know FLAC."""
+"""What GDAL reads as a `RasterSource`. Knows rasterio."""
 
 from __future__ import annotations
 
@@ -13,43 +13,68 @@ from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
-from ..errors import RasterError
+from ..errors import RasterError, SourceError
+from ..model import overview_tags
 from ..model.grid import Window
 from .describe import describe, masked_bands
 from .remote import remote_settings
-from .session import gdal_session, open_level, translating_errors
+from .session import (
+    CACHE_BYTES,
+    gdal_session,
+    open_dataset,
+    open_level,
+    set_cache_bytes,
+    translating_errors,
+)
 
 
 class GdalSource:
-    """A dataset and its overviews as a `virtual_flac.rasters.RasterSource`.
+    """Bands of a dataset and its overviews as a `virtual_flac.rasters.RasterSource`.
 
     Parameters
     ----------
     levels : sequence of rasterio.io.DatasetReader
         Full resolution first.
+    bands : sequence of int, optional
+        1-based bands in the order in which they are given out; all by default.
     """
 
-    def __init__(self, levels: Sequence[DatasetReader]) -> None:
+    def __init__(self, levels: Sequence[DatasetReader], bands: Sequence[int] | None = None) -> None:
         first = levels[0]
         self._levels = levels
+        self.dataset = first
         self.name = first.name
         self.driver: str = first.driver
-        # A mask is not part of the description; who would lose it asks for it.
-        self.info = describe(first, mask="drop")
-        self.masked_bands = masked_bands(first)
+        self.info = describe(first, bands=bands)
+        self.bands = tuple(bands or first.indexes)
+        masked = masked_bands(first)
+        self.masked_bands = tuple(
+            position for position, band in enumerate(self.bands, 1) if band in masked
+        )
         self.sizes = tuple((level.width, level.height) for level in levels)
-        self.block_shape: tuple[int, int] = first.block_shapes[0]
-        interleave = first.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE")
-        self.by_pixel = first.count > 1 and interleave != "BAND"
+        self.source_overviews = True
+        apart = first.count == 1 or first.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "BAND"
+        height, width = first.block_shapes[self.bands[0] - 1]
+        self.block_shape = (1 if apart else first.count, height, width)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Keys for the header of a FLAC raster: the metadata of the overviews' own bands."""
+        return overview_tags.pack(
+            [[level.tags(band) for band in self.bands] for level in self._levels[1:]]
+        )
+
+    def reserve_cache(self, size: int) -> None:
+        """Make room for so many bytes of decoded blocks, until the source is closed."""
+        set_cache_bytes(CACHE_BYTES + size)
 
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
     ) -> npt.NDArray[Any]:
-        """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
-        dataset = self._levels[level]
+        """Pixels as they are stored, shape (band, y, x); bands are positions, from 1."""
         with translating_errors(self.name):
-            pixels: npt.NDArray[Any] = dataset.read(
-                list(bands or dataset.indexes), window=RasterioWindow(*window)
+            pixels: npt.NDArray[Any] = self._levels[level].read(
+                self._chosen(bands), window=RasterioWindow(*window)
             )
         return pixels
 
@@ -58,7 +83,6 @@ class GdalSource:
     ) -> npt.NDArray[np.bool_]:
         """Where masks of the bands' own let pixels be valid, shape (band, y, x)."""
         # Overviews may lack a mask that the full resolution has, and GDAL calls them valid then.
-        dataset = self._levels[0]
         across, down = (
             full / part for full, part in zip(self.sizes[0], self.sizes[level], strict=True)
         )
@@ -67,52 +91,74 @@ class GdalSource:
             window.height * down,
         )  # fmt: skip
         shape = window.height, window.width
-        chosen = list(bands or dataset.indexes)
-        valid = np.ones((len(chosen), *shape), np.bool_)
+        positions = list(bands or range(1, len(self.bands) + 1))
+        valid = np.ones((len(positions), *shape), np.bool_)
         with translating_errors(self.name):
-            for at, band in enumerate(chosen):
-                if band in self.masked_bands:
-                    valid[at] = dataset.read_masks(band, window=place, out_shape=shape) > 0
+            for at, position in enumerate(positions):
+                if position in self.masked_bands:
+                    band = self.bands[position - 1]
+                    mask = self.dataset.read_masks(band, window=place, out_shape=shape)
+                    valid[at] = mask > 0
         return valid
+
+    def _chosen(self, positions: Sequence[int] | None) -> list[int]:
+        return [self.bands[at - 1] for at in positions] if positions else list(self.bands)
 
 
 @contextlib.contextmanager
 def opened_gdal(
-    source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
+    source: str | os.PathLike[str] | DatasetReader,
+    registry: ObjectStoreRegistry[Any] | None = None,
+    *,
+    bands: Sequence[int] | None = None,
+    overviews: bool = True,
 ) -> Iterator[GdalSource]:
     """A raster that GDAL reads, for the block.
 
     Parameters
     ----------
-    source : str or path
+    source : str, path or rasterio dataset
+        A dataset stays open.
     registry : ObjectStoreRegistry, optional
         GDAL is told what its store for `source` has been told.
+    bands : sequence of int, optional
+        1-based bands to read; all by default.
+    overviews : bool
+        Whether to open those, too.
 
     Raises
     ------
     SourceError
         When GDAL cannot open it, or has nothing like an option of the store.
+    SelectionError
+        When there is no such band.
     RasterError, UnsupportedDtypeError
-        When its bands differ in dtype or nodata, or are complex.
+        When the bands differ in dtype, nodata or number of overviews, or are complex.
     """
-    name = os.fspath(source)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(gdal_session(**remote_settings(name, registry)))
-        stack.enter_context(translating_errors(name))
-        levels = [stack.enter_context(open_level(name, "r", 0))]
-        for level in range(1, overview_count(levels[0]) + 1):
-            levels.append(stack.enter_context(open_level(name, "r", level)))
-        yield GdalSource(levels)
+        if isinstance(source, str | os.PathLike):
+            name = os.fspath(source)
+            stack.enter_context(gdal_session(**remote_settings(name, registry)))
+            stack.enter_context(translating_errors(name))
+            first = stack.enter_context(open_dataset(name))
+        else:
+            name, first = source.name, source
+            stack.enter_context(gdal_session())
+            stack.enter_context(translating_errors(name))
+        count = _overview_count(first) if overviews else 0
+        try:
+            reduced = [
+                stack.enter_context(open_level(name, "r", level)) for level in range(1, count + 1)
+            ]
+        except SourceError as error:
+            raise RasterError(
+                f"{name}: its overviews cannot be opened on their own. Give the raster by its "
+                "name, or leave them out with overviews='none'."
+            ) from error
+        yield GdalSource([first, *reduced], bands)
 
 
-def overview_count(dataset: DatasetReader) -> int:
-    """Number of overviews of a dataset.
-
-    Raises
-    ------
-    RasterError
-        When its bands differ in it.
-    """
+def _overview_count(dataset: DatasetReader) -> int:
     counts = {len(dataset.overviews(index)) for index in dataset.indexes}
     if len(counts) > 1:
         raise RasterError(

@@ -1,12 +1,8 @@
-"""How GDAL is used here: which settings, how datasets are opened, whose fault an error is.
-
-Knows rasterio; must not know FLAC, tiles or metadata.
-"""
+"""How GDAL is used here: which settings, how datasets are opened, whose fault an error is."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +14,6 @@ import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.env import get_gdal_config, hasenv, set_gdal_config
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader
 from rasterio.session import DummySession
 
 from ..errors import SourceError, SourceNotFoundError
@@ -26,22 +21,25 @@ from ..errors import SourceError, SourceNotFoundError
 #: Enough for the source blocks of one read; GDAL's own default is a share of the machine's memory.
 CACHE_BYTES = 16 << 20
 
-type Source = str | os.PathLike[str] | DatasetReader
-
 
 @contextlib.contextmanager
-def gdal_session(cache_bytes: int = CACHE_BYTES, **options: Any) -> Iterator[None]:
+def gdal_session(**options: Any) -> Iterator[None]:
     """GDAL settings for the block, with a small block cache, whose size is the process's."""
     if hasenv():
         # rasterio would put the environment's credentials over those of the block around.
         options.setdefault("session", DummySession())
     with rasterio.Env(**options):
         before = get_gdal_config("GDAL_CACHEMAX")
-        set_gdal_config("GDAL_CACHEMAX", cache_bytes)
+        set_cache_bytes(CACHE_BYTES)
         try:
             yield
         finally:
-            set_gdal_config("GDAL_CACHEMAX", before)
+            set_cache_bytes(before)
+
+
+def set_cache_bytes(size: int) -> None:
+    """Set the size of GDAL's block cache, until the end of the session."""
+    set_gdal_config("GDAL_CACHEMAX", size)
 
 
 def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:
@@ -69,16 +67,6 @@ def open_level(name: str | Path, mode: str, level: int, **options: Any) -> Any:
     """A dataset in full resolution (0) or one of its overviews (1, 2, ...)."""
     which = {"overview_level": level - 1} if level else {}
     return open_dataset(name, mode, **which, **options)
-
-
-@contextlib.contextmanager
-def opened(source: Source) -> Iterator[DatasetReader]:
-    """A dataset for a path; an open dataset is passed through and stays open."""
-    if isinstance(source, str | os.PathLike):
-        with open_dataset(os.fspath(source)) as dataset:
-            yield dataset
-    else:
-        yield source
 
 
 @contextlib.contextmanager

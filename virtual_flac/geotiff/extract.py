@@ -1,7 +1,4 @@
-"""A part of a raster to a file of its own: GeoTIFF, PNG or FLAC. Knows rasterio and rasters.
-
-Must not know bytes, nor where tiles lie.
-"""
+"""A part of a raster to a file of its own: GeoTIFF, PNG or FLAC."""
 
 from __future__ import annotations
 
@@ -13,26 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
-from rasterio.windows import Window as RasterioWindow
 
 from ..errors import prefixed_with
 from ..gdal import session
-from ..gdal.describe import Mask, check_mask
 from ..io.local_files import check_target, temporary_folder
 from ..io.workers import Progress, available_cores
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
 from ..model.index import RasterInfo
-from ..model.levels import check_bands, check_level
+from ..model.levels import check_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
-from ..rasters import RasterSource, open_raster
-from .formats import check_png, driver_of, finish, write_stage
-from .read_back import ReadBack
-from .read_plan import window_pieces
-from .skeleton import write_domains
-
-#: Pixels that are read at once. More than elsewhere: the tiles of a piece come with few requests.
-READ_BYTES = 32 << 20
+from ..rasters import Mask, RasterSource, check_masks, open_raster
+from .formats import check_png, driver_of, finish
+from .stage import write_stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,30 +164,29 @@ def extract(
             tile=tile, tile_id=tile_id, center=center, last=last,
         )  # fmt: skip
     with contextlib.ExitStack() as stack:
-        raster = stack.enter_context(open_raster(source, registry, workers))
+        raster = stack.enter_context(open_raster(source, registry, workers, bands=bands))
+        check_masks(raster, mask)
         with prefixed_with(name):
-            chosen = tuple(check_bands(raster.info.count, bands))
-            check_mask(name, raster.masked_bands, chosen, mask)
             pixels, georef = _place(raster, selection, level)
-            part = _part(raster, level, chosen, pixels, georef)
+        part = _part(raster, level, pixels, georef)
         if driver == "PNG":
             check_png(part, path)
         folder = stack.enter_context(temporary_folder(path))
         stack.enter_context(session.gdal_session(GDAL_PAM_ENABLED=False))
         stack.enter_context(session.translating_errors(os.fspath(path), OSError))
-        stage, read_back = folder / "stage.tif", ReadBack(os.fspath(path))
-        write_stage(stage, part, driver == "PNG")
-        with session.open_dataset(stage, "r+") as dataset:
-            write_domains(dataset, part)
-            _copy_pixels(raster, dataset, level, chosen, pixels, read_back, progress)
+        stage = folder / "stage.tif"
+        read_back = write_stage(
+            stage, raster, part, level=level, window=pixels, in_rows=driver == "PNG",
+            progress=progress,
+        )  # fmt: skip
         finish(
             stage, path, part, read_back, driver=driver, compress=compress, overwrite=overwrite,
-            interleave="pixel" if raster.by_pixel and part.count > 1 else "band",
+            interleave="pixel" if raster.block_shape[0] > 1 < part.count else "band",
             threads=workers or available_cores(),
         )  # fmt: skip
     return Extract(
-        source=name, target=os.fspath(path), driver=driver, raster=part, level=level, bands=chosen,
-        window=pixels, bounds=bounds_of(georef, pixels),
+        source=name, target=os.fspath(path), driver=driver, raster=part, level=level,
+        bands=tuple(raster.bands), window=pixels, bounds=bounds_of(georef, pixels),
     )  # fmt: skip
 
 
@@ -205,7 +194,7 @@ def _place(raster: RasterSource, selection: Selection, level: int) -> tuple[Wind
     """The pixels that are meant, and the georeferencing of the level they are in."""
     check_level(len(raster.sizes), level)
     base, here = (
-        TileGrid(height, width, *raster.block_shape)
+        TileGrid(height, width, *raster.block_shape[1:])
         for width, height in (raster.sizes[0], raster.sizes[level])
     )
     georef = raster.info.georef.for_overview(
@@ -214,12 +203,10 @@ def _place(raster: RasterSource, selection: Selection, level: int) -> tuple[Wind
     return select_window(selection, base, raster.info.georef, here), georef
 
 
-def _part(
-    raster: RasterSource, level: int, bands: Sequence[int], window: Window, georef: GeoReference
-) -> RasterInfo:
+def _part(raster: RasterSource, level: int, window: Window, georef: GeoReference) -> RasterInfo:
     info = raster.info
-    chosen = [info.bands[band - 1] for band in bands]
-    if list(bands) != list(range(1, info.count + 1)):
+    chosen = list(info.bands)
+    if list(raster.bands) != list(range(1, info.count + 1)):
         # Gray is the colour of a first band; elsewhere it means nothing, and TIFF cannot say it.
         chosen[1:] = [
             replace(band, color_interpretation="undefined")
@@ -245,26 +232,3 @@ def _without_statistics(tags: Any) -> dict[str, dict[str, str]]:
         for domain, items in tags.items()
     }
     return {domain: items for domain, items in kept.items() if items}
-
-
-def _copy_pixels(
-    raster: RasterSource,
-    dataset: Any,
-    level: int,
-    bands: Sequence[int],
-    window: Window,
-    read_back: ReadBack,
-    progress: Progress | None,
-) -> None:
-    every = list(range(1, len(bands) + 1))
-    done, total = 0, window.width * window.height * len(bands)
-    pixel_bytes = raster.info.dtype.itemsize * len(bands)
-    for piece in window_pieces(window, raster.block_shape, pixel_bytes, READ_BYTES):
-        pixels = raster.read(piece, level=level, bands=bands)
-        left, top = piece.col_off - window.col_off, piece.row_off - window.row_off
-        place = RasterioWindow(left, top, piece.width, piece.height)
-        dataset.write(pixels, every, window=place)
-        read_back.add(every, place, pixels)
-        done += pixels.size
-        if progress:
-            progress(done, total)

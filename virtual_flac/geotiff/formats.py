@@ -1,26 +1,24 @@
-"""The files that a part of a raster is written to: how each format is made and what it can hold.
-
-Knows rasterio and the writer of our files; must not know where the pixels come from.
-"""
+"""The files that a part of a raster is written to: how each format is made and what it holds."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import rasterio.shutil
 
 from ..errors import SelectionError
+from ..gdal.raster import opened_gdal
 from ..gdal.session import open_dataset
 from ..io.local_files import publish
 from ..model.index import Interleave, RasterInfo
+from ..rasters import RasterSource
 from ..writing.options import WriteOptions
 from ..writing.writer import FlacWriter
-from .read_back import ReadBack, lost_metadata
-from .skeleton import is_inverted_gray, write_skeleton
-from .to_flac import write_level
+from .read_back import ReadBack, warn_of_lost_metadata
+from .stage import BLOCK_SIZE
+from .to_flac import copy_level
 
 #: The COG driver's names of the compressions that lose nothing.
 _COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "lzma", "lerc_deflate", "lerc_zstd")
@@ -29,7 +27,6 @@ _WITH_PREDICTOR = ("deflate", "lzw", "zstd")
 DRIVERS = {".tif": "COG", ".tiff": "COG", ".png": "PNG", ".flac": "FLAC"}
 _PNG_DTYPES = ("uint8", "uint16")
 _PNG_BANDS = 4
-_BLOCK_SIZE = 512
 
 
 def driver_of(path: Path, compress: str) -> str:
@@ -64,16 +61,6 @@ def check_png(part: RasterInfo, path: Path) -> None:
         )
 
 
-def write_stage(stage: Path, part: RasterInfo, in_rows: bool) -> None:
-    """A GeoTIFF that takes pixels in any order and gives them in that of the target."""
-    # PNG is written line by line, from lines; whole tiles would be read again for each.
-    tiling = {} if in_rows else {"BLOCKXSIZE": _BLOCK_SIZE, "BLOCKYSIZE": _BLOCK_SIZE}
-    options = {"TILED": not in_rows, "INTERLEAVE": "PIXEL", "BIGTIFF": "IF_SAFER", **tiling}
-    if is_inverted_gray(part):
-        options["PHOTOMETRIC"] = "MINISWHITE"
-    write_skeleton(part, [], stage, options)
-
-
 def finish(
     stage: Path,
     target: Path,
@@ -97,8 +84,9 @@ def finish(
     """
     if driver == "FLAC":
         # The writer compares what it writes with the stage.
-        _read_again(stage, read_back)
-        _write_flac(stage, target, part, interleave, threads, overwrite)
+        with opened_gdal(stage) as raster:
+            read_back.compare(raster.dataset, target)
+            _write_flac(raster, target, part, interleave, threads, overwrite)
         return
     result = stage.with_name(f"result{target.suffix}")
     options = (
@@ -107,16 +95,10 @@ def finish(
         else _cog_options(part, compress, threads)
     )
     rasterio.shutil.copy(os.fspath(stage), os.fspath(result), **options)
-    lost = _read_again(result, read_back, None if driver == "PNG" else part)
-    if lost:
-        warnings.warn(
-            f"{target}: GeoTIFF cannot hold all of the metadata as it is. Lost or changed: "
-            f"{', '.join(lost)}",
-            UserWarning,
-            stacklevel=3,
-        )
-    with open(result, "r+b") as file:
-        os.fsync(file.fileno())
+    with open_dataset(result) as dataset:
+        read_back.compare(dataset, target)
+        if driver == "COG":
+            warn_of_lost_metadata(dataset, part, target)
     publish(result, target, overwrite=overwrite)
 
 
@@ -125,7 +107,7 @@ def _cog_options(part: RasterInfo, compress: str, threads: int) -> dict[str, Any
     options = {
         "driver": "COG",
         "COMPRESS": compress.upper(),
-        "BLOCKSIZE": _BLOCK_SIZE,
+        "BLOCKSIZE": BLOCK_SIZE,
         "BIGTIFF": "IF_SAFER",
         "NUM_THREADS": threads,
         # GDAL copies either the default domain alone or, of bands, all domains but that.
@@ -145,15 +127,8 @@ def _has_more_elsewhere(part: RasterInfo) -> bool:
     return elsewhere > sum(len(band.tags.get("", {})) for band in part.bands)
 
 
-def _read_again(name: Path, read_back: ReadBack, part: RasterInfo | None = None) -> list[str]:
-    """Compare the pixels; what of the metadata of `part` is not there."""
-    with open_dataset(name) as dataset:
-        read_back.compare(dataset)
-        return lost_metadata(dataset, part) if part else []
-
-
 def _write_flac(
-    stage: Path,
+    raster: RasterSource,
     target: Path,
     part: RasterInfo,
     interleave: Interleave,
@@ -161,7 +136,6 @@ def _write_flac(
     overwrite: bool,
 ) -> None:
     options = WriteOptions(interleave=interleave, workers=threads)
-    writer = FlacWriter(target, part, options=options, overwrite=overwrite)
-    with writer, open_dataset(stage) as dataset:
-        write_level(writer, dataset, list(dataset.indexes), 0, options)
+    with FlacWriter(target, part, options=options, overwrite=overwrite) as writer:
+        copy_level(raster, writer, 0, options)
         writer.finish()

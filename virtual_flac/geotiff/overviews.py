@@ -1,12 +1,9 @@
-"""Overviews of a dataset: those it has, or new ones made by GDAL itself.
-
-Knows rasterio; must not know FLAC or the layout of our files.
-"""
+"""Overviews for a FLAC raster: those the source has, or new ones made by GDAL itself."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,17 +11,17 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 
-from ..errors import RasterError, SelectionError, SourceError
-from ..gdal.raster import overview_count
-from ..gdal.session import gdal_session, open_dataset, open_level, translating_errors
+from ..errors import SelectionError
+from ..gdal.raster import GdalSource, opened_gdal
+from ..gdal.session import gdal_session, open_dataset, translating_errors
 from ..io.local_files import temporary_folder
 from ..model.grid import overview_factors
 from ..model.index import RasterInfo
+from ..rasters import RasterSource
+from .stage import write_stage
 
 Overviews = Literal["source", "auto", "none"] | Sequence[int]
 
-#: Key of the header, for our eyes only.
-TAGS_KEY = "overview_tags"
 #: GDAL's names; rasterio's where they differ.
 RESAMPLINGS = {
     "nearest": "nearest",
@@ -41,26 +38,24 @@ RESAMPLINGS = {
 
 
 @contextlib.contextmanager
-def overview_datasets(
-    dataset: DatasetReader,
-    raster: RasterInfo,
+def with_overviews(
+    raster: RasterSource,
     overviews: Overviews,
     *,
     resampling: str | None,
     tile_size: int,
     threads: int,
     target: Path,
-) -> Iterator[tuple[list[DatasetReader], bool]]:
-    """Overviews as datasets, from large to small.
+) -> Iterator[RasterSource]:
+    """The raster itself, if it has the overviews that are wanted, or a copy that has.
 
     Parameters
     ----------
-    dataset : rasterio.io.DatasetReader
-    raster : RasterInfo
-        What `dataset` is.
+    raster : RasterSource
+        Opened without its overviews if they are not wanted.
     overviews : {"source", "auto", "none"} or sequence of int
-        Those that the dataset has; those, or powers of two if it has none; none; or new ones,
-        reduced by these factors.
+        Those of the raster; those, or powers of two if it has none; none; or new ones, reduced by
+        these factors.
     resampling : str or None
         GDAL's name of how new ones are computed; by default nearest for palettes, average else.
     tile_size : int
@@ -68,53 +63,27 @@ def overview_datasets(
     threads : int
     target : Path
         Beside which new overviews may lie until the end.
-
-    Yields
-    ------
-    datasets : list of rasterio.io.DatasetReader
-    from_source : bool
-        Whether the source had them.
     """
-    factors = check_overviews(overviews, raster)
-    method = _check_resampling(resampling, raster)
-    with contextlib.ExitStack() as stack:
-        if overviews in ("source", "auto"):
-            count = overview_count(dataset)
-            if count or overviews == "source":
-                yield _open_levels(stack, dataset.name, count), True
-                return
-            factors = overview_factors(raster.height, raster.width, tile_size)
-        if not factors:
-            yield [], False
-            return
-        folder = stack.enter_context(temporary_folder(target))
-        name = _build(dataset, factors, method, folder, threads)
-        yield _open_levels(stack, name, len(factors)), False
-
-
-def pack_tags(datasets: Sequence[DatasetReader], indexes: Sequence[int]) -> dict[str, Any]:
-    """Metadata of the overviews' own bands, such as how GDAL computed them, for the header.
-
-    Returns
-    -------
-    dict
-        Empty, or with a list a level of a mapping a band; of one mapping where bands are alike.
-    """
-    levels = []
-    for dataset in datasets:
-        tags = [dataset.tags(index) for index in indexes]
-        levels.append(tags[:1] if all(items == tags[0] for items in tags) else tags)
-    return {TAGS_KEY: levels} if any(items for tags in levels for items in tags) else {}
-
-
-def parse_tags(extra: Mapping[str, Any], level: int, count: int) -> list[dict[str, str]]:
-    """Metadata of the bands of overview `level`, from 1; empty where the header has none."""
-    try:
-        tags = extra[TAGS_KEY][level - 1]
-        bands = [{str(key): str(value) for key, value in items.items()} for items in tags]
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return [{}] * count
-    return bands * count if len(bands) == 1 else bands
+    info = raster.info
+    factors = check_overviews(overviews, info)
+    method = _check_resampling(resampling, info)
+    if overviews == "auto" and len(raster.sizes) == 1:
+        factors = overview_factors(info.height, info.width, tile_size)
+    if not factors:
+        yield raster
+        return
+    with temporary_folder(target) as folder, gdal_session():
+        if isinstance(raster, GdalSource):
+            name, bands = _build(raster.dataset, factors, method, folder, threads), raster.bands
+        else:
+            # GDAL computes them from a GeoTIFF of all pixels.
+            stage, bands = folder / "full.tif", None
+            read_back = write_stage(stage, raster, info)
+            with open_dataset(stage) as dataset:
+                read_back.compare(dataset, stage)
+                name = _build(dataset, factors, method, folder, threads)
+        with opened_gdal(name, bands=bands) as reduced:
+            yield reduced
 
 
 def check_overviews(overviews: Overviews, raster: RasterInfo) -> list[int]:
@@ -127,11 +96,12 @@ def check_overviews(overviews: Overviews, raster: RasterInfo) -> list[int]:
     """
     if isinstance(overviews, str):
         if overviews not in ("source", "auto", "none"):
-            raise SelectionError(
-                f"overviews is {overviews!r}, expected 'source', 'auto', 'none' or factors"
-            )
+            raise _unknown(overviews)
         return []
-    factors = sorted({int(factor) for factor in overviews})
+    try:
+        factors = sorted({int(factor) for factor in overviews})
+    except (TypeError, ValueError):
+        raise _unknown(overviews) from None
     most = max(raster.width, raster.height)
     for factor in factors:
         if not 2 <= factor <= most:
@@ -145,6 +115,12 @@ def check_overviews(overviews: Overviews, raster: RasterInfo) -> list[int]:
     return factors
 
 
+def _unknown(overviews: object) -> SelectionError:
+    return SelectionError(
+        f"overviews is {overviews!r}, expected 'source', 'auto', 'none' or factors such as [2, 4]"
+    )
+
+
 def _check_resampling(resampling: str | None, raster: RasterInfo) -> Resampling:
     if resampling is None:
         categories = any(band.colormap is not None for band in raster.bands)
@@ -155,16 +131,6 @@ def _check_resampling(resampling: str | None, raster: RasterInfo) -> Resampling:
         raise SelectionError(
             f"resampling is {resampling!r}, expected one of {', '.join(RESAMPLINGS)}"
         ) from None
-
-
-def _open_levels(stack: contextlib.ExitStack, name: str, count: int) -> list[DatasetReader]:
-    try:
-        return [stack.enter_context(open_level(name, "r", level)) for level in range(1, count + 1)]
-    except SourceError as error:
-        raise RasterError(
-            f"{name}: its overviews cannot be opened on their own. Give the raster by its name, or "
-            "leave them out with overviews='none'."
-        ) from error
 
 
 def _build(

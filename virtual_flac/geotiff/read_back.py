@@ -1,45 +1,65 @@
-"""Whether a GeoTIFF holds what was written to it: GDAL reports a full disk nowhere, for one.
-
-Knows rasterio and `RasterInfo`; must not know FLAC.
-"""
+"""Whether a GeoTIFF holds what was written to it: GDAL does not report a full disk, for one."""
 
 from __future__ import annotations
 
+import os
+import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
+from rasterio.windows import Window as RasterioWindow
 
 from ..errors import LossyTileError
 from ..gdal.describe import describe
+from ..io.workers import Counter
 from ..model.index import Band, RasterInfo, Tags
-from .vrt import is_empty
+from ..rasters import Piece
+from .skeleton import is_empty
 
 
 class ReadBack:
-    """Remembers what was written and compares it with what is read.
+    """Writes pixels, remembers them by checksum, and compares them with what is read."""
 
-    Parameters
-    ----------
-    name : str
-        Of the file, for errors.
-    """
+    def __init__(self) -> None:
+        self._written: list[tuple[list[int], RasterioWindow, int]] = []
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._written: list[tuple[list[int], Window, int]] = []
+    def write(
+        self,
+        dataset: Any,
+        pieces: Iterable[Piece],
+        counter: Counter,
+        corner: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Write all pieces of a raster.
 
-    def add(self, bands: list[int], window: Window, pixels: npt.NDArray[Any]) -> None:
-        """Take note of pixels that were written."""
-        self._written.append((bands, window, _checksum(pixels)))
+        Parameters
+        ----------
+        dataset : rasterio.io.DatasetWriter
+        pieces : iterable of Piece
+        counter : Counter
+            Counts the pixels.
+        corner : tuple of (column, row)
+            Of the raster, which becomes the first pixel of the dataset.
+        """
+        for bands, (col, row, width, height), pixels in pieces:
+            window = RasterioWindow(col - corner[0], row - corner[1], width, height)
+            dataset.write(pixels, bands, window=window)
+            self._written.append((bands, window, _checksum(pixels)))
+            counter.add(pixels.size)
 
-    def compare(self, dataset: DatasetReader) -> None:
+    def compare(self, dataset: DatasetReader, name: str | os.PathLike[str]) -> None:
         """Read everything again.
+
+        Parameters
+        ----------
+        dataset : rasterio.io.DatasetReader
+        name : str or path
+            Of the file, for errors.
 
         Raises
         ------
@@ -49,7 +69,7 @@ class ReadBack:
         for bands, window, expected in self._written:
             if _checksum(dataset.read(bands, window=window)) != expected:
                 raise LossyTileError(
-                    f"{self._name}: the pixels of bands {bands} at column {window.col_off}, row "
+                    f"{name}: the pixels of bands {bands} at column {window.col_off}, row "
                     f"{window.row_off} read back differ from those written. Is the disk full, or "
                     "a creation option lossy?"
                 )
@@ -59,26 +79,37 @@ def _checksum(pixels: npt.NDArray[Any]) -> int:
     return zlib.crc32(np.ascontiguousarray(pixels).view(np.uint8).data)
 
 
-def lost_metadata(dataset: DatasetReader, raster: RasterInfo) -> list[str]:
-    """Names of what a dataset should say and does not.
+def warn_of_lost_metadata(
+    dataset: DatasetReader, raster: RasterInfo, name: str | os.PathLike[str]
+) -> None:
+    """Say what of a raster's metadata a GeoTIFF does not hold.
 
     Parameters
     ----------
     dataset : rasterio.io.DatasetReader
     raster : RasterInfo
         What it should say.
+    name : str or path
+        Of the file.
     """
-    found = describe(dataset, mask="drop")
-    return [
+    found = describe(dataset)
+    lost = [
         *_lost_georeference(dataset, found, raster),
         *(["nodata"] if repr(found.nodata) != repr(raster.nodata) else []),
         *_lost_tags(found.tags, raster.tags),
         *(
-            f"{name} of band {number}"
+            f"{item} of band {number}"
             for number, (ours, theirs) in enumerate(zip(found.bands, raster.bands, strict=True), 1)
-            for name in _lost_of_band(ours, theirs)
+            for item in _lost_of_band(ours, theirs)
         ),
     ]
+    if lost:
+        warnings.warn(
+            f"{name}: GeoTIFF cannot hold all of the metadata as it is. Lost or changed: "
+            f"{', '.join(lost)}",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _lost_georeference(

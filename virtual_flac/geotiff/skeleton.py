@@ -1,8 +1,8 @@
 """A GeoTIFF that says everything of a raster and has no pixels yet.
 
-Knows rasterio and `RasterInfo`.
-
-Must not know FLAC, nor bytes of TIFF but for one note that GDAL leaves in a file.
+It is copied from the text of a VRT, GDAL's description of a raster, so that GDAL itself writes
+everything, also what rasterio has no exact way to set: nodata of 64-bit integers or outside the
+dtype, sizes of overviews. Metadata domains other than the default one follow afterwards.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
+import numpy as np
 import rasterio.shutil
+from affine import Affine
 
-from ..model.index import RasterInfo
-from .vrt import describe_overview, describe_raster
+from ..model.georef import GeoReference
+from ..model.index import Band, RasterInfo
 
 #: What GDAL writes behind the header of a file whose order is that of a COG.
 _ORDER_NOTE = b"GDAL_STRUCTURAL_METADATA_SIZE="
 _ORDER_NOTE_BYTES = 16 + 4096
+#: Names of GDAL's data types where they are not numpy's with a capital.
+_DATA_TYPES = {"uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}
+#: Names of GDAL's colour interpretations where they are not rasterio's but for the capitals.
+_COLORS = {"Y": "YCbCr_Y", "Cb": "YCbCr_Cb", "Cr": "YCbCr_Cr", "other_ir": "OtherIR"}
 
 
 def write_skeleton(
@@ -42,10 +50,10 @@ def write_skeleton(
     names = []
     for number, (width, height) in enumerate(overviews, 1):
         names.append(f"overview{number}.vrt")
-        text = describe_overview(raster, width, height)
+        text = _describe_overview(raster, width, height)
         name.with_name(names[-1]).write_text(text, "utf-8")
     virtual = name.with_name("raster.vrt")
-    virtual.write_text(describe_raster(raster, names), "utf-8")
+    virtual.write_text(_describe_raster(raster, names), "utf-8")
     rasterio.shutil.copy(
         os.fspath(virtual),
         os.fspath(name),
@@ -91,3 +99,133 @@ def is_inverted_gray(raster: RasterInfo) -> bool:
     if raster.count > 1 or not colormap or raster.bands[0].color_interpretation == "palette":
         return False
     return colormap[0] == (255, 255, 255, 255)
+
+
+def _describe_raster(raster: RasterInfo, overviews: Sequence[str]) -> str:
+    """A VRT with all that is known of a raster.
+
+    Parameters
+    ----------
+    raster : RasterInfo
+    overviews : sequence of str
+        Names of the overviews' own VRT files, in the same folder, from large to small.
+    """
+    root = _dataset(raster.width, raster.height)
+    _add_georeference(root, raster.georef)
+    _add_tags(root, raster.tags)
+    for number, band in enumerate(raster.bands, 1):
+        element = _add_band(root, number, raster)
+        _describe_band(element, band)
+        for name in overviews:
+            overview = SubElement(element, "Overview")
+            SubElement(overview, "SourceFilename", relativeToVRT="1").text = name
+            SubElement(overview, "SourceBand").text = str(number)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _describe_overview(raster: RasterInfo, width: int, height: int) -> str:
+    """A VRT of the same bands in another size."""
+    root = _dataset(width, height)
+    for number, band in enumerate(raster.bands, 1):
+        _describe_colors(_add_band(root, number, raster), band)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def is_empty(wkt: str) -> bool:
+    """Whether a CRS is what GDAL makes of GeoTIFF keys that say Area or Point and no CRS."""
+    return wkt.startswith('ENGCRS["unnamed",') and 'LENGTHUNIT["unknown",1' in wkt
+
+
+def _dataset(width: int, height: int) -> Element:
+    return Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
+
+
+def _add_georeference(root: Element, georef: GeoReference) -> None:
+    if georef.crs_wkt and not is_empty(georef.crs_wkt):
+        SubElement(root, "SRS").text = _srs(georef)
+    if georef.transform != Affine.identity():
+        SubElement(root, "GeoTransform").text = _numbers(georef.transform.to_gdal())
+    if georef.gcps:
+        points = SubElement(root, "GCPList")
+        if georef.gcp_crs_wkt:
+            points.set("Projection", georef.gcp_crs_wkt)
+        for number, feature in enumerate(georef.gcps, 1):
+            points.append(_control_point(feature, number))
+    if georef.rpcs:
+        _add_items(root, "RPC", georef.rpcs)
+
+
+def _srs(georef: GeoReference) -> str | None:
+    # The WKT of a compound CRS has a code for the whole alone, GeoTIFF wants those of its parts.
+    compound = georef.crs_wkt and georef.crs_wkt.startswith("COMPOUNDCRS[")
+    return (georef.authority_code() if compound else None) or georef.crs_wkt
+
+
+def _control_point(feature: Mapping[str, Any], number: int) -> Element:
+    properties = feature["properties"]
+    x, y, *z = feature["geometry"]["coordinates"]
+    values = {"Pixel": properties["col"], "Line": properties["row"], "X": x, "Y": y}
+    if z:
+        values["Z"] = z[0]
+    return Element(
+        "GCP",
+        {
+            "Id": str(properties.get("id") or number),
+            "Info": str(properties.get("info") or ""),
+            **{name: repr(float(value)) for name, value in values.items()},
+        },
+    )
+
+
+def _add_band(root: Element, number: int, raster: RasterInfo) -> Element:
+    name = raster.dtype.name
+    data_type = _DATA_TYPES.get(name, name.capitalize())
+    element = SubElement(root, "VRTRasterBand", dataType=data_type, band=str(number))
+    if raster.nodata is not None:
+        SubElement(element, "NoDataValue").text = _nodata_text(raster.nodata)
+    return element
+
+
+def _nodata_text(nodata: int | float) -> str:
+    if isinstance(nodata, int) or np.isfinite(nodata):
+        return repr(nodata)
+    return {"nan": "nan", "inf": "inf", "-inf": "-inf"}[str(float(nodata))]
+
+
+def _describe_band(element: Element, band: Band) -> None:
+    _add_tags(element, band.tags)
+    if band.description:
+        SubElement(element, "Description").text = band.description
+    if band.unit:
+        SubElement(element, "UnitType").text = band.unit
+    if (band.scale, band.offset) != (1.0, 0.0):
+        SubElement(element, "Offset").text = repr(band.offset)
+        SubElement(element, "Scale").text = repr(band.scale)
+    _describe_colors(element, band)
+
+
+def _describe_colors(element: Element, band: Band) -> None:
+    name = band.color_interpretation
+    SubElement(element, "ColorInterp").text = _COLORS.get(name, name.capitalize())
+    # GDAL gives inverted gray a colour table too; as one it would become a palette.
+    if band.colormap is not None and name == "palette":
+        table = SubElement(element, "ColorTable")
+        for entry in band.colormap:
+            channels = zip(("c1", "c2", "c3", "c4"), map(str, entry), strict=True)
+            SubElement(table, "Entry", dict(channels))
+
+
+def _add_tags(parent: Element, tags: Mapping[str, Mapping[str, str]]) -> None:
+    # Copies do not take other domains with them; and XML would come back with other white space.
+    if tags.get(""):
+        _add_items(parent, "", tags[""])
+
+
+def _add_items(parent: Element, domain: str, items: Mapping[str, str]) -> None:
+    element = SubElement(parent, "Metadata", {"domain": domain} if domain else {})
+    for key, value in items.items():
+        SubElement(element, "MDI", key=key).text = value
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(repr(float(value)) for value in values)

@@ -1,35 +1,25 @@
-"""GeoTIFF, or whatever GDAL reads, to a FLAC raster. Knows rasterio and the writer.
-
-Must not know the bytes of our files.
-"""
+"""A raster to FLAC: GeoTIFF, whatever else GDAL reads, or a FLAC raster of any layout."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
-from rasterio.io import DatasetReader
-from rasterio.windows import Window as RasterioWindow
 
-from ..gdal.describe import Mask, describe
-from ..gdal.raster import overview_count
-from ..gdal.remote import remote_settings
-from ..gdal.session import CACHE_BYTES, Source, gdal_session, opened, translating_errors
 from ..io.local_files import check_target
 from ..io.workers import Progress
-from ..model.grid import TileGrid
+from ..layouts import flac_raster_pack
 from ..model.index import Interleave, TileIndex
-from ..model.levels import check_bands
-from ..rasters import is_flac
+from ..model.pieces import whole_tiles
+from ..rasters import Mask, RasterSource, Source, check_masks, open_raster, read_pieces
 from ..writing.options import LayoutName, WriteOptions
 from ..writing.writer import FlacWriter
-from .flac_to_flac import flac_to_flac, warn_of_loss
-from .overviews import Overviews, overview_datasets, pack_tags
-from .read_plan import ReadPlan
+from .overviews import Overviews, with_overviews
 
 
 def write_flac(
@@ -58,8 +48,8 @@ def write_flac(
     Parameters
     ----------
     source : str, path or rasterio dataset
-        Anything that rasterio opens, or has opened; or a FLAC raster of any layout, path or URL,
-        to be cut and encoded anew.
+        Anything that rasterio opens, or has opened; or a FLAC raster of any layout, which is cut
+        and encoded anew.
     target : str or path
         The file to write.
     bands : sequence of int, optional
@@ -126,73 +116,58 @@ def write_flac(
     )
     path = Path(target)
     check_target(path, overwrite=overwrite)
-    if isinstance(source, str | os.PathLike) and is_flac(source, registry):
-        return flac_to_flac(
-            source,
-            path,
-            bands=bands,
-            options=options,
-            overviews=overviews,
-            resampling=resampling,
-            overwrite=overwrite,
-            registry=registry,
-            progress=progress,
+    stored = isinstance(overviews, str) and overviews in ("source", "auto")
+    with ExitStack() as stack:
+        raster = stack.enter_context(
+            open_raster(source, registry, workers, bands=bands, overviews=stored)
         )
-    by_name = isinstance(source, str | os.PathLike)
-    remote = remote_settings(os.fspath(source), registry) if by_name else {}
-    with gdal_session(**remote), opened(source) as dataset, translating_errors(dataset.name):
-        raster = describe(dataset, bands=bands, mask=mask)
-        indexes = check_bands(dataset.count, bands)
+        check_masks(raster, mask)
         if layout == "flac-raster":
-            overviews = warn_of_loss(raster, overviews, overview_count(dataset))
-        with overview_datasets(
-            dataset,
-            raster,
-            overviews,
-            resampling=resampling,
-            tile_size=tile_size,
-            threads=options.threads,
-            target=path,
-        ) as (reduced, from_source):
-            sizes = [(level.width, level.height) for level in reduced]
-            writer = FlacWriter(
-                path,
-                raster,
-                overviews=sizes,
-                source_overviews=from_source,
-                extra=pack_tags(reduced, indexes),
-                options=options,
-                overwrite=overwrite,
-                progress=progress,
+            overviews = _warn_of_loss(raster, overviews)
+        whole = stack.enter_context(
+            with_overviews(
+                raster, overviews, resampling=resampling, tile_size=tile_size,
+                threads=options.threads, target=path,
             )
-            with writer:
-                for level, part in enumerate([dataset, *reduced]):
-                    write_level(writer, part, indexes, level, options)
-                return writer.finish()
+        )  # fmt: skip
+        sizes = whole.sizes[:1] if overviews == "none" else whole.sizes
+        writer = stack.enter_context(
+            FlacWriter(
+                path, raster.info, overviews=sizes[1:], extra={**raster.extra, **whole.extra},
+                source_overviews=whole is raster and raster.source_overviews,
+                options=options, overwrite=overwrite, progress=progress,
+            )
+        )  # fmt: skip
+        for level in range(len(sizes)):
+            copy_level(whole if level else raster, writer, level, options)
+        return writer.finish()
 
 
-def write_level(
-    writer: FlacWriter,
-    dataset: DatasetReader,
-    indexes: list[int],
-    level: int,
-    options: WriteOptions,
-) -> None:
-    """Read a dataset in pieces that suit its blocks, and hand them to the writer as one level."""
-    grid = TileGrid(dataset.height, dataset.width, options.tile_size, options.tile_size)
-    block_height, block_width = dataset.block_shapes[indexes[0] - 1]
-    apart = dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "BAND"
-    itemsize = np.dtype(dataset.dtypes[0]).itemsize
-    plan = ReadPlan(
-        grid, block_height, block_width, itemsize if apart else itemsize * dataset.count
+def copy_level(raster: RasterSource, writer: FlacWriter, level: int, options: WriteOptions) -> None:
+    """Read one level of a raster in pieces that suit its blocks, and write it."""
+    size = options.tile_size
+    unit = whole_tiles(
+        size,
+        raster.block_shape[1:],
+        raster.sizes[level][0],
+        cached=raster.reserve_cache is not None,
     )
     # Bands that lie apart are read one by one, unless the target wants them side by side.
-    if apart and options.interleave == "band":
-        groups = [(position, [index]) for position, index in enumerate(indexes)]
-    else:
-        groups = [(0, indexes)]
-    with gdal_session(cache_bytes=CACHE_BYTES + plan.cache_bytes):
-        for first, group in groups:
-            for piece in plan.pieces():
-                pixels = dataset.read(group, window=RasterioWindow(*piece.window))
-                writer.write(pixels, level=level, band=first, row=piece.row, col=piece.col)
+    together = options.interleave != "band"
+    for bands, window, pixels in read_pieces(raster, level=level, unit=unit, together=together):
+        row, col = window.row_off // size, window.col_off // size
+        writer.write(pixels, level=level, band=bands[0] - 1, row=row, col=col)
+
+
+def _warn_of_loss(raster: RasterSource, overviews: Overviews) -> Overviews:
+    """Say what flac-raster's layout has no place for; what is left to do about overviews."""
+    flac_raster_pack.check_raster(raster.info)
+    dropped = overviews == "source" and len(raster.sizes) > 1
+    lost = [*flac_raster_pack.lost(raster.info), *(["overviews"] if dropped else [])]
+    if lost:
+        warnings.warn(
+            f"flac-raster's layout has no place for all of the metadata. Lost: {', '.join(lost)}",
+            UserWarning,
+            stacklevel=3,
+        )
+    return "none" if overviews == "source" else overviews

@@ -1,33 +1,26 @@
-"""A FLAC raster to GeoTIFF. Knows rasterio and the reader of our files.
-
-Must not know bytes, neither of FLAC nor of TIFF.
-"""
+"""A FLAC raster to GeoTIFF, with all its metadata."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import warnings
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
-from rasterio.windows import Window as RasterioWindow
 
 from ..errors import SelectionError
 from ..gdal.session import gdal_session, open_level, translating_errors
 from ..io.local_files import check_target, publish, temporary_folder
-from ..io.workers import Progress, available_cores
+from ..io.workers import Counter, Progress, available_cores
+from ..model import overview_tags
 from ..model.index import RasterInfo, TileIndex
-from ..reading.header import read_index
-from ..reading.tiles import TileReader
-from .overviews import parse_tags
-from .read_back import ReadBack, lost_metadata
-from .read_plan import ReadPlan
+from ..rasters import read_pieces
+from ..reading.raster import opened_flac
+from .read_back import ReadBack, warn_of_lost_metadata
 from .skeleton import is_inverted_gray, write_domains, write_skeleton
 
 #: GDAL's names of the compressions that lose nothing.
@@ -105,44 +98,41 @@ def write_geotiff(
     path = Path(target)
     check_target(path, overwrite=overwrite)
     _check_options(compress, tile_size, overviews)
-    index = read_index(source, registry)
-    numbers = _levels(index, level, overviews)
-    raster = _raster_of(index, level)
-    options = {
-        **_creation_options(raster, index, compress, tile_size),
-        **{key.upper(): value for key, value in (creation_options or {}).items()},
-    }
     threads = workers or available_cores()
     with contextlib.ExitStack() as stack:
+        flac = stack.enter_context(opened_flac(source, registry, threads))
+        levels = _levels(flac.index, level, overviews)
+        raster = _raster_of(flac.index, level)
+        options = {
+            **_creation_options(raster, flac.index, compress, tile_size),
+            **{key.upper(): value for key, value in (creation_options or {}).items()},
+        }
         folder = stack.enter_context(temporary_folder(path))
         # Without side files: all that we have to say has a place in the GeoTIFF itself.
         stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
         stack.enter_context(translating_errors(os.fspath(target), OSError))
         name = folder / "raster.tif"
-        sizes = [(index.levels[n].width, index.levels[n].height) for n in numbers[1:]]
-        write_skeleton(raster, sizes, name, options)
-        pool = stack.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
-        reader = TileReader(source, index, registry, pool)
-        counter = _Counter(index, numbers, progress)
+        sizes = [flac.sizes[number] for number in levels]
+        write_skeleton(raster, sizes[1:], name, options)
+        counter = Counter(progress, raster.count * sum(width * height for width, height in sizes))
         together = str(options["INTERLEAVE"]).upper() == "PIXEL"
-        for position, number in enumerate(numbers):
-            read_back = ReadBack(os.fspath(target))
+        for position, number in enumerate(levels):
+            read_back = ReadBack()
             with open_level(name, "r+", position, NUM_THREADS=threads) as dataset:
                 if position:
-                    tags = parse_tags(index.extra, number, raster.count)
+                    tags = overview_tags.parse(flac.index.extra, number, raster.count)
                     for band, items in zip(dataset.indexes, tags, strict=False):
                         dataset.update_tags(band, **items)
                 else:
                     write_domains(dataset, raster)
-                for bands, window, pixels in _pieces(reader, index, number, together):
-                    dataset.write(pixels, bands, window=window)
-                    read_back.add(bands, window, pixels)
-                    counter.add(pixels.size)
-            _check(name, raster, position, read_back, path)
-        with open(name, "r+b") as file:
-            os.fsync(file.fileno())
+                pieces = read_pieces(flac, level=number, together=together)
+                read_back.write(dataset, pieces, counter)
+            with open_level(name, "r", position) as dataset:
+                read_back.compare(dataset, path)
+                if not position:
+                    warn_of_lost_metadata(dataset, raster, path)
         publish(name, path, overwrite=overwrite)
-    return index
+        return flac.index
 
 
 def _check_options(compress: str, tile_size: int, overviews: str) -> None:
@@ -188,50 +178,3 @@ def _creation_options(
     if is_inverted_gray(raster):
         options["PHOTOMETRIC"] = "MINISWHITE"
     return options
-
-
-def _check(
-    name: Path, raster: RasterInfo, position: int, read_back: ReadBack, target: Path
-) -> None:
-    """Read everything again; say so when GeoTIFF has no place for some of the metadata."""
-    with open_level(name, "r", position) as dataset:
-        read_back.compare(dataset)
-        lost = [] if position else lost_metadata(dataset, raster)
-    if lost:
-        warnings.warn(
-            f"{target}: GeoTIFF cannot hold all of the metadata as it is. Lost or changed: "
-            f"{', '.join(lost)}",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _pieces(
-    reader: TileReader, index: TileIndex, number: int, together: bool
-) -> Iterator[tuple[list[int], RasterioWindow, Any]]:
-    """Bands, window and pixels of one level, in an order that suits the GeoTIFF."""
-    grid = index.grid(number)
-    every = list(range(1, index.raster.count + 1))
-    one_by_one = index.interleave != "pixel" and not together
-    groups = [[band] for band in every] if one_by_one else [every]
-    pixel_bytes = index.raster.dtype.itemsize * len(groups[0])
-    plan = ReadPlan(grid, *index.tile_shape, pixel_bytes)
-    for bands in groups:
-        for piece in plan.pieces():
-            pixels = reader.read(piece.window, level=number, bands=bands)
-            yield bands, RasterioWindow(*piece.window), pixels
-
-
-class _Counter:
-    """Tells a progress callback how far the work is."""
-
-    def __init__(self, index: TileIndex, numbers: list[int], progress: Progress | None) -> None:
-        levels = [index.levels[number] for number in numbers]
-        self._total = index.raster.count * sum(level.width * level.height for level in levels)
-        self._done = 0
-        self._progress = progress
-
-    def add(self, pixels: int) -> None:
-        self._done += pixels
-        if self._progress:
-            self._progress(self._done, self._total)

@@ -23,9 +23,18 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     TargetExistsError
         When `target` exists and `overwrite` is false, or is a folder.
     TargetFolderError
-        When its folder does not exist.
+        When its folder does not exist, or it is a URL.
     """
     if not target.parent.is_dir():
+        scheme, separator, rest = target.as_posix().partition(
+            ":/"
+        )  # Path has made one slash of two
+        if separator and len(scheme) > 1 and scheme.isalnum():
+            upload = f"aws s3 cp {target.name} s3://{rest}" if scheme == "s3" else "obstore.put"
+            raise TargetFolderError(
+                f"{scheme}://{rest}: rasters and pictures are written to local files only. Write "
+                f"to {target.name}, then upload it, for example with `{upload}`."
+            )
         raise TargetFolderError(f"{target.parent}: no such folder. Create it first.")
     if target.is_dir():
         raise TargetExistsError(f"{target} is a folder, expected the name of a file")
@@ -59,7 +68,6 @@ def atomic_write(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
             with file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
                 if nameless:
                     _give_first_name(file, temporary)
             publish(temporary, target, overwrite=overwrite)
@@ -91,9 +99,11 @@ def _prefix(target: Path) -> str:
 
 
 def publish(temporary: Path, target: Path, *, overwrite: bool) -> None:
-    """Rename a complete file to `target`, in one step."""
+    """Rename a complete file to `target`, in one step, when the disk has it."""
     check_target(target, overwrite=overwrite)
     with report_target(target):
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, target)
 
 
@@ -145,4 +155,3 @@ def _give_first_name(file: IO[bytes], path: Path) -> None:
     except OSError:
         with open(path, "x+b") as named:
             copy_bytes(file, named, 0, os.fstat(file.fileno()).st_size)
-            os.fsync(named.fileno())

@@ -14,3 +14,25 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class Counter:
+    """Tells a callback how far the work is.
+
+    Parameters
+    ----------
+    progress : callable or None
+    total : int
+        What there is to do.
+    """
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._done = 0
+        self._total = total
+
+    def add(self, amount: int) -> None:
+        """Count what has been done."""
+        self._done += amount
+        if self._progress:
+            self._progress(self._done, self._total)

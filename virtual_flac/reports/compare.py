@@ -1,7 +1,4 @@
-"""Two rasters against each other, pixel by pixel and word by word, in bounded memory.
-
-Knows rasters as sources of windows; must not know which kind of file they are.
-"""
+"""Two rasters against each other, pixel by pixel and word by word, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,9 +11,10 @@ from typing import Any
 import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
-from ..io.workers import Progress
-from ..model.grid import TileGrid, Window
-from ..rasters import RasterSource, open_raster
+from ..io.workers import Counter, Progress
+from ..model.grid import Window
+from ..model.pieces import ReadPlan
+from ..rasters import RasterSource, open_raster, read_pieces
 from .differences import Difference, metadata_differences
 from .pixel_statistics import BandComparison, BandDifference, unequal
 
@@ -157,11 +155,14 @@ class _Pair:
         self._levels = [level for level, (ours, theirs) in enumerate(pairs) if ours == theirs]
         if a.sizes[0] != b.sizes[0]:
             self._levels = []
-        self._progress = progress
-        self._done = 0
-        self._total = self._count * sum(
-            a.sizes[level][0] * a.sizes[level][1] for level in self._levels
+        sizes = [a.sizes[level] for level in self._levels]
+        self._counter = Counter(
+            progress, self._count * sum(width * height for width, height in sizes)
         )
+        # Whole blocks of both: blocks are decoded once where those of one divide the other's.
+        (ours, *block), (theirs, *other) = a.block_shape, b.block_shape
+        self._together = max(ours, theirs) > 1
+        self._unit = max(block[0], other[0]), max(block[1], other[1])
 
     def bands(self) -> tuple[BandComparison, ...]:
         if not self._levels:
@@ -184,7 +185,9 @@ class _Pair:
         elif ours and self._levels:
             differing = sum(
                 int(np.count_nonzero(self._a.read_mask(window) != self._b.read_mask(window)))
-                for window in _windows(self._a, self._b, 0, self._a.info.count)
+                for window in ReadPlan(
+                    Window(0, 0, *self._a.sizes[0]), self._unit, self._count, PIECE_BYTES
+                ).pieces()
             )
             if differing:
                 yield Difference("mask", _masked(ours), f"another in {differing} pixels")
@@ -207,33 +210,21 @@ class _Pair:
 
     def _pieces(self, level: int) -> Iterator[tuple[list[int], Any, Any]]:
         """Bands and the pixels of both, piece by piece."""
-        every = list(range(1, self._count + 1))
-        together = self._a.by_pixel or self._b.by_pixel
-        for bands in [every] if together else [[band] for band in every]:
-            for window in _windows(self._a, self._b, level, len(bands)):
-                ours = self._a.read(window, level=level, bands=bands)
-                theirs = self._b.read(window, level=level, bands=bands)
-                yield bands, ours, theirs
-                self._done += ours.size
-                if self._progress:
-                    self._progress(self._done, self._total)
+        bands = range(1, self._count + 1)
+        for piece in read_pieces(
+            self._a, level=level, bands=bands, unit=self._unit, together=self._together,
+            read_bytes=PIECE_BYTES,
+        ):  # fmt: skip
+            yield (
+                piece.bands,
+                piece.pixels,
+                self._b.read(piece.window, level=level, bands=piece.bands),
+            )
+            self._counter.add(piece.pixels.size)
 
 
 def _masked(bands: Sequence[int]) -> str:
     return f"of bands {', '.join(map(str, bands))}" if bands else "none"
-
-
-def _windows(a: RasterSource, b: RasterSource, level: int, bands: int) -> Iterator[Window]:
-    """Pieces that are whole blocks of both, as far as `PIECE_BYTES` allow."""
-    width, height = a.sizes[level]
-    pixel_bytes = bands * max(a.info.dtype.itemsize, b.info.dtype.itemsize)
-    tall = max(a.block_shape[0], b.block_shape[0])
-    wide = max(a.block_shape[1], b.block_shape[1])
-    most = max(PIECE_BYTES // pixel_bytes, tall * wide)
-    # Blocks are decoded once where whole rows of them fit, or where those of a and b agree.
-    cols = min(max(wide, most // tall // wide * wide), width)
-    rows = max(tall, most // max(cols, wide) // tall * tall)
-    return TileGrid(height, width, rows, cols).windows()
 
 
 def _strict(value: Any) -> Any:

@@ -101,16 +101,16 @@ def _gdal_report(
 
     name = os.fspath(source)
     with opened_gdal(source, registry) as raster:
-        tall, wide = raster.block_shape
+        together, tall, wide = raster.block_shape
         grids = [TileGrid(height, width, tall, wide) for width, height in raster.sizes]
-        planes = 1 if raster.by_pixel else raster.info.count
+        planes = 1 if together > 1 else raster.info.count
         return FileReport(
             source=name,
             layout=raster.driver,
             raster=raster.info,
             sizes=tuple(raster.sizes),
-            tile_shape=raster.block_shape,
-            interleave="pixel" if raster.by_pixel else "band",
+            tile_shape=(tall, wide),
+            interleave="pixel" if together > 1 else "band",
             masked_bands=raster.masked_bands,
             tile_count=sum(grid.rows * grid.cols for grid in grids) * planes,
             file_bytes=_size_of(name, registry),

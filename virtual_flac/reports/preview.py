@@ -18,10 +18,9 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
 from ..io.local_files import atomic_write, check_target
-from ..io.workers import Progress
-from ..model.grid import TileGrid, Window
+from ..io.workers import Counter, Progress
 from ..model.index import RasterInfo
-from ..rasters import RasterSource, open_raster
+from ..rasters import Piece, RasterSource, open_raster, read_pieces
 from .pixel_statistics import BandStatistics
 
 FloatArray = npt.NDArray[np.float64]
@@ -180,20 +179,15 @@ def _level(sizes: Sequence[tuple[int, int]], size: int) -> int:
 
 
 def _pieces(
-    raster: RasterSource, level: int, bands: int, progress: Progress | None
-) -> Iterator[Window]:
-    """Windows of whole blocks that fit into memory."""
+    raster: RasterSource, level: int, bands: list[int], progress: Progress | None
+) -> Iterator[Piece]:
     width, height = raster.sizes[level]
-    tall, wide = raster.block_shape
-    pixels = PIECE_BYTES // (raster.info.dtype.itemsize * bands)
-    cols = min(max(wide, pixels // tall // wide * wide), width)
-    rows = max(tall, pixels // max(cols, wide) // tall * tall)
-    done = 0
-    for window in TileGrid(height, width, rows, cols).windows():
-        yield window
-        done += window.width * window.height
-        if progress:
-            progress(done, width * height)
+    counter = Counter(progress, width * height * len(bands))
+    for piece in read_pieces(
+        raster, level=level, bands=bands, together=True, read_bytes=PIECE_BYTES
+    ):
+        yield piece
+        counter.add(piece.pixels.size)
 
 
 def _averages(
@@ -205,8 +199,7 @@ def _averages(
     sums = np.zeros(shape)
     counts = np.zeros(shape)
     statistics = BandStatistics(raster.info.nodata)
-    for window in _pieces(raster, level, len(bands), progress):
-        pixels = raster.read(window, level=level, bands=bands)
+    for _, window, pixels in _pieces(raster, level, bands, progress):
         valid = statistics.valid(pixels) & raster.read_mask(window, level=level, bands=bands)
         if pixels.dtype.kind == "f":
             valid &= np.isfinite(pixels)
@@ -236,8 +229,7 @@ def _nearest(
     shape = (len(bands), -(-height // factor), -(-width // factor))
     values = np.zeros(shape)
     valid = np.zeros(shape, np.bool_)
-    for window in _pieces(raster, level, len(bands), progress):
-        pixels = raster.read(window, level=level, bands=bands)
+    for _, window, pixels in _pieces(raster, level, bands, progress):
         top, left = -window.row_off % factor, -window.col_off % factor
         part = pixels[:, top::factor, left::factor]
         row, col = -(-window.row_off // factor), -(-window.col_off // factor)

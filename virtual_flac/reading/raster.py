@@ -1,0 +1,129 @@
+"""A FLAC raster as a `RasterSource`: bands and levels, chosen once, read by window."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from obspec_utils.registry import ObjectStoreRegistry
+
+from ..errors import prefixed_with
+from ..io.workers import available_cores
+from ..model import overview_tags
+from ..model.grid import Window
+from ..model.index import TileIndex
+from ..model.levels import check_bands
+from .header import HeaderReader
+from .tiles import TileReader
+
+
+class FlacSource:
+    """A FLAC raster of any layout as a `virtual_flac.rasters.RasterSource`.
+
+    Parameters
+    ----------
+    url : str or path
+    index : TileIndex
+    registry : ObjectStoreRegistry or None
+    pool : ThreadPoolExecutor
+        Decodes.
+    bands : sequence of int, optional
+        1-based bands in the order in which they are given out; all by default.
+    overviews : bool
+        Whether those are given out, too.
+    """
+
+    masked_bands = ()
+    reserve_cache = None
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        index: TileIndex,
+        registry: ObjectStoreRegistry[Any] | None,
+        pool: ThreadPoolExecutor,
+        bands: Sequence[int] | None = None,
+        overviews: bool = True,
+    ) -> None:
+        self.name = os.fspath(url)
+        self.index = index
+        with prefixed_with(self.name):
+            self.bands = tuple(check_bands(index.raster.count, bands))
+        chosen = tuple(index.raster.bands[band - 1] for band in self.bands)
+        self.info = replace(index.raster, bands=chosen)
+        levels = index.levels if overviews else index.levels[:1]
+        self.sizes = tuple((level.width, level.height) for level in levels)
+        self.block_shape = (
+            index.raster.count if index.interleave == "pixel" else 1,
+            *index.tile_shape,
+        )
+        self.source_overviews = index.source_overviews
+        self._reader = TileReader(url, index, registry, pool)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Keys of the header that are not ours to read, and metadata of the overviews' bands."""
+        if self.index.layout != "virtual-flac":
+            return {}
+        count = self.index.raster.count
+        levels = range(1, len(self.sizes))
+        tags = [overview_tags.parse(self.index.extra, level, count) for level in levels]
+        others = {key: value for key, value in self.index.extra.items() if key != overview_tags.KEY}
+        return others | overview_tags.pack([[t[band - 1] for band in self.bands] for t in tags])
+
+    def read(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[Any]:
+        """Pixels as they are stored, shape (band, y, x); bands are positions, from 1."""
+        chosen = [self.bands[at - 1] for at in bands] if bands else self.bands
+        return self._reader.read(window, level=level, bands=chosen)
+
+    def read_mask(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """All valid: FLAC rasters have no masks."""
+        count = len(bands or self.bands)
+        return np.ones((count, window.height, window.width), np.bool_)
+
+
+@contextlib.contextmanager
+def opened_flac(
+    url: str | os.PathLike[str],
+    registry: ObjectStoreRegistry[Any] | None = None,
+    workers: int | None = None,
+    header: HeaderReader | None = None,
+    *,
+    bands: Sequence[int] | None = None,
+    overviews: bool = True,
+) -> Iterator[FlacSource]:
+    """A FLAC raster, and threads that decode it, for the block.
+
+    Parameters
+    ----------
+    url : str or path
+    registry : ObjectStoreRegistry, optional
+    workers : int, optional
+        Threads that decode; one per core by default.
+    header : HeaderReader, optional
+        Of the file, where some of it has been read.
+    bands : sequence of int, optional
+        1-based bands to read, in this order; all by default.
+    overviews : bool
+        Whether to give out the overviews, too.
+
+    Raises
+    ------
+    SourceError, LayoutError
+        When it cannot be read or is no FLAC raster.
+    SelectionError
+        When there is no such band.
+    """
+    index = (header or HeaderReader(url, registry)).read_index()
+    with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="decode") as pool:
+        yield FlacSource(url, index, registry, pool, bands, overviews)
