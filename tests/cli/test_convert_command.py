@@ -133,7 +133,8 @@ def test_existing_files_need_force(tmp_path, tif):
         ("--interleave line", "line"),
         ("--bands 4", "no band 4"),
         ("--bands a,b", "no list of whole numbers"),
-        ("--overviews some", "no list of whole numbers"),
+        ("--overviews best", "expected source, auto, none or factors like 2,4,8"),
+        ("--overviews 2,,4", "no list of whole numbers"),
         ("--overviews 1", "reduced by 1"),
         ("--overviews auto --resampling best", "resampling is 'best'"),
         ("--compress zstd", "has no meaning when a FLAC"),
@@ -147,6 +148,16 @@ def test_bad_use_ends_with_two(tmp_path, tif, words, said):
     assert "Traceback" not in result.output
     assert result.stdout == ""
     assert os.listdir(tmp_path) == ["source.tif"]
+
+
+@pytest.mark.parametrize("source", [".", "./", "..", "/"])
+def test_a_folder_is_no_raster(source):
+    assert "is a folder, expected a file" in unboxed(run("convert", source, code=1).stderr)
+
+
+def test_a_bucket_is_no_place_to_write_to(tmp_path, tif):
+    result = run("convert", tif, "-o", "s3://bucket/a/x.flac", code=1)
+    assert "aws s3 cp x.flac s3://bucket/a/x.flac" in unboxed(result.stderr)
 
 
 @pytest.mark.parametrize(

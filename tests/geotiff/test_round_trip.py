@@ -692,9 +692,16 @@ def test_sizes_that_no_factor_gives(tmp_path):
 @pytest.mark.parametrize("overviews", [[1], [0], [-2], [94], ["x"], "some", [80, 90]])
 def test_overviews_that_cannot_be(tmp_path, overviews):
     source = make_tif(tmp_path / "source.tif")
-    with pytest.raises((SelectionError, ValueError)):
+    with pytest.raises(SelectionError):
         write_flac(source, tmp_path / "x.flac", overviews=overviews)
     assert os.listdir(tmp_path) == ["source.tif"]
+
+
+@pytest.mark.parametrize("overviews", ["best", ["x"]])
+def test_words_for_overviews_are_named(tmp_path, overviews):
+    source = make_tif(tmp_path / "source.tif")
+    with pytest.raises(SelectionError, match="expected 'source', 'auto', 'none' or factors"):
+        write_flac(source, tmp_path / "x.flac", overviews=overviews)
 
 
 def test_resampling_must_be_known(tmp_path):

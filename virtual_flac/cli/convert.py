@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import SourceError
 from .console import (
     clear_errors,
     parse_numbers,
@@ -154,7 +156,7 @@ def convert(
     with clear_errors():
         registry = registry_of(source, store_option, anonymous)
         from_flac = _is_flac(source, registry)
-    output = output or _default_output(source, kind, from_flac=from_flac)
+        output = output or _default_output(source, kind, from_flac=from_flac)
     forward = _is_to_flac(source, output, kind, from_flac=from_flac)
     if spatial and forward:
         tile_size = tile_size or 512
@@ -199,15 +201,13 @@ def _default_output(source: str, kind: _Kind | None, *, from_flac: bool) -> Path
     """IN's name with the ending of what is written; beside a file, here for a URL."""
     to_flac = kind in (_Kind.flac, _Kind.flac_raster) or (kind is None and not from_flac)
     path = Path(source.rpartition("/")[2]) if "://" in source else Path(source)
+    if path.name in ("", ".."):
+        raise SourceError(f"{source} is a folder, expected a file")
     return path.with_suffix(".flac" if to_flac else ".tif")
 
 
 def _is_to_flac(source: str, output: Path, kind: _Kind | None, *, from_flac: bool) -> bool:
     """Which way, by the suffix of OUT."""
-    if "://" in str(output) or str(output).startswith(("s3:/", "gs:/", "az:/", "http")):
-        raise typer.BadParameter(
-            "files are written locally; write here and upload", param_hint="-o"
-        )
     suffix = output.suffix.lower()
     if suffix not in (*_GEOTIFF_SUFFIXES, *_FLAC_SUFFIXES):
         raise typer.BadParameter(f"{output} must end in .flac or .tif", param_hint="-o")
@@ -248,10 +248,11 @@ def _parse_overviews(text: str, forward: bool) -> str | list[int]:
     words = ("source", "auto", "none") if forward else ("source", "all", "none")
     if text in words:
         return text
-    if forward:
+    if forward and re.fullmatch(r"[\d, -]+", text):
         return parse_numbers(text, "overviews")
+    factors = " or factors like 2,4,8" if forward else ""
     raise typer.BadParameter(
-        f"{text!r}, expected one of {', '.join(words)}", param_hint="--overviews"
+        f"{text!r}, expected {', '.join(words)}{factors}", param_hint="--overviews"
     )
 
 
