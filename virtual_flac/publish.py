@@ -17,6 +17,7 @@ from .references import (
     Target,
     check_sources,
     count_references,
+    open_references,
     rebase,
     snippet,
     source_urls,
@@ -42,7 +43,7 @@ class Published:
     sources : tuple of str
         URLs that the references point to.
     sizes : dict of str to int
-        Dimensions of the data variable.
+        Dimensions of the data variable; after appending, those of the whole.
     variables : tuple of str
         Names of the data variables.
     dtype : str
@@ -173,11 +174,15 @@ def publish(
     _write(dataset, groups, place, first, overwrite=overwrite)
     arrays = [name for name, data in dataset.data_vars.items() if data.ndim > 1]
     data = dataset[arrays[0]]
+    sizes = data.sizes
+    if append:
+        with open_references(target, store_options=options) as whole:
+            sizes = whole[arrays[0]].sizes
     return Published(
         target=str(place),
         kind=place.kind,
         sources=sources,
-        sizes={str(name): int(size) for name, size in data.sizes.items()},
+        sizes={str(name): int(size) for name, size in sizes.items()},
         variables=tuple(str(name) for name in arrays),
         dtype=str(data.dtype),
         groups=tuple(groups),

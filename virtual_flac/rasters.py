@@ -13,6 +13,7 @@ import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
 from .errors import RasterError, SelectionError
+from .io.reference_kinds import refuse_references
 from .layouts._stream import begins_stream
 from .model.grid import Window
 from .model.index import RasterInfo
@@ -199,14 +200,19 @@ def flac_header(
         return None
     suffix = Path(text.partition("?")[0]).suffix.lower()
     absent = not separator and not Path(text).expanduser().is_file()
+    refuse_references(source)
     if absent or (separator and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES)):
         return HeaderReader(source, registry) if suffix in _FLAC_SUFFIXES else None
     if not separator:
         # Not every local path that GDAL takes makes a URL.
         with open(Path(text).expanduser(), "rb") as file:
-            return HeaderReader(source, registry) if _begins_as_ours(file.read(8)) else None
-    header = HeaderReader(source, registry)
-    return header if _begins_as_ours(header.first_bytes()) else None
+            head = file.read(256)
+        header = HeaderReader(source, registry) if _begins_as_ours(head) else None
+    else:
+        header = HeaderReader(source, registry)
+        head = header.first_bytes()
+    refuse_references(source, head)
+    return header if _begins_as_ours(head) else None
 
 
 def _begins_as_ours(head: bytes) -> bool:

@@ -254,6 +254,20 @@ def test_mosaics_in_time(tmp_path: Path) -> None:
     np.testing.assert_array_equal(holey.band_data, np.stack(list(days.values())))
 
 
+def test_a_mosaic_of_names_without_dates_needs_no_dimension(tmp_path: Path) -> None:
+    data = scene(1, shape=(1, 70, 100))
+    paths = cut(tmp_path, data, [], [64], name="scene")
+    again = reopen(virtual_flac.stack(paths, mosaic=True), tmp_path)
+    assert again.band_data.dims == ("band", "y", "x")
+    np.testing.assert_array_equal(again.band_data, data)
+    dated = cut(tmp_path, data, [], [64], name="2026-01-01")
+    with pytest.raises(SelectionError, match="no date in the name"):
+        virtual_flac.stack([paths[0], dated[1]], mosaic=True)
+    # A pattern that was given has to match.
+    with pytest.raises(SelectionError, match="no date in the name"):
+        virtual_flac.stack(paths, mosaic=True, pattern="%Y")
+
+
 @settings(max_examples=12)
 @given(
     rows=st.sets(st.integers(1, 3).map(lambda n: n * TILE), max_size=2),

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from .console import clear_errors, print_json, print_table, size_text
-from .options import Anonymous, AsJson, StoreOptions, registry_of
+from .options import Anonymous, AsJson, StoreOptions, options_of, registry_of
+from .publishing import show_references
 
 if TYPE_CHECKING:
     from ..model.index import RasterInfo
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 def info(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="FLAC raster, other FLAC or GeoTIFF; or a URL.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="FLAC raster, other FLAC, GeoTIFF or references; or a URL."
+        ),
     ],
     tags: Annotated[bool, typer.Option("--tags", help="Show metadata tags, too.")] = False,
     store_option: StoreOptions = None,
@@ -32,8 +36,12 @@ def info(
     [b]virtual-flac info scene.tif --json[/b]
     """
     with clear_errors():
+        from ..io.reference_kinds import references_kind
         from ..reports.info import info as look
 
+        if references_kind(source):
+            show_references(source, options_of(store_option, anonymous), as_json=as_json)
+            return
         report = look(source, registry_of(source, store_option, anonymous))
         if as_json:
             print_json(report.to_dict())

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from . import pictures
 from .console import clear_errors, parse_numbers, print_json, print_table, progress_bar
-from .options import Anonymous, Quiet, StoreOptions, registry_of
+from .options import Anonymous, Quiet, StoreOptions, options_of, registry_of
 
 if TYPE_CHECKING:
     from ..reports.preview import Preview
@@ -74,18 +74,27 @@ def preview(
     if len(percentiles) != 2:
         raise typer.BadParameter(f"{stretch!r}, expected two like 2,98", param_hint="--stretch")
     with clear_errors(), progress_bar("Reading", quiet=quiet or as_json) as progress:
+        from ..io.reference_kinds import references_kind
         from ..reports.preview import preview as look
 
+        raster: Any = source
+        if references_kind(source):
+            from ..references.describe import ReferencedRaster
+
+            raster = ReferencedRaster(source, options_of(store_option, anonymous))
         picture = look(
-            source, output, size=size, cmap=cmap, overwrite=force, progress=progress,
+            raster, output, size=size, cmap=cmap, overwrite=force, progress=progress,
             bands=parse_numbers(bands, "bands") if bands else None,
             percentiles=(percentiles[0], percentiles[1]),
             registry=registry_of(source, store_option, anonymous),
         )  # fmt: skip
+    taken = getattr(raster, "taken", {})
+    if taken and not as_json and not quiet:
+        typer.echo(", ".join(f"{dim} {label}" for dim, label in taken.items()), err=True)
     if shown:
         _show(picture, terminal)
     elif as_json:
-        print_json({"source": source, "target": str(output), **_facts(picture)})
+        print_json({"source": source, "target": str(output), "taken": taken, **_facts(picture)})
     elif not quiet:
         print_table(str(output), _summary(picture))
 

@@ -127,6 +127,34 @@ def publish_and_tell(
             _print(result, seconds)
 
 
+def show_references(source: str, options: dict[str, Any], *, as_json: bool) -> None:
+    """What published references hold."""
+    from ..references.describe import describe_references
+
+    report = describe_references(source, options)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    rows = {
+        "kind": report.kind,
+        "sizes": ", ".join(f"{name} {size}" for name, size in report.sizes.items()),
+    }
+    for name, variable in report.variables.items():
+        rows[name] = f"({', '.join(variable['dims'])}), {variable['dtype']}"
+    rows |= {
+        "coordinates": ", ".join(report.coordinates),
+        "CRS": report.crs or "none",
+        "references": f"{_count(report.references, 'byte range')} in "
+        f"{_count(report.files, 'file')}",
+    }
+    print_table(report.source, rows)
+    typer.echo(report.snippet)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def parse_dims(text: str | None) -> list[str] | None:
     """Names between commas; none at all for an empty text."""
     if text is None:
@@ -142,7 +170,7 @@ def _print(result: Published, seconds: float) -> None:
         **({"groups": ", ".join(result.groups)} if result.groups else {}),
         "sources": str(len(result.sources)),
         **({"skipped": str(len(result.skipped))} if result.skipped else {}),
-        "references": f"{result.references} byte ranges in {size_text(result.bytes)}",
+        "references": f"{_count(result.references, 'byte range')} in {size_text(result.bytes)}",
         "time": f"{seconds:.1f} s",
     }
     print_table(result.target, rows)

@@ -212,6 +212,10 @@ def _read_json(given: str | os.PathLike[str], options: Mapping[str, Any]) -> tup
         document = json.loads(FileReader(url, registry_for(url, **options)).read_all())
     except ValueError as error:
         raise SelectionError(f"{url}: is not JSON: {error}") from None
+    if isinstance(document, dict) and "refs" in document:
+        raise SelectionError(
+            f"{url}: holds kerchunk references; stack the rasters that they refer to"
+        )
     if items_of(document) is None:
         raise SelectionError(f"{url}: holds no STAC items")
     return document, url

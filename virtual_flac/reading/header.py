@@ -12,6 +12,7 @@ from zarr_flac import FlacInfo
 from .. import layouts
 from ..errors import LayoutError, NeedBytes, UnknownLayoutError, prefixed_with
 from ..io.file_reader import FileReader
+from ..io.reference_kinds import refuse_references
 from ..io.stores import registry_for, to_url
 from ..io.workers import Progress
 from ..layouts.plain import describe_sound
@@ -79,7 +80,9 @@ class HeaderReader:
         LayoutError
             When it is no header of a FLAC file, or a damaged one.
         """
+        refuse_references(self.file.url)
         head = self.first_bytes()
+        refuse_references(self.file.url, head)
         while True:
             try:
                 with prefixed_with(self.file.url):

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlparse
 
-import numpy as np
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 
@@ -15,7 +14,7 @@ from ..errors import MismatchError, SourceChangedError
 from ..io.file_reader import FileReader
 from ..io.stores import to_url
 from ..model.file_version import FileVersion
-from ..virtual.manifests import chunk_tables, urls_of, virtual_arrays, with_tables
+from ..virtual.manifests import chunk_tables, count_chunks, urls_of, virtual_arrays, with_tables
 from ..virtual.source_versions import attach, attached
 
 
@@ -28,7 +27,7 @@ def source_urls(vds: xr.Dataset) -> list[str]:
 
 def count_references(vds: xr.Dataset) -> int:
     """Byte ranges of other files that a virtual dataset refers to."""
-    return sum(int(np.count_nonzero(found.lengths)) for found in chunk_tables(vds).values())
+    return sum(map(count_chunks, virtual_arrays(vds).values()))
 
 
 def source_prefixes(vds: xr.Dataset) -> list[str]:
@@ -48,6 +47,11 @@ def source_prefixes(vds: xr.Dataset) -> list[str]:
     urls = source_urls(vds)
     if not urls:
         raise MismatchError("the dataset refers to no file; is it a virtual dataset?")
+    return prefixes_of(urls)
+
+
+def prefixes_of(urls: list[str]) -> list[str]:
+    """Prefixes of URLs, as `source_prefixes` gives them."""
     local = [url for url in urls if url.startswith("file://")]
     prefixes = [common_folder(local)] if local else []
     others = (urlparse(url) for url in urls if not url.startswith("file://"))

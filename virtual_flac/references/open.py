@@ -10,7 +10,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,10 @@ from ..errors import (
     needs_extra,
 )
 from ..io.file_reader import FileReader
+from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
 from ..io.store_errors import STORE_ERRORS, first_line, translate
 from ..io.stores import registry_for, resolve, to_url
-from ..virtual.manifests import kerchunk_group, parquet_group, urls_of
+from ..virtual.manifests import count_chunks, kerchunk_group, parquet_group, urls_of
 from ..virtual.store import CoalescingStore, chunk_name
 from .icechunk_settings import access, storage
 
@@ -89,19 +91,54 @@ def open_references(
     is not there. Zarr asks for 10 chunks at a time, in all of the process: where many chunks lie
     far away, raise it with ``zarr.config.set({"async.concurrency": 64})``.
     """
-    text = os.fspath(target)
-    given = dict(store_options or {})
-    store: Any
-    if text.endswith(".json"):
-        store = _kerchunk_json(to_url(target), registry, given, group)
-    elif text.endswith((".parquet", ".parq")):
-        store = _kerchunk_parquet(to_url(target), registry, given, group)
-    else:
-        store = _icechunk(text, given)
+    store = open_store(target, dict(store_options or {}), group=group, registry=registry)
+    if store.kind == ICECHUNK:
         options = {"group": group, **options}
     # A store knows its format: xarray would else look for consolidated metadata, then for v2's.
     fixed: dict[str, Any] = {"engine": "zarr", "consolidated": False, "zarr_format": 3}
-    return xr.open_dataset(store, **fixed, **options)
+    return xr.open_dataset(store.zarr, **fixed, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedReferences:
+    """References behind a Zarr store.
+
+    Parameters
+    ----------
+    kind : str
+        As `references_kind` calls it.
+    zarr : zarr.abc.store.Store
+    count : callable
+        Gives the number of byte ranges, and the URLs of the files that they lie in.
+    """
+
+    kind: str
+    zarr: Any
+    count: Callable[[], tuple[int, list[str]]]
+
+
+def open_store(
+    target: str | os.PathLike[str],
+    given: dict[str, Any],
+    *,
+    group: str | None = None,
+    registry: ObjectStoreRegistry[Any] | None = None,
+) -> OpenedReferences:
+    """Open references as a Zarr store, see `open_references`."""
+    kind = references_kind(target)
+    suffix = Path(os.fspath(target)).suffix
+    if kind == KERCHUNK_JSON or suffix == ".json":
+        kind = KERCHUNK_JSON
+        found = _kerchunk_json(to_url(target), registry, given, group)
+    elif kind == KERCHUNK_PARQUET or suffix in (".parquet", ".parq"):
+        kind = KERCHUNK_PARQUET
+        found = _kerchunk_parquet(to_url(target), registry, given, group)
+    else:
+        return _icechunk(os.fspath(target), given)
+    arrays = list(found.arrays.values())
+    urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
+    store = CoalescingStore(found, registry=registry or registry_for(urls, **given))
+    return OpenedReferences(kind, store, lambda: (sum(map(count_chunks, arrays)), urls))
 
 
 def _kerchunk_json(
@@ -114,14 +151,14 @@ def _kerchunk_json(
         raise SelectionError(f"{url}: is not JSON: {error}") from None
     if "refs" not in references:
         raise SelectionError(f"{url}: holds no kerchunk references")
-    return _readable(kerchunk_group(references, group), registry, given)
+    return kerchunk_group(references, group)
 
 
 def _kerchunk_parquet(
     url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
 ) -> Any:
     if url.startswith("file://"):
-        return _readable(parquet_group(url, group), registry, given)
+        return parquet_group(url, group)
     if url.startswith(("http://", "https://")):
         raise SelectionError(
             f"{url}: parquet references are read from local folders and buckets, which list what "
@@ -129,8 +166,7 @@ def _kerchunk_parquet(
         )
     with tempfile.TemporaryDirectory() as folder:
         _fetch_folder(url, registry or registry_for(url, **given), Path(folder))
-        found = parquet_group(f"file://{folder}", group)
-    return _readable(found, registry, given)
+        return parquet_group(f"file://{folder}", group)
 
 
 def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) -> None:
@@ -149,15 +185,7 @@ def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) ->
         raise SourceNotFoundError(f"{url}: no such folder")
 
 
-def _readable(group: Any, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any]) -> Any:
-    """A store over the arrays of a group."""
-    if registry is None:
-        urls = [url for array in group.arrays.values() for url in urls_of(array)]
-        registry = registry_for(urls, **given)
-    return CoalescingStore(group, registry=registry)
-
-
-def _icechunk(text: str, given: dict[str, Any]) -> Any:
+def _icechunk(text: str, given: dict[str, Any]) -> OpenedReferences:
     with needs_extra("icechunk", "icechunk"):
         import icechunk
 
@@ -171,7 +199,13 @@ def _icechunk(text: str, given: dict[str, Any]) -> Any:
     # The repository itself says what it refers to; to ask for its settings first costs requests.
     prefixes = list(repository.config.virtual_chunk_containers or {})
     allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
-    return _IcechunkReader(allowed.readonly_session("main").store, text)
+    session = allowed.readonly_session("main")
+
+    def count() -> tuple[int, list[str]]:
+        locations = session.all_virtual_chunk_locations()
+        return len(locations), list(dict.fromkeys(locations))
+
+    return OpenedReferences(ICECHUNK, _IcechunkReader(session.store, text), count)
 
 
 class _IcechunkReader(WrapperStore[Any]):

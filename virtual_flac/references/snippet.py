@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 import xarray as xr
 
 from .icechunk_settings import anonymous, s3_place
-from .locations import source_prefixes, source_urls
+from .locations import prefixes_of, source_urls
 
 _ACCESS = {
     "file": "ic.Credentials.LocalFileSystemAccess()",
@@ -37,12 +37,21 @@ def snippet(
     store_options : Mapping, optional
         Where buckets are and whether they are public; keys come from the reader's environment.
     """
+    return snippet_for(target, source_urls(vds), store_options)
+
+
+def snippet_for(
+    target: str | os.PathLike[str],
+    urls: list[str],
+    store_options: Mapping[str, Any] | None = None,
+) -> str:
+    """The same for references to files of these URLs."""
     name = json.dumps(os.fspath(target))
     options = dict(store_options or {})
     if str(target).endswith((".json", ".parquet", ".parq")):
         return (
             f"import xarray as xr; ds = xr.open_dataset({name}, "
-            f'engine="kerchunk"{_kerchunk_options(name, vds, options)})'
+            f'engine="kerchunk"{_kerchunk_options(name, urls, options)})'
         )
     public = anonymous(options)
 
@@ -51,7 +60,7 @@ def snippet(
         return "ic.s3_anonymous_credentials()" if scheme == "s3" and public else _ACCESS[scheme]
 
     access = ", ".join(
-        f"{json.dumps(prefix)}: {credentials(prefix)}" for prefix in source_prefixes(vds)
+        f"{json.dumps(prefix)}: {credentials(prefix)}" for prefix in prefixes_of(urls)
     )
     return (
         "import icechunk as ic, xarray as xr; "
@@ -62,7 +71,7 @@ def snippet(
     )
 
 
-def _kerchunk_options(name: str, vds: xr.Dataset, options: Mapping[str, Any]) -> str:
+def _kerchunk_options(name: str, urls: list[str], options: Mapping[str, Any]) -> str:
     """Where buckets of S3 are and whether they are public, in the words of fsspec and s3fs."""
     s3_words: dict[str, Any] = {"anon": True} if anonymous(options) else {}
     place = s3_place(options)
@@ -71,7 +80,7 @@ def _kerchunk_options(name: str, vds: xr.Dataset, options: Mapping[str, Any]) ->
     if "region" in place:
         s3_words["client_kwargs"] = {"region_name": place["region"]}
     words: dict[str, Any] = {}
-    if s3_words and any(url.startswith("s3://") for url in source_urls(vds)):
+    if s3_words and any(url.startswith("s3://") for url in urls):
         words |= {"remote_protocol": "s3", "remote_options": s3_words}
     if s3_words and name.startswith('"s3://'):
         words["target_options"] = s3_words

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from ..errors import (
+    MissingExtraError,
     SelectionError,
     SourceError,
     SourceNotFoundError,
@@ -81,8 +82,9 @@ class Target:
         Raises
         ------
         SelectionError
-            When its suffix is not known, what writes it is not installed, or nothing can be
-            written there.
+            When its suffix is not known, or nothing can be written there.
+        MissingExtraError
+            When what writes it is not installed.
         TargetExistsError
             When it exists and `overwrite` is false, or is something else.
         TargetFolderError, SourceNotFoundError
@@ -97,7 +99,9 @@ class Target:
             )
         kind, module, extra = _KINDS[self.suffix]
         if module is not None and find_spec(module) is None:
-            raise SelectionError(f'{kind} needs {module}; install "virtual-flac[{extra}]"')
+            raise MissingExtraError(
+                f'{module} is not installed: pip install "virtual-flac[{extra}]"', name=module
+            )
         if self.path is None and urlparse(str(self)).scheme in ("http", "https"):
             raise SelectionError(
                 f"{self}: nothing is written over HTTP; write to a folder that is served, or to "

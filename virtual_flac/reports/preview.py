@@ -5,6 +5,7 @@ Must not know which kind of file it looks at, nor the terminal.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,7 @@ class Preview:
 
 
 def preview(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | RasterSource,
     target: str | os.PathLike[str] | None = None,
     *,
     size: int = 512,
@@ -81,8 +82,8 @@ def preview(
 
     Parameters
     ----------
-    source : str or path
-        Path or URL.
+    source : str, path or RasterSource
+        Path or URL, or a raster that is open.
     target : str or path, optional
         PNG file to write.
     size : int
@@ -124,7 +125,10 @@ def preview(
     _check(size, percentiles, cmap)
     if target is not None:
         check_target(Path(target), overwrite=overwrite)
-    with open_raster(source, registry, workers) as raster:
+    opened: Any = contextlib.nullcontext(source)
+    if isinstance(source, str | os.PathLike):
+        opened = open_raster(source, registry, workers)
+    with opened as raster:
         chosen = _bands(raster.info, bands)
         colours = raster.info.bands[chosen[0] - 1].colormap if len(chosen) == 1 else None
         if cmap is not None:

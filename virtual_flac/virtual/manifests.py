@@ -17,9 +17,9 @@ from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.manifests.manifest import INLINED_CHUNK_PATH
 from virtualizarr.manifests.utils import create_v3_array_metadata
-from virtualizarr.parsers import KerchunkParquetParser
-from virtualizarr.parsers.kerchunk.translator import manifestgroup_from_kerchunk_refs
 from zarr.core.metadata.v3 import ArrayV3Metadata
+
+from ..errors import needs_extra
 
 BYTES_CODEC: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
 
@@ -219,6 +219,12 @@ def urls_of(array: ManifestArray) -> list[str]:
     return tables.urls()
 
 
+def count_chunks(array: ManifestArray) -> int:
+    """How many chunks of an array lie in other files."""
+    manifest = array.manifest
+    return int(np.count_nonzero(manifest._paths != "")) - len(manifest._inlined)
+
+
 def chunk_tables(dataset: xr.Dataset) -> dict[Hashable, ChunkTables]:
     """Tables of the virtual arrays whose chunks lie in other files, by name."""
     tables = {name: ChunkTables.of(array) for name, array in virtual_arrays(dataset).items()}
@@ -263,10 +269,15 @@ def without_fill_values(dataset: xr.Dataset) -> xr.Dataset:
 
 def kerchunk_group(references: Any, group: str | None) -> ManifestGroup:
     """The arrays of parsed kerchunk references."""
+    from virtualizarr.parsers.kerchunk.translator import manifestgroup_from_kerchunk_refs
+
     return manifestgroup_from_kerchunk_refs(references, group=group, fs_root="file:///")
 
 
 def parquet_group(url: str, group: str | None) -> ManifestGroup:
     """The arrays of kerchunk references in a local folder of parquet; all is read at once."""
+    from virtualizarr.parsers import KerchunkParquetParser
+
     parser = KerchunkParquetParser(group=group, fs_root="file:///")
-    return parser(url, ObjectStoreRegistry())._group
+    with needs_extra("kerchunk", "fsspec", "fastparquet", "pandas", "kerchunk"):
+        return parser(url, ObjectStoreRegistry())._group

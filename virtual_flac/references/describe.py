@@ -1,0 +1,183 @@
+"""What published references hold, as a value and as a raster to look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from ..errors import SelectionError
+from ..model.grid import Window
+from ..model.index import Band, RasterInfo
+from .open import open_store
+from .snippet import snippet_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferencesReport:
+    """What published references hold.
+
+    Parameters
+    ----------
+    source : str
+        Path or URL.
+    kind : str
+        ``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``.
+    sizes : dict of str to int
+        Dimensions.
+    variables : dict of str to dict
+        ``dims``, ``dtype`` and ``chunks`` of each data variable.
+    coordinates : tuple of str
+    crs : str or None
+        Name of the CRS.
+    references : int
+        Byte ranges of other files.
+    files : int
+        Files that they lie in.
+    snippet : str
+        One line of Python that opens them.
+    """
+
+    source: str
+    kind: str
+    sizes: dict[str, int]
+    variables: dict[str, dict[str, Any]]
+    coordinates: tuple[str, ...]
+    crs: str | None
+    references: int
+    files: int
+    snippet: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def describe_references(
+    source: str | os.PathLike[str], store_options: Mapping[str, Any] | None = None
+) -> ReferencesReport:
+    """What published references hold; reads no chunk of the files that they refer to.
+
+    Parameters
+    ----------
+    source : str or path
+    store_options : Mapping, optional
+        As for `open_references`.
+
+    Raises
+    ------
+    SelectionError, SourceError
+        When these are no references, or cannot be read.
+    """
+    options = dict(store_options or {})
+    store = open_store(source, options)
+    with xr.open_dataset(
+        store.zarr, engine="zarr", consolidated=False, zarr_format=3, mask_and_scale=False
+    ) as dataset:
+        variables = {
+            str(name): {
+                "dims": list(map(str, array.dims)),
+                "dtype": str(array.dtype),
+                "chunks": list(array.encoding.get("chunks") or ()),
+            }
+            for name, array in dataset.data_vars.items()
+        }
+        references, urls = store.count()
+        return ReferencesReport(
+            source=os.fspath(source),
+            kind=store.kind,
+            sizes={str(name): int(size) for name, size in dataset.sizes.items()},
+            variables=variables,
+            coordinates=tuple(map(str, dataset.coords)),
+            crs=_crs_name(dataset),
+            references=references,
+            files=len(urls),
+            snippet=snippet_for(source, urls, options),
+        )
+
+
+def _crs_name(dataset: xr.Dataset) -> str | None:
+    text = next(
+        (v.attrs["crs_wkt"] for v in dataset.variables.values() if "crs_wkt" in v.attrs), None
+    )
+    if text is None:
+        return None
+    import pyproj
+
+    crs = pyproj.CRS.from_wkt(text)
+    code = crs.to_authority()
+    return f"{':'.join(code)}, {crs.name}" if code else str(crs.name)
+
+
+class ReferencedRaster:
+    """The first plane of references as a raster (`rasters.RasterSource`), to look at.
+
+    Parameters
+    ----------
+    source : str or path
+    store_options : Mapping, optional
+        As for `open_references`.
+
+    Attributes
+    ----------
+    taken : dict of str to str
+        The label that was taken along each dimension but band, y and x: the first one.
+    """
+
+    masked_bands: Sequence[int] = ()
+    source_overviews = False
+    extra: Mapping[str, Any] = {}
+    reserve_cache = None
+
+    def __init__(
+        self, source: str | os.PathLike[str], store_options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.name = os.fspath(source)
+        store = open_store(source, dict(store_options or {}))
+        dataset = xr.open_dataset(
+            store.zarr, engine="zarr", consolidated=False, zarr_format=3, mask_and_scale=False
+        )
+        planes = [array for array in dataset.data_vars.values() if array.ndim >= 2]
+        if not planes:
+            raise SelectionError(f"{self.name}: no variable has two dimensions; nothing to show")
+        others = planes[0].dims[:-2]
+        leading = [dim for dim in others if dim != "band"]
+        array = planes[0].isel({dim: 0 for dim in leading})
+        self.taken = {
+            str(dim): str(array[dim].values) if dim in array.coords else "0" for dim in leading
+        }
+        self._array = array if "band" in others else array.expand_dims("band")
+        count, height, width = self._array.shape
+        self.sizes = [(width, height)]
+        chunks = planes[0].encoding.get("chunks") or (height, width)
+        self.block_shape = (1, int(chunks[-2]), int(chunks[-1]))
+        self.bands = range(1, count + 1)
+        self.info = RasterInfo(
+            width=width,
+            height=height,
+            dtype=self._array.dtype,
+            nodata=self._array.attrs.get("_FillValue"),
+            bands=(Band(),) * count,
+        )
+
+    def read(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[Any]:
+        """Pixels as they are stored, shape (band, y, x); bands are 1-based."""
+        rows = slice(window.row_off, window.row_off + window.height)
+        cols = slice(window.col_off, window.col_off + window.width)
+        chosen = slice(None) if bands is None else [band - 1 for band in bands]
+        found: npt.NDArray[Any] = self._array[chosen, rows, cols].to_numpy()
+        return found
+
+    def read_mask(
+        self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """All valid: references have no masks."""
+        count = self.info.count if bands is None else len(bands)
+        return np.ones((count, window.height, window.width), np.bool_)
