@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from fresh_process import run_python
+from heads import write_sentinel
 from rasters import write_tif
 from servers import counting_registry, url_of
 from virtualizarr import open_virtual_dataset
@@ -57,8 +58,8 @@ def test_opening_costs_one_request(served: Any) -> None:
 
 
 def test_a_large_index_costs_two(tmp_path: Path, range_server: Any) -> None:
-    # 900 tiles, each of them listed for flac-raster: more than the first request's bytes.
-    flac, data = write(tmp_path / "many.flac", 16 * 30, 16 * 30, tile_size=16)
+    # 6,400 tiles: more than the first request's bytes.
+    flac, data = write(tmp_path / "many.flac", 16 * 80, 16 * 80, tile_size=16)
     index_size = int.from_bytes(flac.read_bytes()[:4], "big")
     server = range_server(tmp_path)
     ours = xr.open_dataset(url_of(server, flac.name), engine="flac", mask_and_scale=False)
@@ -108,6 +109,25 @@ def test_any_selection_reads_the_tiles_it_touches(
     assert sum(request.bytes_sent for request in server.log()) == sum(
         int(lengths[tile].sum()) for tile in tiles
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "tile_size", "least_tiles", "requests"),
+    [(10_980, 1024, 171, 1), (10_980, 512, 500, 1), (47 * 512, 512, 2_900, 1),
+     (60 * 512, 512, 4_800, 2)],
+)  # fmt: skip
+def test_opening_costs_one_request_of_32_kib_for_3000_tiles(
+    size: int, tile_size: int, least_tiles: int, requests: int, tmp_path: Path, range_server: Any
+) -> None:
+    assert least_tiles <= write_sentinel(tmp_path / "a.flac", size, tile_size)
+    server = range_server(tmp_path)
+    url = url_of(server, "a.flac")
+    for opened in (virtual_flac.read_index, virtual_flac.info):
+        server.reset()
+        opened(url)
+        first, *more = server.log()
+        assert first.bytes_sent <= 32 * 1024
+        assert len(more) == requests - 1
 
 
 def test_a_tree_of_all_levels_costs_one_request(tmp_path: Path, range_server: Any) -> None:

@@ -848,25 +848,6 @@ def test_the_size_of_gdals_cache_is_as_before(tmp_path):
 # --- Outside judges -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["int16", "uint16"])
-def test_flac_raster_extracts_every_tile(tmp_path, flac_raster, dtype):
-    limits = np.iinfo(dtype)
-    pixels = RNG.integers(limits.min, limits.max, (1, 71, 93), endpoint=True).astype(dtype)
-    pixels[0, 0, :2] = limits.min, limits.max
-    source = make_tif(tmp_path / "source.tif", pixels, nodata=limits.min)
-    index = write_flac(source, tmp_path / "x.flac", tile_size=64)
-    grid = index.grid(0)
-    for number, window in enumerate(grid.windows()):
-        tile = tmp_path / "tile.tif"
-        flac_raster.extract_streaming(tmp_path / "x.flac", tile, f"--tile-id={number}")
-        left, top, width, height = window
-        with rasterio.open(tile) as dataset:
-            expected = pixels[:, top : top + height, left : left + width]
-            assert_same_bits(dataset.read(), expected)
-            assert dataset.crs == CRS.from_epsg(32629)
-            assert dataset.transform == NORTH_UP * Affine.translation(left, top)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_flac_itself_accepts_every_tile(tmp_path, dtype):
     program = shutil.which("flac")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from affine import Affine
+from heads import sentinel_head
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from zarr_flac import TileSpec, encode_tile
 
+import virtual_flac
 from virtual_flac import layouts
 from virtual_flac.errors import (
     FlacError,
@@ -23,10 +26,12 @@ from virtual_flac.errors import (
     UnknownLayoutError,
     UnsupportedDtypeError,
 )
-from virtual_flac.layouts import tiled
+from virtual_flac.layouts import _raster_json, tiled
 from virtual_flac.model.georef import GeoReference
 from virtual_flac.model.grid import TileGrid, Window, overview_factors
 from virtual_flac.model.index import Band, RasterInfo, TileIndex, TileSizes
+from virtual_flac.reading.header import PREFIX_BYTES
+from virtual_flac.reading.tiles import TileReader
 
 finite = st.floats(-1e150, 1e150)
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
@@ -53,7 +58,7 @@ georefs = st.builds(
 @st.composite
 def contents(draw: st.DrawFn) -> dict[str, Any]:
     """What `tiled.pack` takes."""
-    dtype = np.dtype(draw(st.sampled_from(tiled.DTYPES)))
+    dtype = np.dtype(draw(st.sampled_from(_raster_json.DTYPES)))
     raster = RasterInfo(
         width=draw(st.integers(1, 300)),
         height=draw(st.integers(1, 300)),
@@ -150,16 +155,14 @@ def test_order_of_tiles_in_the_file(interleave: Any, expected: list[list[int]]) 
     assert offsets[:, 0].tolist() == expected
 
 
-def test_sizes_take_at_most_six_bytes_a_tile_and_frames_end_at_a_thousand() -> None:
-    rng = np.random.default_rng(1)
-    for tiles, has_frames in ((1000, True), (10_000, False)):
-        lengths = rng.integers(900_000, 1_400_000, (1, tiles, 1)).astype(np.uint64)
-        raster = RasterInfo(width=1024, height=1024 * tiles, dtype=np.dtype("uint16"))
-        level = TileSizes(width=1024, height=1024 * tiles, lengths=lengths)
-        head = tiled.pack(raster, [level], tile_size=1024, interleave="band")
-        content = json.loads(head[4:])
-        assert len(content["levels"][0]["sizes"]) <= 6 * tiles
-        assert ("frames" in content) == has_frames
+def test_a_head_takes_nine_bytes_a_tile() -> None:
+    small, few = sentinel_head(10_980, 1024)
+    large, many = sentinel_head(512 * 47, 512)
+    assert few == 171
+    assert 2_900 < many < 3_000
+    assert (len(large) - len(small)) / (many - few) < 9
+    assert len(large) <= PREFIX_BYTES
+    assert "frames" not in json.loads(large[4:])
 
 
 def test_a_head_cut_at_any_byte_asks_for_more_or_is_refused() -> None:
@@ -343,13 +346,17 @@ def test_tiles_cover_the_raster_once(height: int, width: int, tile_size: int) ->
     assert (seen == 1).all()
 
 
-def test_comments_that_flac_raster_needs_are_on_full_resolution_16_bit_tiles_only() -> None:
-    window = Window(10, 20, 5, 5)
-    raster = RasterInfo(width=20, height=30, dtype=np.dtype("uint16"))
-    comments = tiled.tile_comments(raster, level=0, window=window, crs="EPSG:4326")
-    assert comments["GEOSPATIAL_DATA_MIN"] == "0"
-    assert comments["GEOSPATIAL_DATA_MAX"] == "65536"
-    assert json.loads(comments["GEOSPATIAL_TRANSFORM"])[2] == 10
-    assert tiled.tile_comments(raster, level=1, window=window, crs=None) == {}
-    raster = RasterInfo(width=20, height=30, dtype=np.dtype("float32"))
-    assert tiled.tile_comments(raster, level=0, window=window, crs=None) == {}
+@pytest.mark.parametrize("version", ["1_0", "1_1"])
+def test_earlier_versions_are_read(version: str) -> None:
+    path = Path(__file__).parents[1] / "golden" / f"layout_{version}.flac"
+    assert f'"version":"{version.replace("_", ".")}"'.encode() in path.read_bytes()[:60]
+    index = virtual_flac.read_index(path)
+    assert "frames" not in index.extra
+    assert (index.levels[0].checksums is None) == (version == "1_0")
+    assert [(level.width, level.height) for level in index.levels] == [(70, 50), (35, 25)]
+    y, x = np.mgrid[:50, :70]
+    expected = np.stack([y * 300 + x * 7, (y * x) % 251 + 40000]).astype(np.uint16)
+    pixels = TileReader(path, index).read(Window(0, 0, 70, 50))
+    np.testing.assert_array_equal(pixels, expected)
+    assert index.raster.bands[0].description == "slope"
+    assert virtual_flac.verify(path).ok

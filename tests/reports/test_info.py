@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import soundfile
+from heads import write_sentinel
 from rasters import CASES, make
 from servers import url_of
 from typer.testing import CliRunner
@@ -82,13 +83,7 @@ def test_the_report_is_what_rasterio_says(name: str, suffix: str, tmp_path: Path
 def test_costs_are_what_the_server_saw(tmp_path: Path, range_server: Any):
     source = make("overviews", tmp_path)
     virtual_flac.write_flac(source, tmp_path / "small.flac", tile_size=64)
-    data = np.random.default_rng(1).integers(0, 9000, (1, 480, 480), dtype=np.uint16)
-    with rasterio.open(
-        tmp_path / "many.tif", "w", driver="GTiff", dtype="uint16", count=1, height=480, width=480,
-        crs="EPSG:32633", transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
-    ) as target:  # fmt: skip
-        target.write(data)
-    virtual_flac.write_flac(tmp_path / "many.tif", tmp_path / "many.flac", tile_size=16)
+    write_sentinel(tmp_path / "many.flac", 60 * 512, 512)
     server = range_server(tmp_path)
     for name, requests in (("small.flac", 1), ("many.flac", 2)):
         server.reset()

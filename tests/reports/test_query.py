@@ -58,9 +58,11 @@ def test_the_table_has_every_tile_once(folder: Path, interleave: str):
     assert shown["tile_count"] == len(tiles)
 
 
-def test_the_tiles_of_the_table_are_flac_raster_frames(folder: Path):
-    frames = _frames(folder / "band.flac")
-    table = virtual_flac.spatial_info(folder / "band.flac", level=0, band=1)
+def test_the_tiles_of_the_table_are_flac_raster_frames(tmp_path: Path):
+    path = tmp_path / "theirs.flac"
+    virtual_flac.write_flac(make("uint16", tmp_path), path, tile_size=TILE, layout="flac-raster")
+    frames = _frames(path)
+    table = virtual_flac.spatial_info(path, level=0, band=1)
     for frame, tile in zip(frames, table, strict=True):
         assert tile.tile_id == frame["frame_id"]
         assert tile.window._asdict() == frame["window"]

@@ -6,6 +6,7 @@ Knows nothing of what the keys mean. Also small checks that turn a wrong JSON va
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Mapping
@@ -169,6 +170,14 @@ def as_object(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise LayoutError(f"{name} is {_show(value)}, expected an object")
     return value
+
+
+def decode_base64(value: Any, name: str) -> bytes:
+    """The bytes of a JSON string in base64."""
+    try:
+        return base64.b64decode(as_str(value, name), validate=True)
+    except ValueError as error:
+        raise LayoutError(f"{name} is not base64: {error}") from error
 
 
 def _show(value: Any) -> str:

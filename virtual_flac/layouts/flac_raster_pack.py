@@ -87,9 +87,7 @@ def pack(
     return len(data).to_bytes(SIZE_BYTES, "big") + data
 
 
-def tile_comments(
-    raster: RasterInfo, *, level: int, window: Window, crs: str | None
-) -> dict[str, str]:
+def tile_comments(raster: RasterInfo, *, window: Window, crs: str | None) -> dict[str, str]:
     """Comments from which flac-raster 0.1.2 restores a tile.
 
     It computes ``round((s + 1) / 2 * (DATA_MAX - DATA_MIN) + DATA_MIN)`` with ``s = a / 32768``
@@ -98,8 +96,6 @@ def tile_comments(
     Parameters
     ----------
     raster : RasterInfo
-    level : int
-        0, as there are no others.
     window : Window
         The tile's pixels.
     crs : str or None

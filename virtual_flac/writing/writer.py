@@ -236,9 +236,9 @@ class FlacWriter:
     def _submit(self, tile: _Tile, window: Window, pixels: npt.NDArray[Any]) -> None:
         while len(self._pending) >= self._max_pending:
             self._keep_first()
-        comments = self._layout.tile_comments(
-            self._raster, level=tile.level, window=window, crs=self._crs
-        )
+        comments: Mapping[str, str] = {}
+        if self._theirs:
+            comments = flac_raster_pack.tile_comments(self._raster, window=window, crs=self._crs)
         encode = self._encode_for_flac_raster if self._theirs else self._encode
         future = self._pool.submit(encode, pixels, comments)
         self._pending.append((tile, pixels.size, future))
