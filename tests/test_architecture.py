@@ -59,8 +59,7 @@ ROOMS = {
     # Moves between minor versions.
     "zarr.core": {"virtual_flac.virtual", "zarr_flac.zarr_v3"},
     "matplotlib": {"virtual_flac.demo", "virtual_flac.reports.preview"},
-    "typer": {"virtual_flac.cli"},
-    "rich": {"virtual_flac.cli"},
+    "click": {"virtual_flac.cli"},
 }
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.demo import make_dem, make_sunlight
 
 ROOT = Path(__file__).parents[1]

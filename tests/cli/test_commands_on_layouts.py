@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import rasterio
 import soundfile
+from click.testing import CliRunner
 from rasters import NORTH_UP
 from servers import url_of
-from typer.testing import CliRunner
 from zarr_flac import decode
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 
 SHAPE = (1, 230, 301)
 WINDOW = (5, 6, 50, 40)

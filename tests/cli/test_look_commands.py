@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from click.testing import CliRunner
 from rasters import NORTH_UP, make
 from servers import url_of
-from typer.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.cli.options import parse_store_options
 
 SIZE = 150
@@ -64,7 +64,7 @@ def test_query_writes_ranges_and_data(raster: Path, tmp_path: Path):
     assert (tmp_path / "tile.flac").read_bytes() == expected
     assert run(*words, "-f", "data").stdout_bytes == expected
     again = run(*words, "-o", tmp_path / "tile.flac")
-    assert (again.exit_code, "--force" in again.stderr) == (2, True)
+    assert (again.exit_code, "--force" in again.stderr) == (1, True)
     assert (tmp_path / "tile.flac").read_bytes() == expected
     assert run(*words, "-o", tmp_path / "tile.flac", "--force").exit_code == 0
     assert run(*words, "-f", "data", "--json").exit_code == 2
@@ -116,15 +116,15 @@ def test_extract_tells_a_person(raster: Path, tmp_path: Path):
     [
         (["query", "a.flac", "--bbox", "1,2,3"], 2, "XMIN,YMIN,XMAX,YMAX"),
         (["query", "a.flac", "--bbox", "a,b,c,d"], 2, "XMIN,YMIN,XMAX,YMAX"),
-        (["query", "a.flac", "--window", "1,2,3"], 2, "expected 4"),
-        (["query", "a.flac", "--tile", "1"], 2, "expected 2"),
-        (["query", "a.flac", "--tile-id", "1", "--last"], 2, "tile_id and last"),
+        (["query", "a.flac", "--window", "1,2,3"], 2, "4 whole numbers like COL,ROW,WIDTH,HEIGHT"),
+        (["query", "a.flac", "--tile", "1"], 2, "2 whole numbers like ROW,COL"),
+        (["query", "a.flac", "--tile-id", "1", "--last"], 1, "tile_id and last"),
         (["query", "a.flac", "--max-gap", "-1"], 2, "max-gap"),
         (["query", "absent.flac"], 1, "no such file"),
-        (["spatial-info", "a.flac", "--level", "7"], 2, "no overview 7"),
-        (["extract", "a.flac", "-o", "x.gif"], 2, "must end in"),
-        (["extract", "a.flac", "-o", "s3://bucket/x.tif"], 2, "written locally"),
-        (["extract", "a.flac", "-o", "x.tif", "--bbox", "0,0,1,1"], 2, "outside the raster"),
+        (["spatial-info", "a.flac", "--level", "7"], 1, "no overview 7"),
+        (["extract", "a.flac", "-o", "x.gif"], 1, "must end in"),
+        (["extract", "a.flac", "-o", "s3://bucket/x.tif"], 1, "aws s3 cp"),
+        (["extract", "a.flac", "-o", "x.tif", "--bbox", "0,0,1,1"], 1, "outside the raster"),
         (["extract", "absent.flac", "-o", "x.tif"], 1, "absent.flac"),
         (["extract-streaming", "a.flac", "-o", "x.tif"], 2, "--tile-id"),
         (["extract-tile", "a.flac", "-o", "x.tif"], 2, "--bbox"),
@@ -136,9 +136,10 @@ def test_misuse_is_told_on_standard_error(
 ):
     monkeypatch.chdir(raster.parent)
     done = run(*words)
-    told = re.sub(r"[\s│]+", " ", re.sub(r"\x1b\[[\d;]*m", "", done.stderr))
     assert done.exit_code == code, done.output
-    assert message in told
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert message in line
     assert done.stdout == ""
     assert "my-secret" not in done.output
     assert not Path("x.tif").exists()
@@ -150,7 +151,7 @@ def test_misuse_is_told_on_standard_error(
 def test_help_has_an_example(command: str):
     done = run(command, "--help")
     assert done.exit_code == 0
-    assert f"virtual-flac {command} " in re.sub(r"\x1b\[[\d;]*m", "", done.stdout)
+    assert f"  virtual-flac {command} " in done.stdout.partition("Examples:")[2]
 
 
 def test_stores_get_their_options(raster: Path, tmp_path: Path, s3_server: Any):

@@ -15,11 +15,11 @@ import pytest
 import rasterio
 import servers
 import xarray as xr
+from click.testing import CliRunner
 from rasters import NORTH_UP
-from typer.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import SelectionError, TargetExistsError
 from virtual_flac.publish import publish
 
@@ -189,7 +189,7 @@ def test_the_pattern_finds_dates(folder: Path, tmp_path: Path) -> None:
     done = run("stack", *dated(folder), "-o", tmp_path / "a.json", "--pattern", pattern)
     assert done.exit_code == 0, done.output
     done = run("stack", *dated(folder), "-o", tmp_path / "b.json", "--pattern", "no" + pattern)
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert "no date in the name" in done.stderr
 
 
@@ -259,19 +259,19 @@ def test_what_is_printed(folder: Path, tmp_path: Path) -> None:
         (["virtualize", "missing.flac"], 1, "missing.flac: no such file"),
         (["virtualize", "red.tif"], 1, "red.tif"),
         (["virtualize", "song.flac"], 1, "song.flac"),
-        (["stack", "red.flac", "song.flac"], 2, "no date in the name 'red.flac'"),
+        (["stack", "red.flac", "song.flac"], 1, "no date in the name 'red.flac'"),
         (["stack", "scene_20260301.flac", "other_2026-09-09.flac"], 1, "other_2026-09-09.flac"),
-        (["stack", "scene_20260301.flac", "scene_20260301.flac"], 2, "scene_20260301.flac"),
-        (["stack", "scene_20260301.flac", "--values", "1,2"], 2, "2 values of time for 1"),
+        (["stack", "scene_20260301.flac", "scene_20260301.flac"], 1, "scene_20260301.flac"),
+        (["stack", "scene_20260301.flac", "--values", "1,2"], 1, "2 values of time for 1"),
         (["stack", "red.flac", "--values", "2026-01-01T00:00+01:00"], 2, "time zone"),
-        (["stack", "red.flac", "--pattern", "("], 2, "--pattern"),
-        (["stack", "red.flac", "--pattern", "(a)"], 2, "1 groups"),
-        (["stack", "red.flac", "--pattern", "%Q"], 2, "holds %Q"),
-        (["virtualize", "red.flac", "--bands", "2"], 2, "no band 2; the file has band 1 only"),
+        (["stack", "red.flac", "--pattern", "("], 1, "--pattern"),
+        (["stack", "red.flac", "--pattern", "(a)"], 1, "1 groups"),
+        (["stack", "red.flac", "--pattern", "%Q"], 1, "holds %Q"),
+        (["virtualize", "red.flac", "--bands", "2"], 1, "no band 2; the file has band 1 only"),
         (["virtualize", "red.flac", "--bands", "a"], 2, "--bands"),
-        (["virtualize", "red.flac", "--overview", "3"], 2, "no overview 3"),
-        (["virtualize", "red.flac", "--group", "nix"], 2, "'nix'"),
-        (["virtualize", "red.flac", "--group", "", "--overview", "1"], 2, "not both"),
+        (["virtualize", "red.flac", "--overview", "3"], 1, "no overview 3"),
+        (["virtualize", "red.flac", "--group", "nix"], 1, "'nix'"),
+        (["virtualize", "red.flac", "--group", "", "--overview", "1"], 1, "not both"),
         (["virtualize", "ftp://host/red.flac"], 1, "ftp"),
         (["virtualize"], 2, "URL"),
     ],
@@ -281,12 +281,12 @@ def test_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("TERMINAL_WIDTH", "200")
     target = tmp_path / "refs.json"
     done = run(*arguments, "-o", target)
     assert done.exit_code == code, done.output
-    assert message in done.stderr
-    assert "Traceback" not in done.output
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert message in line
     assert done.stdout == ""
     assert not list(tmp_path.iterdir())
 
@@ -297,7 +297,7 @@ def test_targets_are_replaced_only_with_force(folder: Path, tmp_path: Path) -> N
     for target in targets:
         told("virtualize", folder / "red.flac", "-o", target)
         again = run("virtualize", dated(folder)[0], "-o", target)
-        assert again.exit_code == 2
+        assert again.exit_code == 1
         assert "--force" in again.stderr
         snippets.append(told("virtualize", dated(folder)[0], "-o", target, "--force")["snippet"])
         # The old one stays when there is nothing to take its place.
@@ -340,5 +340,4 @@ def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_help_has_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.exit_code == 0
-    assert f"virtual-flac {command} " in done.stdout.replace("Usage: virtual-flac", "")
-    assert "-o cube" in done.stdout
+    assert f"  virtual-flac {command} " in done.stdout.partition("Examples:")[2]

@@ -8,13 +8,13 @@ from typing import Any
 
 import obstore.store
 import pytest
+from click.testing import CliRunner
 from obspec_utils.registry import ObjectStoreRegistry
 from rasters import make
 from servers import url_of
-from typer.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import FlacError, SourceError
 from virtual_flac.gdal.remote import remote_settings
 

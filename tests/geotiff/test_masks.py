@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from click.testing import CliRunner
 from rasterio.enums import Resampling
 from rasters import NORTH_UP, make, pixels
-from typer.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import RasterError, SelectionError
 
 #: A mask in nobody's blocks.

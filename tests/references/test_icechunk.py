@@ -19,12 +19,12 @@ import pytest
 import rasterio
 import rioxarray  # noqa: F401  (registers the accessor `rio`)
 import xarray as xr
+from click.testing import CliRunner
 from rasters import NORTH_UP
-from typer.testing import CliRunner
 from virtualizarr import open_virtual_dataset
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import (
     MismatchError,
     SelectionError,

@@ -11,10 +11,10 @@ import pytest
 import rasterio
 import rasters
 import xarray as xr
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import FlacError
 from virtual_flac.publish import publish
 

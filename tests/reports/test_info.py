@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import rasterio
 import soundfile
+from click.testing import CliRunner
 from heads import write_sentinel
 from rasters import CASES, make
 from servers import url_of
-from typer.testing import CliRunner
 
 import virtual_flac
-from virtual_flac.cli import app
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import FlacError, SourceNotFoundError
 from virtual_flac.rasters import open_raster
 from virtual_flac.reading.header import PREFIX_BYTES

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,12 @@ import pytest
 import rasterio
 import rasters
 import servers
+from click.testing import CliRunner
+from rasterio.enums import ColorInterp
 
 from virtual_flac import preview, read_index, write_flac
 from virtual_flac.cli import pictures
+from virtual_flac.cli.commands import app
 from virtual_flac.errors import SelectionError, TargetExistsError
 
 
@@ -120,7 +123,7 @@ def test_only_the_level_that_serves_is_read(tmp_path: Path, range_server: Any) -
     write_flac(tif, tmp_path / "x.flac", tile_size=128, overviews=[2, 4, 8])
     index = read_index(tmp_path / "x.flac")
     url = servers.url_of(range_server(tmp_path), "x.flac")
-    for size, level in [(1200, 0), (601, 0), (600, 1), (400, 1), (300, 2), (150, 3), (20, 3)]:
+    for size, level in [(1200, 0), (601, 1), (600, 1), (400, 2), (300, 2), (150, 3), (20, 3)]:
         registry, trace = servers.counting_registry(url)
         picture = preview(url, size=size, registry=registry)
         assert picture.level == level
@@ -128,6 +131,32 @@ def test_only_the_level_that_serves_is_read(tmp_path: Path, range_server: Any) -
         wanted = int(index.levels[level].lengths.sum())
         assert trace.total_bytes <= 80 * 1024 + wanted
         assert trace.total_requests <= 1 + index.grid(level).rows
+
+
+@pytest.mark.parametrize("size", [40, 20])
+@pytest.mark.parametrize("bands", [2, 4])
+def test_alpha_0_is_transparent(bands: int, size: int, tmp_path: Path) -> None:
+    data = np.full((bands, 40, 40), 200, "uint8")
+    data[-1] = 255
+    data[:, :, 30:] = 0
+    tif = write(tmp_path / "x.tif", data)
+    colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+    with rasterio.open(tif, "r+") as target:
+        target.colorinterp = colours if bands == 4 else [ColorInterp.gray, ColorInterp.alpha]
+    for source in both(tif):
+        alpha = preview(source, size=size).rgba[..., 3]
+        edge = size * 3 // 4
+        assert (alpha[:, :edge] == 255).all()
+        assert not alpha[:, edge:].any()
+
+
+def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: Any) -> None:
+    tif = rasters.make("uint8", tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    done = CliRunner().invoke(app, ["preview", str(tif), "-o", str(tmp_path / "x.png")])
+    assert done.exit_code == 1
+    assert done.stderr == 'Error: matplotlib is not installed: pip install "virtual-flac[cli]"\n'
 
 
 def test_the_png_is_the_picture(tmp_path: Path) -> None:
@@ -159,75 +188,37 @@ def test_bad_options(options: dict[str, Any], tmp_path: Path) -> None:
 RGBA = np.random.default_rng(0).integers(0, 256, (13, 17, 4)).astype(np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"TERM": "xterm-kitty"}, "kitty"),
-        ({"TERM": "xterm", "KITTY_WINDOW_ID": "1"}, "kitty"),
-        ({"TERM_PROGRAM": "WezTerm"}, "kitty"),
-        ({"TERM_PROGRAM": "iTerm.app"}, "iterm2"),
-        ({"TERM": "foot"}, "sixel"),
-        ({"TERM": "xterm-256color"}, "blocks"),
-        ({}, "blocks"),
-    ],
-)
-def test_what_the_terminal_understands(environment: dict[str, str], expected: str) -> None:
-    assert pictures.protocol_of(environment) == expected
-
-
-def test_kitty_and_iterm2_carry_the_png() -> None:
-    png = bytes(range(256)) * 40
-    pieces = re.findall(r"\x1b_G(.*?);(.*?)\x1b\\", pictures.kitty(png))
-    assert base64.b64decode("".join(piece for _, piece in pieces)) == png
-    assert all(len(piece) <= 4096 for _, piece in pieces)
-    assert [keys[-1] for keys, _ in pieces] == ["1"] * (len(pieces) - 1) + ["0"]
-    [text] = re.findall(r"\x1b\]1337;File=inline=1;size=10240:(.*)\a", pictures.iterm2(png))
-    assert base64.b64decode(text) == png
-
-
-def test_sixels_draw_every_pixel_once() -> None:
-    body = re.fullmatch(r'\x1bP0;1q"1;1;17;13(.*)\x1b\\\n', pictures.sixel(RGBA))
-    assert body
-    colours: dict[int, tuple[int, ...]] = {}
-    drawn = np.full((18, 17), -1)
-    x = y = colour = 0
-    for token in re.findall(r"#\d+;2;\d+;\d+;\d+|#\d+|!\d+.|[$-]|[?-~]", body[1]):
-        if token.startswith("#") and ";" in token:
-            number, _, *shares = token[1:].split(";")
-            colours[int(number)] = tuple(map(int, shares))
-        elif token.startswith("#"):
-            colour = int(token[1:])
-        elif token == "$":
-            x = 0
-        elif token == "-":
-            x, y = 0, y + 6
-        else:
-            count, bits = (int(token[1:-1]), token[-1]) if token[0] == "!" else (1, token)
-            for bit in range(6):
-                if (ord(bits) - 63) >> bit & 1:
-                    assert (drawn[y + bit, x : x + count] == -1).all()
-                    drawn[y + bit, x : x + count] = colour
-            x += count
-    opaque = RGBA[..., 3] >= 128
-    np.testing.assert_array_equal(drawn[:13] >= 0, opaque)
-    assert (drawn[13:] == -1).all()
-    for row, col in np.argwhere(opaque):
-        shown = np.asarray(colours[drawn[row, col]]) / 100 * 255
-        assert np.abs(shown - RGBA[row, col, :3]).max() <= 255 / 5 / 2 + 2
+def test_what_the_terminal_shows() -> None:
+    assert pictures.style_of({"COLORTERM": "truecolor"}) == "blocks"
+    assert pictures.style_of({"COLORTERM": "truecolor", "NO_COLOR": "1"}) == "plain"
+    assert pictures.style_of({"TERM": "xterm"}) == pictures.style_of({}) == "plain"
 
 
 def test_blocks_have_two_pixels_each() -> None:
-    text = pictures.blocks(RGBA, 17)
-    lines = text.plain.splitlines()
-    assert len(lines) == 7
-    assert {len(line) for line in lines} == {17}
-    opaque = np.concatenate([RGBA[..., 3] >= 128, np.zeros((1, 17), bool)])
+    text = pictures.draw(RGBA, 17, "blocks")
+    lines = [re.findall(r"\x1b\[([\d;]+)m([ ▀▄])", line) for line in text.splitlines()]
+    assert [len(line) for line in lines] == [17] * 7
+    padded = np.concatenate([RGBA, np.zeros((1, 17, 4), np.uint8)])
     for row, line in enumerate(lines):
-        for col, sign in enumerate(line):
-            up, down = opaque[2 * row, col], opaque[2 * row + 1, col]
-            assert sign == ("▀" if up else "▄" if down else " ")
-    narrow = pictures.blocks(RGBA, 9)
-    assert max(map(len, narrow.plain.splitlines())) <= 9
+        for col, (codes, sign) in enumerate(line):
+            up, down = padded[2 * row, col], padded[2 * row + 1, col]
+            shown = [pixel for pixel in (up, down) if pixel[3] >= 128]
+            assert sign == ("▀" if up[3] >= 128 else "▄" if down[3] >= 128 else " ")
+            layers = zip(("38;2", "48;2"), shown, strict=False)
+            wanted = [f"{layer};{';'.join(map(str, pixel[:3]))}" for layer, pixel in layers]
+            assert codes == ";".join(["0", *wanted])
+    narrow = pictures.draw(RGBA, 9, "blocks")
+    assert len(re.findall(r"[ ▀▄]", narrow.splitlines()[0])) == 9
+
+
+def test_plain_characters_go_from_dark_to_bright() -> None:
+    ramp = np.zeros((2, 256, 4), np.uint8)
+    ramp[..., :3] = np.arange(256)[:, None]
+    ramp[..., 3] = 255
+    line = pictures.draw(ramp, 256, "plain")
+    assert "".join(dict.fromkeys(line.strip())) == ".:-=+*#%@"
+    ramp[..., 3] = 0
+    assert pictures.draw(ramp, 256, "plain") == "\n"
 
 
 def test_png_bytes(tmp_path: Path) -> None:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from ..errors import SourceError
-from .console import (
-    clear_errors,
-    parse_numbers,
-    print_json,
-    print_table,
-    progress_bar,
-    ratio_text,
-    size_text,
+from .help_text import command, option
+from .options import (
+    Decorator,
+    Numbers,
+    force_option,
+    json_option,
+    output_option,
+    quiet_option,
+    registry_of,
+    source_argument,
+    store_options,
+    workers_option,
 )
-from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
+from .output import print_json, print_rows, progress_bar, ratio_text, size_text
 
 if TYPE_CHECKING:
     from ..model.index import TileIndex
@@ -29,159 +31,156 @@ _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)
 _TO_FLAC = "Writing FLAC"
 _TO_GEOTIFF = "Writing GeoTIFF"
+#: What --overviews takes; to FLAC also factors.
+_OVERVIEWS = {True: ("source", "auto", "none"), False: ("source", "all", "none")}
+
+_verbose_option = option(
+    "--verbose", "-v", is_flag=True, help="Print what is done on standard error."
+)
 
 
-class _Kind(StrEnum):
-    flac = "flac"
-    flac_raster = "flac-raster"
-    geotiff = "geotiff"
+def _compression_option(default: int | None) -> Decorator:
+    return option(
+        "--compression", "-c", type=click.IntRange(0, 8), metavar="0-8", default=default,
+        section=_TO_FLAC, help="FLAC level, 0 fast to 8 small; 5 by default.",
+    )  # fmt: skip
 
 
-class _Interleave(StrEnum):
-    band = "band"
-    tile = "tile"
-    pixel = "pixel"
-
-
+@command(
+    "convert",
+    "convert dem.tif -o dem.flac --overviews auto",
+    "convert https://example.com/dem.flac -o dem.tif",
+    "convert dem.flac -o theirs.flac --to flac-raster --bands 1",
+)
+@source_argument("IN")
+@output_option("File to write, .flac or .tif; by default IN's name with the other ending.")
+@option(
+    "--to", "kind", type=click.Choice(["flac", "flac-raster", "geotiff"]),
+    help="What to write; by default what OUT ends in. flac-raster: the streaming layout that "
+    "program reads.",
+)  # fmt: skip
+@force_option
+@option(
+    "--tile-size",
+    type=int,
+    metavar="N",
+    help="Edge of the tiles in pixels: 1024 for FLAC, 512 for GeoTIFF.",
+)
+@option(
+    "--overviews", default="source", metavar="WORD|N,...",
+    help="source: those of IN, unchanged (default). none. To FLAC also auto: made if IN has none; "
+    "or factors like 2,4,8. To GeoTIFF also all: with those that were made on the way to FLAC.",
+)  # fmt: skip
+@workers_option
+@_compression_option(None)
+@option(
+    "--interleave", type=click.Choice(["band", "tile", "pixel"]), section=_TO_FLAC,
+    help="A stream per band and tile, ordered by band (default) or by tile; or bands as channels.",
+)  # fmt: skip
+@option(
+    "--bands", type=Numbers("N,..."), section=_TO_FLAC,
+    help="Only these bands, in this order: 4,3,2.",
+)  # fmt: skip
+@option(
+    "--resampling", section=_TO_FLAC,
+    help="How overviews are made: GDAL's nearest, average, bilinear, cubic, mode ...",
+)  # fmt: skip
+@option(
+    "--drop-mask", "mask", is_flag=True, flag_value="drop", default=None, section=_TO_FLAC,
+    help="Leave out a mask, which FLAC rasters do not hold.",
+)  # fmt: skip
+@option(
+    "--spatial", "-s", is_flag=True, section=_TO_FLAC,
+    help="flac-raster's option: tiles of 512. Every FLAC file written here is tiled.",
+)  # fmt: skip
+@option("--compress", section=_TO_GEOTIFF, help="deflate (default), zstd, lzw, lzma, none ...")
+@store_options
+@json_option
+@_verbose_option
+@quiet_option
 def convert(
-    source: Annotated[
-        str, typer.Argument(metavar="IN", help="GeoTIFF or other raster; or a FLAC raster or URL.")
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="File to write: .flac or .tif. By default IN's name with the other ending.",
-        ),
-    ] = None,
-    kind: Annotated[
-        _Kind | None,
-        typer.Option(
-            "--to",
-            help="What to write; by default what OUT ends in. [b]flac-raster[/b]: that program's "
-            "streaming layout, for those who stay with it.",
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")] = False,
-    tile_size: Annotated[
-        int | None,
-        typer.Option(help="Edge of the tiles in pixels: 1024 for FLAC, 512 for GeoTIFF."),
-    ] = None,
-    overviews: Annotated[
-        str,
-        typer.Option(
-            help="[b]source[/b]: those of IN, as they are. [b]none[/b]. To FLAC also "
-            "[b]auto[/b]: made if IN has none, and factors like [b]2,4,8[/b]. To GeoTIFF also "
-            "[b]all[/b]: those that were made on the way, too."
-        ),
-    ] = "source",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; one per core by default.")
-    ] = None,
-    compression: Annotated[
-        int | None,
-        typer.Option(
-            "--compression",
-            "-c",
-            min=0,
-            max=8,
-            help="FLAC level, 0 fast to 8 small; 5 by default.",
-            rich_help_panel=_TO_FLAC,
-        ),
-    ] = None,
-    interleave: Annotated[
-        _Interleave | None,
-        typer.Option(
-            help="A stream per band and tile in the order of bands (default) or tiles; or bands "
-            "as channels.",
-            rich_help_panel=_TO_FLAC,
-        ),
-    ] = None,
-    bands: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N,...",
-            help="Only these bands, in this order: [b]4,3,2[/b].",
-            rich_help_panel=_TO_FLAC,
-        ),
-    ] = None,
-    resampling: Annotated[
-        str | None,
-        typer.Option(
-            help="How overviews are made: GDAL's nearest, average, bilinear, cubic, mode ...",
-            rich_help_panel=_TO_FLAC,
-        ),
-    ] = None,
-    drop_mask: Annotated[
-        bool,
-        typer.Option(
-            "--drop-mask",
-            help="Leave out a mask, which FLAC rasters do not hold.",
-            rich_help_panel=_TO_FLAC,
-        ),
-    ] = False,
-    compress: Annotated[
-        str | None,
-        typer.Option(
-            help="deflate (default), zstd, lzw, lzma, none ...", rich_help_panel=_TO_GEOTIFF
-        ),
-    ] = None,
-    spatial: Annotated[
-        bool,
-        typer.Option(
-            "--spatial",
-            "-s",
-            help="As flac-raster has it: tiles of 512. All our FLAC files are tiled.",
-            rich_help_panel=_TO_FLAC,
-        ),
-    ] = False,
-    store_option: StoreOptions = None,
-    anonymous: Anonymous = False,
-    as_json: AsJson = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say what is done, on standard error.")
-    ] = False,
-    quiet: Quiet = False,
+    source: str,
+    output: Path | None,
+    kind: str | None,
+    stores: dict[str, Any],
+    tile_size: int | None,
+    overviews: str,
+    spatial: bool,
+    compress: str | None,
+    workers: int | None,
+    **arguments: Any,
 ) -> None:
     """Convert GeoTIFF to FLAC and back, or FLAC to FLAC, without loss.
 
-    [b]virtual-flac convert dem.tif -o dem.flac --overviews auto[/b]
-
-    [b]virtual-flac convert https://example.com/dem.flac -o dem.tif[/b]
-
-    [b]virtual-flac convert dem.flac -o theirs.flac --to flac-raster --bands 1[/b]
+    IN is a path or URL of a GeoTIFF, another raster that GDAL reads, or a FLAC raster.
     """
-    with clear_errors():
-        registry = registry_of(source, store_option, anonymous)
-        from_flac = _is_flac(source, registry)
-        output = output or _default_output(source, kind, from_flac=from_flac)
+    from ..rasters import is_flac
+
+    shown = {name: arguments.pop(name) for name in ("force", "as_json", "verbose", "quiet")}
+    registry = registry_of(source, stores)
+    from_flac = is_flac(source, registry)
+    output = output or _default_output(source, kind, from_flac=from_flac)
     forward = _is_to_flac(source, output, kind, from_flac=from_flac)
-    if spatial and forward:
+    to_flac = {**arguments, "layout": "flac-raster" if kind == "flac-raster" else None}
+    to_geotiff = {"compress": compress}
+    _refuse({**to_flac, "spatial": spatial or None} if not forward else to_geotiff, forward)
+    if spatial:
         tile_size = tile_size or 512
-    to_flac: dict[str, Any] = {
-        "compression": compression,
-        "interleave": interleave.value if interleave else None,
-        "bands": parse_numbers(bands, "bands") if bands else None,
-        "resampling": resampling,
-        "mask": "drop" if drop_mask else None,
-        "layout": "flac-raster" if kind is _Kind.flac_raster else None,
-        "spatial": spatial or None,
-    }
-    to_geotiff: dict[str, Any] = {"compress": compress}
-    both = {"tile_size": tile_size, "workers": workers}
-    _refuse(to_geotiff if forward else to_flac, forward)
-    del to_flac["spatial"]
-    chosen = {**both, **(to_flac if forward else to_geotiff)}
+    chosen = {"tile_size": tile_size, "workers": workers, **(to_flac if forward else to_geotiff)}
     options = {name: value for name, value in chosen.items() if value is not None}
     options["overviews"] = _parse_overviews(overviews, forward)
+    _convert(source, output, forward=forward, registry=registry, options=options, **shown)
+
+
+@command("create-streaming", "create-streaming dem.tif --tile-size=1024 --output=dem.flac")
+@source_argument("IN")
+@output_option("File to write; by default IN's name with _streaming.flac.")
+@option("--tile-size", type=int, metavar="N", default=1024, help="Edge of the tiles in pixels.")
+@force_option
+@_compression_option(5)
+@workers_option
+@store_options
+@json_option
+@_verbose_option
+@quiet_option
+def create_streaming(
+    source: str,
+    output: Path | None,
+    stores: dict[str, Any],
+    tile_size: int,
+    compression: int,
+    workers: int | None,
+    **shown: Any,
+) -> None:
+    """flac-raster's name for convert to FLAC. IN is a GeoTIFF or another raster."""
+    if output is None:
+        output = Path(source).with_name(f"{Path(source).stem}_streaming.flac")
+    if output.suffix.lower() not in _FLAC_SUFFIXES:
+        raise click.BadParameter(f"{output} must end in .flac", param_hint="-o")
+    options: dict[str, Any] = {"tile_size": tile_size, "compression": compression}
+    if workers is not None:
+        options["workers"] = workers
+    registry = registry_of(source, stores)
+    _convert(source, output, forward=True, registry=registry, options=options, **shown)
+
+
+def _convert(
+    source: str,
+    output: Path,
+    *,
+    forward: bool,
+    registry: Any,
+    options: dict[str, Any],
+    force: bool,
+    as_json: bool,
+    verbose: bool,
+    quiet: bool,
+) -> None:
     if verbose:
         told = ", ".join(f"{name} {value}" for name, value in options.items())
-        typer.echo(f"Reading {source}\nWriting {output} with {told}", err=True)
+        click.echo(f"Reading {source}\nWriting {output} with {told}", err=True)
     start = time.perf_counter()
-    with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
-        # GDAL and what comes with it is not needed to print a help text.
+    with progress_bar(output.name, quiet=quiet or as_json) as progress:
         from ..geotiff.to_flac import write_flac
         from ..geotiff.to_geotiff import write_geotiff
 
@@ -194,66 +193,58 @@ def convert(
     if as_json:
         print_json(result)
     elif not quiet:
-        print_table(str(output), _summary(result))
+        print_rows(str(output), _summary(result))
 
 
-def _default_output(source: str, kind: _Kind | None, *, from_flac: bool) -> Path:
-    """IN's name with the ending of what is written; beside a file, here for a URL."""
-    to_flac = kind in (_Kind.flac, _Kind.flac_raster) or (kind is None and not from_flac)
+def _default_output(source: str, kind: str | None, *, from_flac: bool) -> Path:
+    """IN's name with the other ending; beside a file, in the current folder for a URL."""
+    to_flac = kind in ("flac", "flac-raster") or (kind is None and not from_flac)
     path = Path(source.rpartition("/")[2]) if "://" in source else Path(source)
     if path.name in ("", ".."):
         raise SourceError(f"{source} is a folder, expected a file")
     return path.with_suffix(".flac" if to_flac else ".tif")
 
 
-def _is_to_flac(source: str, output: Path, kind: _Kind | None, *, from_flac: bool) -> bool:
+def _is_to_flac(source: str, output: Path, kind: str | None, *, from_flac: bool) -> bool:
     """Which way, by the suffix of OUT."""
     suffix = output.suffix.lower()
     if suffix not in (*_GEOTIFF_SUFFIXES, *_FLAC_SUFFIXES):
-        raise typer.BadParameter(f"{output} must end in .flac or .tif", param_hint="-o")
+        raise click.BadParameter(f"{output} must end in .flac or .tif", param_hint="-o")
     forward = suffix in _FLAC_SUFFIXES
-    if kind is not None and forward != (kind is not _Kind.geotiff):
-        raise typer.BadParameter(
-            f"{output} does not end as {kind.value} does; leave out one of the two",
-            param_hint="--to",
+    if kind is not None and forward != (kind != "geotiff"):
+        raise click.BadParameter(
+            f"{output} does not end as {kind} does; leave out one of the two", param_hint="--to"
         )
     if not forward and not from_flac:
-        raise typer.BadParameter(
-            f"{source} is no FLAC raster, and only these become GeoTIFF; to make one of it, let "
-            "OUT end in .flac",
+        raise click.BadParameter(
+            f"{source} is not a FLAC raster, and only these become GeoTIFF; to convert it to FLAC, "
+            "let OUT end in .flac",
             param_hint="IN",
         )
     if output.exists() and Path(source).exists() and output.samefile(source):
-        raise typer.BadParameter(f"{output} is IN itself; choose another name", param_hint="-o")
+        raise click.BadParameter(f"{output} is IN itself; choose another name", param_hint="-o")
     return forward
-
-
-def _is_flac(source: str, registry: Any) -> bool:
-    from ..rasters import is_flac
-
-    return is_flac(source, registry)
 
 
 def _refuse(options: dict[str, Any], forward: bool) -> None:
     """Refuse options that belong to the other direction."""
     for name, value in options.items():
         if value is not None:
-            raise typer.BadParameter(
+            raise click.BadParameter(
                 f"has no meaning when a {'FLAC' if forward else 'GeoTIFF'} is written",
                 param_hint=f"--{ {'mask': 'drop-mask', 'layout': 'to'}.get(name, name) }",
             )
 
 
 def _parse_overviews(text: str, forward: bool) -> str | list[int]:
-    words = ("source", "auto", "none") if forward else ("source", "all", "none")
+    words = _OVERVIEWS[forward]
     if text in words:
         return text
-    if forward and re.fullmatch(r"[\d, -]+", text):
-        return parse_numbers(text, "overviews")
-    factors = " or factors like 2,4,8" if forward else ""
-    raise typer.BadParameter(
-        f"{text!r}, expected {', '.join(words)}{factors}", param_hint="--overviews"
-    )
+    factors = text.split(",")
+    if forward and all(factor.strip().isdecimal() for factor in factors):
+        return [int(factor) for factor in factors]
+    expected = ", ".join(words) + (" or factors like 2,4,8" if forward else "")
+    raise click.BadParameter(f"{text!r}, expected {expected}", param_hint="--overviews")
 
 
 def _result(
@@ -284,7 +275,7 @@ def _result(
 def _summary(result: dict[str, Any]) -> dict[str, str]:
     shape = f"{result['width']} x {result['height']} x {result['bands']} {result['dtype']}"
     overviews = ", ".join(f"{width} x {height}" for width, height in result["levels"][1:])
-    tile = " x ".join(map(str, result["tile_shape"]))
+    tile = " x ".join(map(str, reversed(result["tile_shape"])))
     return {
         "raster": shape,
         "overviews": overviews or "none",

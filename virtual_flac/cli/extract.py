@@ -1,125 +1,138 @@
-"""`virtual-flac extract`: a part of a raster to a file of its own."""
+"""`virtual-flac extract`, and flac-raster's names for it: a part of a raster to a file."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from .areas import (
-    Bands,
-    Bbox,
-    BboxCrs,
-    Center,
-    Last,
-    Overview,
-    PixelWindow,
-    TileId,
-    TilePlace,
-    bands_of,
-    selection_of,
+from .help_text import command, option
+from .options import (
+    area_options,
+    bands_option,
+    bbox_option,
+    center_option,
+    force_option,
+    json_option,
+    last_option,
+    output_option,
+    overview_option,
+    quiet_option,
+    registry_of,
+    source_argument,
+    store_options,
+    tile_id_option,
+    workers_option,
 )
-from .console import clear_errors, print_json, print_table, progress_bar, size_text
-from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
+from .output import list_text, print_json, print_rows, progress_bar, size_text
 
-Source = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="FLAC raster or GeoTIFF: path or URL.")
-]
-Output = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="OUT",
-        help="File to write: [b].tif[/b] (cloud optimized), [b].png[/b] or [b].flac[/b].",
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")]
+_output = output_option("File to write: .tif (cloud optimized), .png or .flac.", required=True)
 
 
-def extract(
-    source: Source,
-    output: Output,
-    bbox: Bbox = None,
-    bbox_crs: BboxCrs = None,
-    window: PixelWindow = None,
-    tile: TilePlace = None,
-    tile_id: TileId = None,
-    center: Center = False,
-    last: Last = False,
-    overview: Overview = 0,
-    bands: Bands = None,
-    compress: Annotated[
-        str, typer.Option(help="Of the GeoTIFF: deflate, zstd, lzw, lzma, none ...")
-    ] = "deflate",
-    drop_mask: Annotated[
-        bool, typer.Option("--drop-mask", help="Leave out a mask, which is not extracted.")
-    ] = False,
-    force: Force = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; one per core by default.")
-    ] = None,
-    store_option: StoreOptions = None,
-    anonymous: Anonymous = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Cut a part out of a raster, pixel for pixel, over as many tiles as it takes.
+@command(
+    "extract",
+    "extract https://example.com/dem.flac --bbox 7.1,46.0,7.3,46.2 -o alps.tif",
+    "extract s3://bucket/scene.flac --overview 3 --bands 3,2,1 -o quick.png",
+)
+@source_argument()
+@_output
+@area_options
+@overview_option
+@bands_option
+@option(
+    "--compress", default="deflate", show_default=True,
+    help="Of the GeoTIFF: deflate, zstd, lzw, lzma, none ...",
+)  # fmt: skip
+@option("--drop-mask", is_flag=True, help="Leave out a mask, which is not extracted.")
+@force_option
+@workers_option
+@store_options
+@json_option
+@quiet_option
+def extract(area: dict[str, Any], drop_mask: bool, **arguments: Any) -> None:
+    """Cut a part out of a raster, pixel for pixel, across as many tiles as it takes.
 
-    Reads the header and the tiles that it touches, nothing else.
-
-    [b]virtual-flac extract https://example.com/dem.flac --bbox 7.1,46.0,7.3,46.2 -o alps.tif[/b]
-
-    [b]virtual-flac extract s3://bucket/scene.flac --overview 3 --bands 3,2,1 -o quick.png[/b]
+    SOURCE is a path or URL of a FLAC raster or GeoTIFF. Only the header and the tiles that hold
+    the part are read.
     """
-    run_extract(
-        source, output, force=force, as_json=as_json, quiet=quiet, level=overview,
-        bands=bands_of(bands), compress=compress, workers=workers,
-        mask="drop" if drop_mask else "refuse", stores=(store_option, anonymous),
-        **selection_of(bbox, bbox_crs, window, tile, tile_id, center, last),
-    )  # fmt: skip
+    _extract(mask="drop" if drop_mask else "refuse", **arguments, **area)
 
 
-def run_extract(
+@command(
+    "extract-streaming",
+    "extract-streaming https://example.com/dem.flac --center --output center.tif",
+)
+@source_argument()
+@_output
+@bbox_option
+@tile_id_option
+@center_option
+@last_option
+@force_option
+@store_options
+@json_option
+@quiet_option
+def extract_streaming(**arguments: Any) -> None:
+    """flac-raster's name for extract; one way to choose the area is needed.
+
+    A box gives all of its pixels. flac-raster gave the first tile that it touches.
+    """
+    area = [arguments[name] for name in ("bbox", "tile_id", "center", "last")]
+    if all(value is None or value is False for value in area):
+        raise click.UsageError("give one of --tile-id, --bbox, --center and --last")
+    _extract(**arguments)
+
+
+@command("extract-tile", "extract-tile spatial.flac --bbox 7.1,46.0,7.3,46.2 -o area.tif")
+@source_argument()
+@_output
+@bbox_option
+@force_option
+@store_options
+@json_option
+@quiet_option
+def extract_tile(bbox: tuple[float, ...] | None, **arguments: Any) -> None:
+    """flac-raster's name for extract --bbox."""
+    if bbox is None:
+        raise click.UsageError("Missing option '--bbox'")
+    _extract(bbox=bbox, **arguments)
+
+
+def _extract(
     source: str,
     output: Path,
     *,
     force: bool,
     as_json: bool,
     quiet: bool,
-    stores: tuple[list[str] | None, bool] = (None, False),
+    stores: dict[str, Any],
     **arguments: Any,
 ) -> None:
-    """Extract and tell."""
-    if "://" in str(output) or str(output).startswith(("s3:/", "gs:/", "az:/", "http")):
-        raise typer.BadParameter(
-            "files are written locally; write here and upload", param_hint="-o"
-        )
     start = time.perf_counter()
-    with clear_errors(), progress_bar(output.name, quiet=quiet or as_json) as progress:
-        # GDAL and what comes with it is not needed to print a help text.
+    with progress_bar(output.name, quiet=quiet or as_json) as progress:
         from ..geotiff.extract import extract as cut
 
         result = cut(
             source, output, overwrite=force, progress=progress,
-            registry=registry_of(source, *stores), **arguments,
+            registry=registry_of(source, stores), **arguments,
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)
+    size = output.stat().st_size
     if as_json:
-        print_json({**result.to_dict(), "target_bytes": output.stat().st_size, "seconds": seconds})
+        print_json({**result.to_dict(), "target_bytes": size, "seconds": seconds})
     elif not quiet:
-        bands = ",".join(map(str, result.bands))
-        raster = result.raster
-        print_table(
+        raster, window = result.raster, result.window
+        level = f" of overview {result.level}" if result.level else ""
+        print_rows(
             str(output),
             {
                 "raster": f"{raster.width} x {raster.height} x {raster.count} {raster.dtype.name}",
-                "from": f"bands {bands}, columns from {result.window.col_off}, rows from "
-                f"{result.window.row_off}" + (f" of overview {result.level}" * bool(result.level)),
-                "bounds": ", ".join(f"{value:.10g}" for value in result.bounds),
-                "file": size_text(output.stat().st_size),
+                "from": f"bands {','.join(map(str, result.bands))}, columns from "
+                f"{window.col_off}, rows from {window.row_off}{level}",
+                "bounds": list_text(result.bounds),
+                "file": size_text(size),
                 "time": f"{seconds:.1f} s",
             },
         )

@@ -1,81 +1,155 @@
-"""Options that commands share: stores and what is printed. Knows typer; knows no rasters."""
+"""Options that several commands share, and how their words become values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
+
+from .help_text import option
 
 if TYPE_CHECKING:
     from obspec_utils.registry import ObjectStoreRegistry
 
-_STORES = "Stores"
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-StoreOptions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--store-option",
-        metavar="KEY=VALUE",
-        help="Option of the object store, again for each: [b]region=eu-west-1[/b], "
-        "[b]endpoint=https://...[/b], [b]client_options.timeout=30s[/b]. Keys are better kept in "
-        "the environment, which other users of the machine do not see.",
-        rich_help_panel=_STORES,
-    ),
-]
-Anonymous = Annotated[
-    bool,
-    typer.Option(
-        "--anonymous", help="Do not sign requests: for public buckets.", rich_help_panel=_STORES
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+_STORES = "Object stores"
+_AREA = "Area: one of these; the whole raster by default"
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """Numbers with commas between them.
+
+    Parameters
+    ----------
+    metavar : str
+        What stands for them in the help text.
+    kind : type
+        int or float.
+    count : int, optional
+        How many are expected; any number by default.
+    """
+
+    name = "numbers"
+
+    def __init__(self, metavar: str, kind: type = int, count: int | None = None) -> None:
+        self._metavar, self._kind, self._count = metavar, kind, count
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for the numbers in the help text."""
+        return self._metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a tuple of numbers."""
+        if not isinstance(value, str):
+            return value
+        try:
+            numbers = [self._kind(part) for part in value.split(",")]
+        except ValueError:
+            numbers = []
+        if not numbers or self._count not in (None, len(numbers)):
+            kind = "whole numbers" if self._kind is int else "numbers"
+            wanted = kind if self._count is None else f"{self._count} {kind}"
+            self.fail(f"{value!r} is not a list of {wanted} like {self._metavar}", param, ctx)
+        return tuple(numbers)
+
+
+#: A file to write.
+local_file = click.Path(path_type=Path)
+json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+quiet_option = option("--quiet", "-q", is_flag=True, help="Print errors only.")
+force_option = option("--force", "-f", is_flag=True, help="Replace OUT if it exists.")
+workers_option = option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads; one per core by default."
+)
+bands_option = option(
+    "--bands", type=Numbers("N,..."), help="Only these bands, in this order: 4,3,2."
+)
+overview_option = option(
+    "--overview",
+    "level",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    help="Take it from this overview: 1 is the largest.",
+)
+
+
+def output_option(help: str, *, required: bool = False) -> Decorator:
+    """``--output``, the local file to write."""
+    return option(
+        "--output", "-o", metavar="OUT", type=local_file, required=required, help=help
+    )  # fmt: skip
+
+
+def source_argument(metavar: str = "SOURCE") -> Decorator:
+    """A path or URL to read."""
+    return click.argument("source", metavar=metavar)
+
+
+def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of object stores; the function gets them as a dictionary `stores`."""
+
+    @option(
+        "--store-option", "words", metavar="KEY=VALUE", multiple=True, section=_STORES,
+        help="Option of the object store, repeatable: region=eu-west-1, endpoint=https://..., "
+        "client_options.timeout=30s. Keep keys in the environment, which other users of the "
+        "machine do not see.",
+    )  # fmt: skip
+    @option(
+        "--anonymous", is_flag=True, section=_STORES, help="Do not sign requests: public buckets."
+    )
+    @functools.wraps(function)
+    def with_stores(*, words: Sequence[str], anonymous: bool, **arguments: Any) -> Any:
+        stores = parse_store_options(words)
+        if anonymous:
+            stores["skip_signature"] = True
+        return function(stores=stores, **arguments)
+
+    return with_stores
 
 
 def registry_of(
-    sources: str | Sequence[str], store_options: Sequence[str] | None, anonymous: bool
+    sources: str | Sequence[str], stores: dict[str, Any]
 ) -> ObjectStoreRegistry[Any] | None:
-    """Stores as the options want them; None, for the usual ones, without options.
+    """Stores with these options; None, for the usual ones, without options.
 
     Raises
     ------
-    typer.BadParameter
-        When an option is not of the form KEY=VALUE.
     SourceError
         When a store does not know an option.
     """
-    options = options_of(store_options, anonymous)
-    if not options:
+    if not stores:
         return None
     from ..io.stores import registry_for
 
-    return registry_for(sources, **options)
-
-
-def options_of(store_options: Sequence[str] | None, anonymous: bool) -> dict[str, Any]:
-    """Arguments of `virtual_flac.registry_for`."""
-    options = parse_store_options(store_options or [])
-    return {**options, "skip_signature": True} if anonymous else options
+    return registry_for(sources, **stores)
 
 
 def parse_store_options(words: Sequence[str]) -> dict[str, Any]:
-    """``a=1`` and ``b.c=true`` to ``{"a": "1", "b": {"c": True}}``."""
+    """``a=1`` and ``b.c=true`` to ``{"a": "1", "b": {"c": True}}``.
+
+    Raises
+    ------
+    click.BadParameter
+        When a word is not of the form KEY=VALUE.
+    """
     options: dict[str, Any] = {}
     for word in words:
         key, separator, value = word.partition("=")
         *path, name = key.strip().split(".")
         if not separator or not all([*path, name]):
             # The word itself may be a secret.
-            raise typer.BadParameter("expected KEY=VALUE", param_hint="--store-option")
+            raise click.BadParameter("expected KEY=VALUE", param_hint="--store-option")
         here = options
         for part in path:
             here = here.setdefault(part, {})
             if not isinstance(here, dict):
-                raise typer.BadParameter(
-                    f"{part} has a value of its own", param_hint="--store-option"
-                )
-        # obstore reads the rest, numbers too, from text; nested options want their own types.
+                raise click.BadParameter(f"{part} already has a value", param_hint="--store-option")
+        # obstore parses text itself, numbers too; nested options need their own types.
         here[name] = _typed(value, nested=bool(path))
     return options
 
@@ -86,3 +160,49 @@ def _typed(value: str, *, nested: bool) -> Any:
     if nested and value.isdigit():
         return int(value)
     return value
+
+
+bbox_option = option(
+    "--bbox",
+    "-b",
+    type=Numbers("XMIN,YMIN,XMAX,YMAX", float, 4),
+    section=_AREA,
+    help="Box in the raster's CRS, rounded to pixels as gdal_translate -projwin does.",
+)
+tile_id_option = option(
+    "--tile-id",
+    type=int,
+    metavar="N",
+    section=_AREA,
+    help="A tile by its number, row by row from 0: flac-raster's frame_id.",
+)
+center_option = option("--center", is_flag=True, section=_AREA, help="The tile in the middle.")
+last_option = option("--last", is_flag=True, section=_AREA, help="The last tile.")
+
+
+def area_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select an area; the function gets them as a dictionary `area`."""
+
+    @bbox_option
+    @option(
+        "--bbox-crs",
+        section=_AREA,
+        help="CRS of the box, such as EPSG:4326; x is always longitude or easting.",
+    )
+    @option(
+        "--window", type=Numbers("COL,ROW,WIDTH,HEIGHT", int, 4), section=_AREA,
+        help="Pixels of the full resolution, for overviews too.",
+    )  # fmt: skip
+    @option(
+        "--tile", type=Numbers("ROW,COL", int, 2), section=_AREA, help="A tile, counted from 0."
+    )
+    @tile_id_option
+    @center_option
+    @last_option
+    @functools.wraps(function)
+    def with_area(**arguments: Any) -> Any:
+        names = ("bbox", "bbox_crs", "window", "tile", "tile_id", "center", "last")
+        area = {name: arguments.pop(name) for name in names}
+        return function(area=area, **arguments)
+
+    return with_area

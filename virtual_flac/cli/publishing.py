@@ -1,137 +1,213 @@
-"""What `virtualize` and `stack` share: words to values, and the result as text.
-
-Knows the terminal and `publish`; knows no references.
-"""
+"""`virtual-flac virtualize` and `stack`: FLAC rasters to references that any Zarr reader opens."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
+import click
 
-from .console import clear_errors, parse_numbers, print_json, print_table, progress_bar, size_text
-from .options import options_of
+from .help_text import command, option
+from .options import bands_option, force_option, json_option, quiet_option, store_options
+from .output import count_text, print_json, print_rows, progress_bar, size_text
 
 if TYPE_CHECKING:
     from ..publish import Published
 
-Urls = Annotated[
-    list[str],
-    typer.Argument(metavar="URL", help="FLAC rasters, URLs or paths; or the JSON of STAC items."),
-]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output", "-o", metavar="OUT",
-        help="What to write, a path or s3:// URL: [b].json[/b] or [b].parquet[/b] for kerchunk, "
-        "[b].icechunk[/b].",
-    ),
-]  # fmt: skip
-Bands = Annotated[
-    str | None, typer.Option(metavar="N,...", help="Only these bands, in this order: [b]4,3,2[/b].")
-]
-Overview = Annotated[
-    int | None,
-    typer.Option(min=0, help="Only this overview: 1 is the largest, 0 the full resolution."),
-]
-Values = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="A,B,...",
-        help="Coordinate of the rasters along the new dimension, in the order of the URLs: dates, "
-        "numbers or words; [b]NAME=A,B,...[/b], once for each of several dimensions. By default "
-        "they are found in the file names.",
-    ),
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option(
-        metavar="REGEX",
-        help="Finds coordinates in a file name: [b](?P<band>B..)_%Y%m%d[/b] for bands and times; "
-        "three groups without names are year, month and day.",
-    ),
-]
-Dims = Annotated[
-    str | None,
-    typer.Option(
-        "--dim", metavar="NAME,...",
-        help="Stack along these new dimensions, [b]band[/b] may be one of them; by default what "
-        "the pattern finds, [b]time[/b].",
-    ),
-]  # fmt: skip
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="Let the references point below this URL instead of the folder of the rasters.",
-    ),
-]
-CheckBaseUrl = Annotated[
-    bool,
-    typer.Option(
-        "--check-base-url", help="Ask whether the files are there, with the sizes they have here."
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Replace OUT if it exists.")]
+
+class _Names(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """Names with commas between them; none at all for an empty text."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [name.strip() for name in value.split(",") if name.strip()]
 
 
-def publish_and_tell(
+def _publishing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what both commands take."""
+    options: list[Callable[..., Any]] = [
+        click.argument("urls", metavar="URL...", nargs=-1, required=True),
+        option(
+            "--output", "-o", metavar="OUT", required=True,
+            help="What to write, a path or s3:// URL: .json or .parquet for kerchunk, .icechunk.",
+        ),
+        force_option,
+        bands_option,
+        option(
+            "--overview", type=click.IntRange(min=0), metavar="N",
+            help="Only this overview: 1 is the largest, 0 the full resolution.",
+        ),
+        option(
+            "--dim", type=_Names(), metavar="NAME,...",
+            help="Stack along these new dimensions, band may be one of them; by default those that "
+            "the pattern finds, or time.",
+        ),
+        option(
+            "--values", multiple=True, metavar="A,B,...",
+            help="Coordinates of the rasters along the new dimension, in the order of the URLs: "
+            "dates, numbers or words; NAME=A,B,... once for each of several dimensions. By default "
+            "they are found in the file names.",
+        ),
+        option(
+            "--pattern", metavar="REGEX",
+            help="Finds coordinates in a file name: (?P<band>B..)_%Y%m%d for bands and times; "
+            "three groups without names are year, month and day.",
+        ),
+        option(
+            "--base-url", metavar="URL",
+            help="Let the references point below this URL instead of the folder of the rasters.",
+        ),
+        option(
+            "--check-base-url", is_flag=True,
+            help="Check that the files are there, with the sizes they have here.",
+        ),
+        store_options,
+        json_option,
+        quiet_option,
+    ]  # fmt: skip
+    for decorate in reversed(options):
+        function = decorate(function)
+    return function
+
+
+@command(
+    "virtualize",
+    "virtualize https://example.com/dem.flac -o refs.json",
+    "virtualize dem_2026-*.flac -o cube.icechunk",
+)
+@option("--group", help="Only this overview by name: overview_1 ...")
+@_publishing_options
+def virtualize(**arguments: Any) -> None:
+    """Write references to FLAC rasters: metadata and byte ranges, no pixels.
+
+    URL is a FLAC raster, a path, or the JSON of STAC items. One raster becomes references of its
+    own, several are stacked along time. To open them takes only xarray and zarr-flac.
+    """
+    _publish(cube={}, append=False, **arguments)
+
+
+@command(
+    "stack",
+    "stack ndvi_2026-0?-01.flac -o cube.json",
+    'stack S2_*.flac -o cube.icechunk --pattern "(?P<band>B..)_%Y%m%d"',
+)
+@option(
+    "--assets", type=_Names(), metavar="KEY,...",
+    help="Assets of STAC items, in the order of the bands.",
+)  # fmt: skip
+@option("--mosaic", is_flag=True, help="Place rasters of the same coordinates beside each other.")
+@option("--as-variables", is_flag=True, help="A variable for each band, named after it.")
+@option("--allow-missing", is_flag=True, help="Fill missing positions with nodata.")
+@option(
+    "--ignore", multiple=True, metavar="PROPERTY",
+    help="Let rasters differ in crs, transform or nodata, and take the first one's.",
+)  # fmt: skip
+@option(
+    "--on-error", type=click.Choice(["raise", "skip"]), default="raise",
+    help="Whether to leave out files that cannot be used.",
+)  # fmt: skip
+@option(
+    "--parallel", type=click.Choice(["threads", "dask", "lithops"]), default="threads",
+    help="Where to read headers.",
+)  # fmt: skip
+@option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=16,
+    help="Files read at the same time.",
+)
+@option("--append", is_flag=True, help="Append to the Icechunk repository OUT.")
+@_publishing_options
+def stack(append: bool, **arguments: Any) -> None:
+    """Stack FLAC rasters of one grid along new dimensions and write references to the cube.
+
+    URL is a FLAC raster, a path, or the JSON of STAC items. One header per file is read, and no
+    pixels. The rasters must have the same grid, CRS, dtype and tiling.
+    """
+    names = ("assets", "mosaic", "as_variables", "allow_missing", "ignore", "on_error")
+    cube = {name: arguments.pop(name) for name in (*names, "parallel", "workers")}
+    _publish(cube=cube, append=append, **arguments)
+
+
+def _publish(
+    *,
     urls: Sequence[str],
     output: str,
-    *,
     cube: dict[str, Any],
-    bands: str | None,
+    dim: list[str] | None,
+    values: Sequence[str],
+    pattern: str | None,
+    bands: Sequence[int] | None,
     overview: int | None,
-    group: str | None,
     force: bool,
     append: bool,
     base_url: str | None,
     check_base_url: bool,
-    stores: tuple[list[str] | None, bool],
+    stores: dict[str, Any],
     as_json: bool,
     quiet: bool,
+    group: str | None = None,
 ) -> None:
-    """Parse what is left to parse, publish, and print."""
-    chosen = parse_numbers(bands, "bands") if bands else None
     if check_base_url and base_url is None:
-        raise typer.BadParameter("belongs to --base-url", param_hint="--check-base-url")
+        raise click.BadParameter("belongs to --base-url", param_hint="--check-base-url")
+    cube = {**cube, "dim": dim, "values": parse_values(values), "pattern": pattern}
     # Icechunk warns of concurrent writers to local repositories; here there is one writer.
     os.environ.setdefault("ICECHUNK_LOG", "error")
     start = time.perf_counter()
-    with clear_errors(), progress_bar(Path(output).name, quiet=quiet or as_json) as progress:
+    with progress_bar(Path(output).name, quiet=quiet or as_json) as progress:
         from ..publish import publish
         from ..virtual.parser import FLACParser
 
         result = publish(
             urls, output, cube=cube, overwrite=force, append=append, base_url=base_url,
-            check_base_url=check_base_url, progress=progress, store_options=options_of(*stores),
+            check_base_url=check_base_url, progress=progress, store_options=stores,
             parser=FLACParser(
-                bands=chosen, overview=overview, group=group,
+                bands=bands, overview=overview, group=group,
                 progress=progress if len(urls) == 1 else None,
             ),
         )  # fmt: skip
     seconds = round(time.perf_counter() - start, 3)
     if as_json:
         print_json({**result.to_dict(), "seconds": seconds})
-    else:
-        for item in result.skipped:
-            typer.echo(f"Skipped: {item.reason}", err=True)
-        if not quiet:
-            _print(result, seconds)
+        return
+    for item in result.skipped:
+        click.echo(f"Skipped: {item.reason}", err=True)
+    if not quiet:
+        _show(result, seconds)
 
 
-def show_references(source: str, options: dict[str, Any], *, as_json: bool) -> None:
-    """What published references hold."""
+def _show(result: Published, seconds: float) -> None:
+    sizes = ", ".join(f"{name} {size}" for name, size in result.sizes.items())
+    ranges = count_text(result.references, "byte range")
+    rows = {
+        "kind": result.kind,
+        "raster": f"{', '.join(result.variables)} ({sizes}), {result.dtype}",
+        **({"groups": ", ".join(result.groups)} if result.groups else {}),
+        "sources": str(len(result.sources)),
+        **({"skipped": str(len(result.skipped))} if result.skipped else {}),
+        "references": f"{ranges} in {size_text(result.bytes)}",
+        "time": f"{seconds:.1f} s",
+    }
+    print_rows(result.target, rows)
+    if sys.stdout.isatty():
+        click.echo("Open it, where zarr-flac is installed, with")
+    click.echo(result.snippet)
+
+
+def show_references(source: str, stores: dict[str, Any], *, as_json: bool) -> None:
+    """Print what published references hold."""
     from ..references.describe import describe_references
 
-    report = describe_references(source, options)
+    report = describe_references(source, stores)
     if as_json:
         print_json(report.to_dict())
         return
@@ -141,46 +217,17 @@ def show_references(source: str, options: dict[str, Any], *, as_json: bool) -> N
     }
     for name, variable in report.variables.items():
         rows[name] = f"({', '.join(variable['dims'])}), {variable['dtype']}"
+    ranges = count_text(report.references, "byte range")
     rows |= {
         "coordinates": ", ".join(report.coordinates),
         "CRS": report.crs or "none",
-        "references": f"{_count(report.references, 'byte range')} in "
-        f"{_count(report.files, 'file')}",
+        "references": f"{ranges} in {count_text(report.files, 'file')}",
     }
-    print_table(report.source, rows)
-    typer.echo(report.snippet)
+    print_rows(report.source, rows)
+    click.echo(report.snippet)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def parse_dims(text: str | None) -> list[str] | None:
-    """Names between commas; none at all for an empty text."""
-    if text is None:
-        return None
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _print(result: Published, seconds: float) -> None:
-    sizes = ", ".join(f"{name} {size}" for name, size in result.sizes.items())
-    rows = {
-        "kind": result.kind,
-        "raster": f"{', '.join(result.variables)} ({sizes}), {result.dtype}",
-        **({"groups": ", ".join(result.groups)} if result.groups else {}),
-        "sources": str(len(result.sources)),
-        **({"skipped": str(len(result.skipped))} if result.skipped else {}),
-        "references": f"{_count(result.references, 'byte range')} in {size_text(result.bytes)}",
-        "time": f"{seconds:.1f} s",
-    }
-    print_table(result.target, rows)
-    if sys.stdout.isatty():
-        Console().print("Open it, where zarr-flac is installed, with")
-    # One line, to be copied: rich would break it.
-    typer.echo(result.snippet)
-
-
-def parse_values(given: Sequence[str] | None) -> list[Any] | dict[str, list[Any]] | None:
+def parse_values(given: Sequence[str]) -> list[Any] | dict[str, list[Any]] | None:
     """Values of one dimension, or, where they begin with ``NAME=``, of several."""
     if not given:
         return None
@@ -188,7 +235,7 @@ def parse_values(given: Sequence[str] | None) -> list[Any] | dict[str, list[Any]
     if all(mark for _, mark, _ in named):
         return {name.strip(): parse_list(words) for name, _, words in named}
     if len(given) > 1:
-        raise typer.BadParameter(
+        raise click.BadParameter(
             "several of them need names: --values time=2026-07-14,... --values band=B04,...",
             param_hint="--values",
         )
@@ -209,8 +256,8 @@ def parse_list(text: str) -> list[Any]:
 def _parse_date(word: str) -> datetime:
     moment = datetime.fromisoformat(word)
     if moment.tzinfo is not None:
-        raise typer.BadParameter(
-            f"{word} has a time zone, which coordinates lack; give UTC without one",
+        raise click.BadParameter(
+            f"{word} has a time zone, which coordinates cannot have; give UTC without one",
             param_hint="--values",
         )
     return moment

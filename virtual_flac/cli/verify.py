@@ -1,61 +1,68 @@
-"""`virtual-flac verify`: whether a FLAC raster is whole, tile by tile."""
+"""`virtual-flac verify`: whether a FLAC raster is undamaged, tile by tile."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
-from rich.table import Table
+import click
 
-from .console import BAD_DATA, clear_errors, print_json, print_table, progress_bar, size_text
-from .options import Anonymous, AsJson, Quiet, StoreOptions, registry_of
+from .help_text import command, option
+from .options import (
+    json_option,
+    quiet_option,
+    registry_of,
+    source_argument,
+    store_options,
+    workers_option,
+)
+from .output import FAILED, print_json, print_rows, print_table, progress_bar, size_text
 
 if TYPE_CHECKING:
     from ..reports.tile_check import TileFinding
     from ..reports.verify import Verification
 
-#: Rows of a table on a terminal; --json has them all.
+#: Rows of a table; --json has them all.
 _MOST_ROWS = 50
 
 
+@command("verify", "verify dem.flac", "verify s3://bucket/dem.flac --json")
+@source_argument()
+@option(
+    "--strict", is_flag=True,
+    help="Fail, too, when flac-raster lost pixels while it wrote the file.",
+)  # fmt: skip
+@workers_option
+@store_options
+@json_option
+@quiet_option
 def verify(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="FLAC raster: path or URL.")],
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Fail, too, where flac-raster's map had lost pixels."),
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; one per core by default.")
-    ] = None,
-    store_option: StoreOptions = None,
-    anonymous: Anonymous = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    source: str,
+    strict: bool,
+    workers: int | None,
+    stores: dict[str, Any],
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Check every byte of a FLAC raster and name each damaged tile.
 
-    The exit status is 0 for a file that is as it was written, and 1 for any other.
-
-    [b]virtual-flac verify dem.flac[/b]
-
-    [b]virtual-flac verify s3://bucket/dem.flac --json[/b]
+    SOURCE is a path or URL. The exit status is 0 when the file is as it was written, otherwise 1.
     """
-    with clear_errors(), progress_bar("Checking", quiet=quiet or as_json) as progress:
+    with progress_bar("Checking", quiet=quiet or as_json) as progress:
         from ..reports.verify import verify as check
 
-        registry = registry_of(source, store_option, anonymous)
+        registry = registry_of(source, stores)
         report = check(source, registry=registry, workers=workers, progress=progress)
     if as_json:
         print_json(report.to_dict())
-    elif not quiet:
+    elif quiet:
+        for fault in report.faults:
+            click.echo(f"Error: {source}: {fault}", err=True)
+        if report.stream_md5 is False:
+            click.echo(f"Error: {source}: its samples do not have the MD5 it states", err=True)
+    else:
         _show(report)
-    for fault in report.faults if quiet else ():
-        typer.echo(f"Error: {source}: {fault}", err=True)
-    if quiet and report.stream_md5 is False:
-        typer.echo(f"Error: {source}: the MD5 of its samples is not the one it says", err=True)
     if not report.ok or (strict and report.losses):
-        raise typer.Exit(BAD_DATA)
+        raise SystemExit(FAILED)
 
 
 def _show(report: Verification) -> None:
@@ -63,39 +70,35 @@ def _show(report: Verification) -> None:
         f"all by the CRC of every frame, {report.with_checksum} by a checksum of all bytes, "
         f"{report.with_md5} by an MD5"
     )
-    md5 = report.stream_md5
     gaps = ", ".join(f"{start} to {end}" for start, end in report.unclaimed)
-    print_table(
-        report.source,
-        {
-            "layout": report.layout,
-            "read": f"{size_text(report.bytes_read)} of {size_text(report.file_size)}",
-            "tiles": f"{report.tiles}: {covered}",
-            **({} if md5 is None else {"MD5 of all samples": "agrees" if md5 else "differs"}),
-            "damaged tiles": str(len(report.faults)),
-            "bytes of no tile": gaps or "none",
-            "lost by flac-raster": f"pixels in {len(report.losses)} tiles",
-            "verdict": "whole" if report.ok else "damaged",
-        },
-    )
+    rows = {
+        "layout": report.layout,
+        "read": f"{size_text(report.bytes_read)} of {size_text(report.file_size)}",
+        "tiles": f"{report.tiles}: {covered}",
+    }
+    if report.stream_md5 is not None:
+        rows["MD5 of all samples"] = "agrees" if report.stream_md5 else "differs"
+    rows["damaged tiles"] = str(len(report.faults))
+    rows["bytes of no tile"] = gaps or "none"
+    if report.layout.startswith("flac-raster"):
+        rows["lost by flac-raster"] = f"pixels in {len(report.losses)} tiles"
+    rows["verdict"] = "undamaged" if report.ok else "damaged"
+    print_rows(report.source, rows)
     _show_tiles("Damaged tiles", report.faults)
-    _show_tiles("Tiles that flac-raster's map cannot give back", report.losses)
+    _show_tiles("Tiles in which flac-raster lost pixels", report.losses)
 
 
 def _show_tiles(title: str, findings: tuple[TileFinding, ...]) -> None:
     if not findings:
         return
-    table = Table("level", "band", "row", "col", "bytes", "what", title=title)
-    for found in findings[:_MOST_ROWS]:
-        table.add_row(
-            str(found.level),
-            "all" if found.band is None else str(found.band),
-            str(found.row),
-            str(found.col),
-            f"{found.offset} to {found.offset + found.length}",
-            found.what,
+    rows = [
+        (
+            str(found.level), "all" if found.band is None else str(found.band), str(found.row),
+            str(found.col), f"{found.offset} to {found.offset + found.length}", found.what,
         )
-    console = Console()
-    console.print(table)
+        for found in findings[:_MOST_ROWS]
+    ]  # fmt: skip
+    numbers = ("level", "band", "row", "col")
+    print_table(title, (*numbers, "bytes", "what"), rows, right=numbers)
     if len(findings) > _MOST_ROWS:
-        console.print(f"and {len(findings) - _MOST_ROWS} more (--json lists all)")
+        click.echo(f"and {len(findings) - _MOST_ROWS} more (--json lists all)")

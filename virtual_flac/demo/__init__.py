@@ -1,12 +1,15 @@
-"""What this project does, on a real raster and this machine alone, in functions one can call.
+"""What this project does, on a real raster and this machine alone, in functions to call.
 
-`run_demo` makes, serves, opens, compares, references and stacks; `serve` is its server. Knows
-everything below; prints nothing.
+`run_demo` makes, serves, opens, compares, references and stacks; `serve` is its server. Nothing is
+printed.
 """
 
 from .rasters import make_dem, make_sunlight
+from .reading import Cost
 from .result import DemoResult
 from .run import run_demo
-from .server import serve
+from .server import RangeServer, serve
 
-__all__ = ["DemoResult", "make_dem", "make_sunlight", "run_demo", "serve"]
+__all__ = [
+    "Cost", "DemoResult", "RangeServer", "make_dem", "make_sunlight", "run_demo", "serve",
+]  # fmt: skip

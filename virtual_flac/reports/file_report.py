@@ -1,7 +1,8 @@
-"""`FileReport`: what a file says of itself, as a value and as JSON. Reads nothing."""
+"""`FileReport`: what a file says about itself, as a value and as JSON. Reads nothing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,16 @@ from zarr_flac import FlacInfo
 
 from ..model.grid import Window
 from ..model.index import Band, RasterInfo
-from ..model.selection import bounds_of
+from ..model.selection import Bounds, bounds_of
+
+#: A CRS in WKT 2: its name, and its code when that is the last thing it says.
+_WKT_NAME = re.compile(r'(?:PROJ|GEOG|GEOD|COMPOUND|ENG)CRS\["((?:[^"]|"")*)"')
+_WKT_CODE = re.compile(r'\bID\["(\w+)",\s*"?(\w+)"?\]\s*\]$')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """What a file says of itself.
+    """What a file says about itself.
 
     Parameters
     ----------
@@ -75,13 +80,35 @@ class FileReport:
             return None
         return self.pixel_bytes / self.file_bytes
 
+    @property
+    def crs(self) -> tuple[str | None, str | None]:
+        """Code and name: ``("EPSG:32632", "WGS 84 / UTM zone 32N")``; None for what is unknown."""
+        wkt = None if self.raster is None else self.raster.georef.crs_wkt
+        if self.raster is None or not wkt:
+            return None, None
+        name, code = _WKT_NAME.match(wkt), _WKT_CODE.search(wkt)
+        if name and code:
+            # Most files say both; importing pyproj takes longer than reading the file.
+            return ":".join(code.groups()), name[1].replace('""', '"')
+        import pyproj
+
+        return self.raster.georef.authority_code(), pyproj.CRS.from_wkt(wkt).name
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """Left, bottom, right and top in the raster's CRS; None for what is not a raster."""
+        if self.raster is None:
+            return None
+        whole = Window(0, 0, self.raster.width, self.raster.height)
+        return bounds_of(self.raster.georef, whole)
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values; infinities and NaN are text."""
         ratio = self.ratio
         return {
             "source": self.source,
             "layout": self.layout,
-            "raster": None if self.raster is None else _raster_json(self.raster),
+            "raster": None if self.raster is None else self._raster_dict(self.raster),
             "levels": [list(size) for size in self.sizes],
             "tile_shape": None if self.tile_shape is None else list(self.tile_shape),
             "interleave": self.interleave,
@@ -89,7 +116,7 @@ class FileReport:
             "tile_count": self.tile_count,
             "tile_bytes": self.tile_bytes,
             "note": self.note,
-            "stream": None if self.stream is None else _stream_json(self.stream),
+            "stream": None if self.stream is None else _stream_dict(self.stream),
             "file_bytes": self.file_bytes,
             "pixel_bytes": self.pixel_bytes,
             "ratio": None if ratio is None else round(ratio, 3),
@@ -97,38 +124,28 @@ class FileReport:
             "bytes_read": self.bytes_read,
         }
 
-
-def _raster_json(raster: RasterInfo) -> dict[str, Any]:
-    georef = raster.georef
-    return {
-        "width": raster.width,
-        "height": raster.height,
-        "count": raster.count,
-        "dtype": raster.dtype.name,
-        "nodata": _number(raster.nodata),
-        "crs": georef.authority_code(),
-        "crs_name": crs_name(raster),
-        "crs_wkt": georef.crs_wkt,
-        "transform": list(georef.transform[:6]),
-        "bounds": list(bounds_of(georef, Window(0, 0, raster.width, raster.height))),
-        "gcps": len(georef.gcps),
-        "rpcs": bool(georef.rpcs),
-        "bands": [_band_json(number, band) for number, band in enumerate(raster.bands, 1)],
-        "tags": _tags_json(raster.tags),
-    }
-
-
-def crs_name(raster: RasterInfo) -> str | None:
-    """``"WGS 84 / UTM zone 32N"`` and the like."""
-    if not raster.georef.crs_wkt:
-        return None
-    import pyproj
-
-    name: str = pyproj.CRS.from_wkt(raster.georef.crs_wkt).name
-    return name
+    def _raster_dict(self, raster: RasterInfo) -> dict[str, Any]:
+        georef = raster.georef
+        code, name = self.crs
+        return {
+            "width": raster.width,
+            "height": raster.height,
+            "count": raster.count,
+            "dtype": raster.dtype.name,
+            "nodata": _number(raster.nodata),
+            "crs": code,
+            "crs_name": name,
+            "crs_wkt": georef.crs_wkt,
+            "transform": list(georef.transform[:6]),
+            "bounds": list(self.bounds or ()),
+            "gcps": len(georef.gcps),
+            "rpcs": bool(georef.rpcs),
+            "bands": [_band_dict(number, band) for number, band in enumerate(raster.bands, 1)],
+            "tags": _tags_dict(raster.tags),
+        }
 
 
-def _band_json(number: int, band: Band) -> dict[str, Any]:
+def _band_dict(number: int, band: Band) -> dict[str, Any]:
     return {
         "band": number,
         "description": band.description,
@@ -137,11 +154,11 @@ def _band_json(number: int, band: Band) -> dict[str, Any]:
         "offset": _number(band.offset),
         "color_interpretation": band.color_interpretation,
         "colors": 0 if band.colormap is None else len(band.colormap),
-        "tags": _tags_json(band.tags),
+        "tags": _tags_dict(band.tags),
     }
 
 
-def _tags_json(tags: Any) -> dict[str, dict[str, str]]:
+def _tags_dict(tags: Any) -> dict[str, dict[str, str]]:
     return {domain: dict(items) for domain, items in tags.items()}
 
 
@@ -152,7 +169,7 @@ def _number(value: int | float | None) -> int | float | str | None:
     return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(float(value))]
 
 
-def _stream_json(stream: FlacInfo) -> dict[str, Any]:
+def _stream_dict(stream: FlacInfo) -> dict[str, Any]:
     facts = stream.streaminfo
     names: Sequence[str] = (
         *("channels", "bits_per_sample", "sample_rate", "total_samples"),

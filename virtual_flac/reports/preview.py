@@ -1,12 +1,10 @@
-"""A quick look at a raster: few pixels, stretched to colours. Knows raster sources and matplotlib.
-
-Must not know which kind of file it looks at, nor the terminal.
-"""
+"""A quick look at a raster: few pixels, stretched to colours."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +15,18 @@ import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
-from ..errors import SelectionError
+from ..errors import SelectionError, needs_extra
 from ..io.local_files import atomic_write, check_target
 from ..io.workers import Counter, Progress
+from ..model.grid import Window
 from ..model.index import RasterInfo
-from ..rasters import Piece, RasterSource, open_raster, read_pieces
+from ..rasters import RasterSource, open_raster, read_pieces
 from .pixel_statistics import BandStatistics
 
 FloatArray = npt.NDArray[np.float64]
 #: Pixels that are held at a time while they are reduced, unless a row of blocks is larger.
 PIECE_BYTES = 16 << 20
+_Seen = tuple[Window, npt.NDArray[Any], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,9 +52,22 @@ class Preview:
     factor: int
     ranges: tuple[tuple[float, float], ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the pixels as JSON values."""
+        height, width, _ = self.rgba.shape
+        return {
+            "width": width,
+            "height": height,
+            "bands": list(self.bands),
+            "level": self.level,
+            "factor": self.factor,
+            "ranges": [list(pair) for pair in self.ranges],
+        }
+
     def to_png(self) -> bytes:
         """The picture as a PNG file."""
-        from matplotlib.image import imsave
+        with needs_extra("cli", "matplotlib"):
+            from matplotlib.image import imsave
 
         data = io.BytesIO()
         imsave(data, self.rgba, format="png")
@@ -77,8 +90,8 @@ def preview(
     """A picture of a raster, FLAC or whatever GDAL reads.
 
     Made of the smallest overview that is large enough, and of nothing else; without one, of the
-    full resolution, averaged on the way so that memory stays bounded. NaN, nodata and what a mask
-    leaves out become transparent.
+    full resolution, averaged on the way so that memory stays bounded. NaN, nodata, pixels whose
+    alpha is 0 and those outside a mask become transparent.
 
     Parameters
     ----------
@@ -111,6 +124,8 @@ def preview(
 
     Raises
     ------
+    MissingExtraError
+        When matplotlib is not installed.
     SelectionError
         When there is no such band or colour map, or an option is out of range.
     TargetExistsError
@@ -136,7 +151,9 @@ def preview(
         level = _level(raster.sizes, size)
         factor = -(-max(raster.sizes[level]) // size)
         reduce = _nearest if colours is not None else _averages
-        values, valid = reduce(raster, level, factor, chosen, progress)
+        pieces = _pieces(raster, level, chosen, progress)
+        height, width = (-(-length // factor) for length in reversed(raster.sizes[level]))
+        values, valid = reduce(pieces, factor, (len(chosen), height, width))
     ranges: tuple[tuple[float, float], ...] = ()
     if colours is not None:
         rgba = _looked_up(values[0], colours)
@@ -157,11 +174,14 @@ def _check(size: int, percentiles: tuple[float, float], cmap: str | None) -> Non
     low, high = percentiles
     if not 0 <= low < high <= 100:
         raise SelectionError(f"percentiles are {low} and {high}, expected 0 <= low < high <= 100")
-    if cmap is not None:
-        from matplotlib import colormaps
+    if cmap is not None and cmap not in _colormaps():
+        raise SelectionError(f"matplotlib has no colour map {cmap!r}; viridis is one")
 
-        if cmap not in colormaps:
-            raise SelectionError(f"matplotlib has no colour map {cmap!r}; viridis is one")
+
+def _colormaps() -> Any:
+    with needs_extra("cli", "matplotlib"):
+        from matplotlib import colormaps
+    return colormaps
 
 
 def _bands(info: RasterInfo, bands: Sequence[int] | None) -> list[int]:
@@ -169,7 +189,7 @@ def _bands(info: RasterInfo, bands: Sequence[int] | None) -> list[int]:
         names = [band.color_interpretation for band in info.bands]
         if {"red", "green", "blue"} <= set(names):
             return [names.index(name) + 1 for name in ("red", "green", "blue")]
-        return [1]
+        return [next((number for number, name in enumerate(names, 1) if name != "alpha"), 1)]
     chosen = [int(band) for band in bands]
     if len(chosen) not in (1, 3) or not all(1 <= band <= info.count for band in chosen):
         raise SelectionError(f"bands are {chosen}, expected one or three of 1 to {info.count}")
@@ -177,36 +197,44 @@ def _bands(info: RasterInfo, bands: Sequence[int] | None) -> list[int]:
 
 
 def _level(sizes: Sequence[tuple[int, int]], size: int) -> int:
-    """The smallest level whose longer side has `size` pixels; the full resolution has to do."""
-    large = [level for level, shape in enumerate(sizes) if max(shape) >= size]
-    return max(large, default=0)
+    """The smallest level of which the picture gets as large as of the next one of `size` pixels."""
+    longer = [max(shape) for shape in sizes]
+    large = max((level for level, pixels in enumerate(longer) if pixels >= size), default=0)
+    factor = -(-longer[large] // size)
+    shown = -(-longer[large] // factor)
+    return max(level for level, pixels in enumerate(longer) if pixels >= shown)
 
 
 def _pieces(
     raster: RasterSource, level: int, bands: list[int], progress: Progress | None
-) -> Iterator[Piece]:
-    width, height = raster.sizes[level]
-    counter = Counter(progress, width * height * len(bands))
-    for piece in read_pieces(
-        raster, level=level, bands=bands, together=True, read_bytes=PIECE_BYTES
+) -> Iterator[_Seen]:
+    """Windows that fit into memory, their pixels, and which of these are to be seen."""
+    statistics = BandStatistics(raster.info.nodata)
+    names = [band.color_interpretation for band in raster.info.bands]
+    alpha = names.index("alpha") + 1 if "alpha" in names else None
+    read = [*bands, alpha] if alpha is not None and alpha not in bands else bands
+    counter = Counter(progress, math.prod(raster.sizes[level]) * len(read))
+    for _, window, pixels in read_pieces(
+        raster, level=level, bands=read, together=True, read_bytes=PIECE_BYTES
     ):
-        yield piece
-        counter.add(piece.pixels.size)
+        seen = statistics.valid(pixels) & raster.read_mask(window, level=level, bands=read)
+        if alpha is not None:
+            seen &= pixels[read.index(alpha)] != 0
+        yield window, pixels[: len(bands)], seen[: len(bands)]
+        counter.add(pixels.size)
 
 
 def _averages(
-    raster: RasterSource, level: int, factor: int, bands: list[int], progress: Progress | None
+    pieces: Iterator[_Seen],
+    factor: int,
+    shape: tuple[int, int, int],
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Means of the valid pixels of each square, and where there are any; (band, y, x) both."""
-    width, height = raster.sizes[level]
-    shape = (len(bands), -(-height // factor), -(-width // factor))
     sums = np.zeros(shape)
     counts = np.zeros(shape)
-    statistics = BandStatistics(raster.info.nodata)
-    for _, window, pixels in _pieces(raster, level, bands, progress):
-        valid = statistics.valid(pixels) & raster.read_mask(window, level=level, bands=bands)
+    for window, pixels, valid in pieces:
         if pixels.dtype.kind == "f":
-            valid &= np.isfinite(pixels)
+            valid = valid & np.isfinite(pixels)
         rows, where_rows = _groups(window.row_off, window.height, factor)
         cols, where_cols = _groups(window.col_off, window.width, factor)
         for total, part in (
@@ -226,22 +254,21 @@ def _groups(start: int, length: int, factor: int) -> tuple[npt.NDArray[np.intp],
 
 
 def _nearest(
-    raster: RasterSource, level: int, factor: int, bands: list[int], progress: Progress | None
+    pieces: Iterator[_Seen],
+    factor: int,
+    shape: tuple[int, int, int],
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """One pixel of each square, for values that have no mean."""
-    width, height = raster.sizes[level]
-    shape = (len(bands), -(-height // factor), -(-width // factor))
     values = np.zeros(shape)
     valid = np.zeros(shape, np.bool_)
-    for _, window, pixels in _pieces(raster, level, bands, progress):
+    for window, pixels, seen in pieces:
         top, left = -window.row_off % factor, -window.col_off % factor
-        part = pixels[:, top::factor, left::factor]
         row, col = -(-window.row_off // factor), -(-window.col_off // factor)
+        part = pixels[:, top::factor, left::factor]
         where = slice(row, row + part.shape[1]), slice(col, col + part.shape[2])
         values[:, *where] = part
-        mask = raster.read_mask(window, level=level, bands=bands)
-        valid[:, *where] = mask[:, top::factor, left::factor]
-    return values, valid & BandStatistics(raster.info.nodata).valid(values)
+        valid[:, *where] = seen[:, top::factor, left::factor]
+    return values, valid
 
 
 def _range(values: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
@@ -260,9 +287,7 @@ def _stretched(
         for v, (low, high) in zip(values, ranges, strict=True)
     ]
     if len(stretched) == 1:
-        from matplotlib import colormaps
-
-        coloured: npt.NDArray[np.uint8] = colormaps[cmap or "gray"](stretched[0], bytes=True)
+        coloured: npt.NDArray[np.uint8] = _colormaps()[cmap or "gray"](stretched[0], bytes=True)
         return coloured
     rgba = np.full((*values.shape[1:], 4), 255, np.uint8)
     rgba[..., :3] = np.rint(np.stack(stretched, axis=-1) * 255)

@@ -1,0 +1,139 @@
+"""What the commands print: tables, JSON, progress, and errors as one line.
+
+Nothing is wrapped or shortened to the width of the terminal: paths and numbers can be copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from ..errors import FlacError
+
+#: Exit status of errors, and of rasters that are damaged or differ.
+FAILED = 1
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Print errors that are not bugs as one line and exit; print warnings as such lines."""
+    with warnings.catch_warnings():
+        shown: set[str] = set()
+
+        def show(message: Warning | str, *_: Any, **__: Any) -> None:
+            # Several files, or reads of one, may have the same to say.
+            if str(message) not in shown:
+                shown.add(str(message))
+                click.echo(f"Warning: {message}", err=True)
+
+        warnings.showwarning = show
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # click exits quietly: the reader of the output has seen enough
+        except (FlacError, OSError) as error:
+            fail(str(error), FAILED)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Print an error as one line and exit."""
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    raise SystemExit(status)
+
+
+@contextlib.contextmanager
+def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error when that is a terminal; None, for no progress, when it is not."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = click.progressbar(length=total, label=title, file=sys.stderr)
+                stack.enter_context(bar)
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield advance
+
+
+def print_rows(title: str, rows: Mapping[str, str]) -> None:
+    """A title, and names and values in two columns."""
+    print_table(title, (), rows.items())
+
+
+def print_table(
+    title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()
+) -> None:
+    """Aligned columns below a title.
+
+    Parameters
+    ----------
+    title : str
+    headers : sequence of str
+        Empty for a table without a line of headers.
+    rows : iterable of sequence of str
+    right : sequence of str
+        Headers of columns that are aligned at the right, as numbers are.
+    """
+    if title:
+        click.echo(_printable(title))
+    lines = [[_printable(cell) for cell in row] for row in rows]
+    table = [list(headers), *lines] if headers else lines
+    if not table:
+        return
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    at_right = [name in right for name in headers] or [False] * len(widths)
+    for line in table:
+        cells = [
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(line, widths, at_right, strict=True)
+        ]
+        click.echo("  " + "  ".join(cells).rstrip())
+
+
+def _printable(text: str) -> str:
+    """A line without control characters: what a file contains must not steer the terminal."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def count_text(number: int, noun: str) -> str:
+    """``1 tile``, ``2 tiles``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size_text(size: int) -> str:
+    """``12.3 MB`` and the like."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def ratio_text(ratio: float) -> str:
+    """How much smaller, or larger, a file is than its pixels."""
+    return f"{ratio:.2f} times smaller" if ratio >= 1 else f"{1 / ratio:.2f} times larger"
+
+
+def list_text(values: Iterable[float], digits: int = 10) -> str:
+    """Numbers with commas between them."""
+    return ", ".join(f"{value:.{digits}g}" for value in values)
