@@ -21,8 +21,12 @@ vf_status vf_check_header(const vf_stream *stream, vf_cursor *cursor, const vf_h
     const uint64_t number = header->number - stream->first_number;
     if (header->variable)
         return number == cursor->position ? VF_OK : VF_OUT_OF_ORDER;
+    if (number != cursor->frame)
+        return VF_OUT_OF_ORDER;
+    if (stream->sizes_vary)
+        return VF_OK;
     /* Frames of a fixed size are counted; all but the last one have it. */
-    if (number != cursor->frame || number * cursor->fixed_block_size != cursor->position)
+    if (number * cursor->fixed_block_size != cursor->position)
         return VF_OUT_OF_ORDER;
     return header->block_size <= cursor->fixed_block_size ? VF_OK : VF_WRONG_BLOCK_SIZE;
 }

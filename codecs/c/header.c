@@ -65,8 +65,6 @@ vf_status vf_parse_header(const uint8_t *data, size_t size, vf_header *header)
         found.block_size = (data[at] << 8 | data[at + 1]) + 1u;
     else
         found.block_size = 256u << (block_code - 8);
-    if (found.block_size > 65535)
-        return VF_BAD_HEADER;
     at += block_bytes + rate_bytes;
     if (vf_crc8(data, at) != data[at])
         return VF_BAD_HEADER_CRC;

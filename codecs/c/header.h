@@ -13,7 +13,7 @@ typedef enum { VF_INDEPENDENT, VF_LEFT_SIDE, VF_SIDE_RIGHT, VF_MID_SIDE } vf_ste
 
 typedef struct {
     uint64_t number;     /* of the frame, or of its first sample when the block size varies */
-    uint32_t block_size; /* samples per channel, 1 to 65,535 */
+    uint32_t block_size; /* samples per channel, 1 to 65,536, though RFC 9639 ends at 65,535 */
     uint8_t channels;    /* 1 to 8 */
     uint8_t depth;       /* bits per sample; 0: as STREAMINFO says */
     uint8_t size;        /* bytes of this header, its CRC-8 included */

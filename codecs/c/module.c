@@ -14,13 +14,13 @@
 #include "stream.h"
 
 /* Numbers of vf_stream in the order in which Python passes them. */
-#define STREAM_FORMAT "nIIIIKKpp"
+#define STREAM_FORMAT "nIIIIKKppp"
 
 static int check_stream(const vf_stream *stream, Py_ssize_t first_frame)
 {
     if (first_frame < 0 || (size_t)first_frame > stream->size || stream->size >> 60 ||
         stream->channels < 1 || stream->channels > VF_MAX_CHANNELS || stream->depth < 4 ||
-        stream->depth > 32 || stream->max_block_size < 1 || stream->max_block_size > 65535) {
+        stream->depth > 32 || stream->max_block_size < 1 || stream->max_block_size > 65536) {
         PyErr_SetString(PyExc_ValueError, "impossible facts about a stream");
         return 0;
     }
@@ -67,13 +67,13 @@ static PyObject *decode(PyObject *self, PyObject *args)
     PyObject *planes;
     Py_ssize_t first_frame, row_stride, offsets[VF_MAX_CHANNELS];
     unsigned long long total, first_number, width;
-    int must_end, scalar;
+    int must_end, sizes_vary, scalar;
     vf_stream stream = {0};
     vf_sink sink = {0};
     if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*O!KnII", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
-                          &stream.depth, &total, &first_number, &must_end, &scalar, &out,
-                          &PyTuple_Type, &planes, &width, &row_stride, &sink.item_size, &sink.offset))
+                          &stream.depth, &total, &first_number, &must_end,
+                          &sizes_vary, &scalar, &out, &PyTuple_Type, &planes, &width, &row_stride, &sink.item_size, &sink.offset))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
@@ -82,6 +82,7 @@ static PyObject *decode(PyObject *self, PyObject *args)
     stream.total = total;
     stream.first_number = first_number;
     stream.must_end = must_end;
+    stream.sizes_vary = sizes_vary;
     stream.scalar = scalar;
     sink.width = width;
     sink.row_stride = row_stride;
@@ -154,18 +155,20 @@ static PyObject *scan(PyObject *self, PyObject *args)
     Py_buffer in, state;
     Py_ssize_t first_frame;
     unsigned long long total, first_number;
-    int must_end, scalar, last;
+    int must_end, sizes_vary, scalar, last;
     vf_stream stream = {0};
     vf_scan scan;
     if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*p", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
-                          &stream.depth, &total, &first_number, &must_end, &scalar, &state, &last))
+                          &stream.depth, &total, &first_number, &must_end,
+                          &sizes_vary, &scalar, &state, &last))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
     stream.size = (size_t)in.len;
     stream.total = total;
     stream.first_number = first_number;
+    stream.sizes_vary = sizes_vary;
     if (state.len != sizeof scan) {
         PyErr_SetString(PyExc_ValueError, "no state of a scan");
     } else if (check_stream(&stream, 0)) {

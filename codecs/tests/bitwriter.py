@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from hypothesis import strategies as st
@@ -82,7 +82,7 @@ class Frame:
         return len(self.samples[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stream:
     """Frames and what stands in front of them."""
 
@@ -148,6 +148,10 @@ class Stream:
         )
 
     def frame_bytes(self) -> list[bytes]:
+        return list(self._parts)
+
+    @cached_property
+    def _parts(self) -> list[bytes]:
         number = self.first_number
         parts = []
         for frame in self.frames:

@@ -198,9 +198,8 @@ def in_a_fresh_process(path, total):
 def test_fresh_processes_find_the_codec_by_name(tmp_path):
     """By entry points: none of these processes imports zarr_flac."""
     array = np.arange(600, dtype="uint16").reshape(20, 30)
-    for place in ("filters", "compressor"):
-        store = reference_store(tmp_path / place, place, TileSpec((16, 16), "uint16"), array)
-        in_a_fresh_process(store, array.sum())
+    store = reference_store(tmp_path / "v2", "compressor", TileSpec((16, 16), "uint16"), array)
+    in_a_fresh_process(store, array.sum())
     path = tmp_path / "v3"
     total = make("int32", path, compressors=FlacCodec())[:].sum()
     in_a_fresh_process(path, total)
@@ -208,8 +207,6 @@ def test_fresh_processes_find_the_codec_by_name(tmp_path):
     assert '"zarr_flac"' in text
     (path / "zarr.json").write_text(text.replace('"zarr_flac"', '"numcodecs.zarr_flac"'))
     in_a_fresh_process(path, total)
-    code = "import numcodecs; numcodecs.get_codec({'id': 'zarr_flac'})"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def chunk_spec(shape, dtype):

@@ -25,7 +25,7 @@ def make(count=5, size=64, **options):
 
 
 @given(bw.streams())
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 def test_any_stream(stream):
     data = bytes(stream)
     samples = stream.samples
@@ -48,7 +48,7 @@ def test_any_stream(stream):
 
 
 @given(bw.streams())
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 def test_bare_frames(stream):
     facts = StreamInfo(**stream.facts)
     data = b"".join(stream.frame_bytes())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import zarr_flac
 from zarr_flac import CorruptFlacError, FrameScanner, StreamInfo, _native
 
-MANY = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+SOME = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 def where(stream):
@@ -48,16 +48,27 @@ def noise(count=6, size=64, channels=1, **options):
     return bw.Stream(tuple(frames), **options)
 
 
-@given(stream=bw.streams(), data=st.data())
-@MANY
-def test_any_stream_cut_anywhere(stream, data):
+def cut_anywhere(stream, data):
     size, offset = len(bytes(stream)), len(stream.head())
     cuts = data.draw(st.lists(st.integers(offset, size), max_size=12).map(sorted))
     assert scan(stream, cuts) == where(stream)
 
 
+@given(stream=bw.streams(), data=st.data())
+@SOME
+def test_any_stream_cut_anywhere(stream, data):
+    cut_anywhere(stream, data)
+
+
+@pytest.mark.exhaustive
+@given(stream=bw.streams(), data=st.data())
+@settings(SOME, max_examples=200)
+def test_many_streams_cut_anywhere(stream, data):
+    cut_anywhere(stream, data)
+
+
 @given(stream=bw.streams(frames=st.integers(1, 5)), step=st.integers(1, 20))
-@MANY
+@SOME
 def test_small_pieces(stream, step):
     """Byte by byte, if that makes no more than some thousand pieces."""
     size = len(bytes(stream))
@@ -69,7 +80,7 @@ def test_small_pieces(stream, step):
     stream=bw.streams(frames=st.integers(2, 9), bits=st.sampled_from([8, 16])),
     data=st.data(),
 )
-@MANY
+@SOME
 def test_damage_is_seen(stream, data):
     """A flipped bit anywhere in the frames; whole and in pieces alike."""
     stream = replace(stream, known_md5=False)
@@ -91,7 +102,7 @@ def test_damage_is_seen(stream, data):
 
 
 @given(stream=bw.streams(frames=st.integers(1, 6)), data=st.data())
-@MANY
+@SOME
 def test_a_truncated_stream(stream, data):
     whole, offset = bytes(stream), len(stream.head())
     end = data.draw(st.integers(offset, len(whole) - 1))

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Buffer = bytes | bytearray | memoryview
-_Stream = tuple[int, int, int, int, int, int, int, bool, bool]
+_Stream = tuple[int, int, int, int, int, int, int, bool, bool, bool]
 _Report = tuple[int, str, int, int, int]
 
 def decode(

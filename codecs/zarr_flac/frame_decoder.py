@@ -18,7 +18,7 @@ import numpy.typing as npt
 from . import _native
 from .blocks import Head
 from .errors import CorruptFlacError, UnsupportedFlacError
-from .native_calls import Buffer, check_report, stream_facts
+from .native_calls import Buffer, StreamFactsTuple, check_report, stream_facts
 
 # A frame has at least a header of 6 bytes, a constant subframe of 2 and a CRC of 2 (RFC 9639 9).
 _SMALLEST_FRAME = 10
@@ -98,10 +98,18 @@ def decode_pixels(
     CorruptFlacError
         Damage or truncation. `out` then holds rubbish.
     """
-    _decode(buffer, head, total, out, layout, out.itemsize, offset)
+    facts = stream_facts(head.streaminfo, head.frames_offset, total)
+    _decode(buffer, facts, total, out, layout, out.itemsize, offset)
 
 
-def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32], first_number: int = 0) -> int:
+def decode(
+    buffer: Buffer,
+    head: Head,
+    out: npt.NDArray[np.int32],
+    first_number: int = 0,
+    *,
+    sizes_vary: bool = False,
+) -> int:
     """Decode the frames of a stream.
 
     Parameters
@@ -115,6 +123,8 @@ def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32], first_number:
         int32, C-contiguous, shape (channel, sample): receives exactly as many samples.
     first_number
         Number in the header of the first frame.
+    sizes_vary
+        Take frames of any sizes, even where headers count frames.
 
     Returns
     -------
@@ -129,7 +139,10 @@ def decode(buffer: Buffer, head: Head, out: npt.NDArray[np.int32], first_number:
     channels, total = out.shape
     check_sizes(memoryview(buffer).nbytes, head, channels, total)
     layout = ChannelLayout(tuple(4 * total * c for c in range(channels)), max(total, 1), 4 * total)
-    end = _decode(buffer, head, total, out, layout, 4, 0, first_number)
+    facts = stream_facts(
+        head.streaminfo, head.frames_offset, total, first_number, sizes_vary=sizes_vary
+    )
+    end = _decode(buffer, facts, total, out, layout, 4, 0)
     if depth_stands_in_streaminfo_only(buffer, head):
         check_md5(head, out)
     return end
@@ -208,17 +221,16 @@ def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None
 
 def _decode(
     buffer: Buffer,
-    head: Head,
+    facts: StreamFactsTuple,
     total: int,
     out: npt.NDArray[Any],
     layout: ChannelLayout,
     item_size: int,
     offset: int,
-    first_number: int = 0,
 ) -> int:
+    """Return the byte behind the last frame."""
     if not total:
-        return head.frames_offset
-    facts = stream_facts(head.streaminfo, head.frames_offset, total, first_number)
+        return facts[0]
     report = _native.decode(
         buffer, facts, out, layout.planes, layout.width, layout.row_stride, item_size, offset
     )

@@ -63,11 +63,22 @@ class Scan:
         Byte of the first frame in the stream: where the pieces begin.
     first_number
         Number in the header of that frame.
+    sizes_vary
+        Take frames of any sizes, even where headers count frames.
     """
 
-    def __init__(self, streaminfo: StreamInfo, offset: int, first_number: int = 0) -> None:
+    def __init__(
+        self,
+        streaminfo: StreamInfo,
+        offset: int,
+        first_number: int = 0,
+        *,
+        sizes_vary: bool = False,
+    ) -> None:
         self._total = streaminfo.total_samples
-        self._facts = stream_facts(streaminfo, 0, self._total or UNKNOWN_TOTAL, first_number)
+        self._facts = stream_facts(
+            streaminfo, 0, self._total or UNKNOWN_TOTAL, first_number, sizes_vary=sizes_vary
+        )
         self._state = _native.scan_state(offset)
         self._start = offset
         """Number of the first byte of what is left over."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .errors import CorruptFlacError
-from .streaminfo import StreamInfo
+from .streaminfo import MAX_BLOCK_SIZE, StreamInfo
 
 Buffer = bytes | bytearray | memoryview
+
+StreamFactsTuple = tuple[int, int, int, int, int, int, int, bool, bool, bool]
 
 UNKNOWN_TOTAL = 2**64 - 1
 
@@ -13,8 +15,13 @@ _TRUNCATED = 1
 
 
 def stream_facts(
-    streaminfo: StreamInfo, frames_offset: int, total: int, first_number: int = 0
-) -> tuple[int, int, int, int, int, int, int, bool, bool]:
+    streaminfo: StreamInfo,
+    frames_offset: int,
+    total: int,
+    first_number: int = 0,
+    *,
+    sizes_vary: bool = False,
+) -> StreamFactsTuple:
     """What `_native` has to know of a stream: `STREAM_FORMAT` in ``c/module.c``.
 
     Parameters
@@ -27,18 +34,24 @@ def stream_facts(
         Samples per channel that are wanted; `UNKNOWN_TOTAL` for all there are.
     first_number
         Number in the header of the first frame.
+    sizes_vary
+        Take frames of any sizes, 65,536 samples included, even where headers count frames.
     """
+    largest = streaminfo.max_block_size
+    if sizes_vary and largest == MAX_BLOCK_SIZE:
+        largest += 1  # no encoder may write it, and some did
     must_end = not streaminfo.total_samples and total != UNKNOWN_TOTAL
     scalar = False  # only tests do without vectors
     return (
         frames_offset,
         streaminfo.min_block_size,
-        streaminfo.max_block_size,
+        largest,
         streaminfo.channels,
         streaminfo.bits_per_sample,
         total,
         first_number,
         must_end,
+        sizes_vary,
         scalar,
     )
 

@@ -14,6 +14,7 @@ SAMPLE_RATE = 44100
 """The sample rate we write. A raster has none; 44,100 is what every reader accepts."""
 
 STREAMINFO_SIZE = 34
+MAX_BLOCK_SIZE = 65535
 MAX_CHANNELS = 8
 MIN_BITS_PER_SAMPLE = 4
 MAX_BITS_PER_SAMPLE = 32
@@ -23,8 +24,8 @@ MAX_TOTAL_SAMPLES = 2**36 - 1
 _LAYOUT = struct.Struct(">HH3s3sQ16s")
 
 _LIMITS = {
-    "min_block_size": (16, 65535),
-    "max_block_size": (16, 65535),
+    "min_block_size": (16, MAX_BLOCK_SIZE),
+    "max_block_size": (16, MAX_BLOCK_SIZE),
     "min_frame_size": (0, 2**24 - 1),
     "max_frame_size": (0, 2**24 - 1),
     "sample_rate": (0, 2**20 - 1),
@@ -66,7 +67,7 @@ class StreamInfo:
     def __post_init__(self) -> None:
         # One test for what is right, as every tile has a STREAMINFO; then what exactly is wrong.
         if (
-            16 <= self.min_block_size <= self.max_block_size <= 65535
+            16 <= self.min_block_size <= self.max_block_size <= MAX_BLOCK_SIZE
             and 1 <= self.channels <= MAX_CHANNELS
             and MIN_BITS_PER_SAMPLE <= self.bits_per_sample <= MAX_BITS_PER_SAMPLE
             and 0 <= self.total_samples <= MAX_TOTAL_SAMPLES

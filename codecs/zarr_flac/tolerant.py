@@ -3,8 +3,10 @@
 `stream.decode` comes here with what strict decoding refused, and only with that. What may be wrong
 is the head: none at all, other blocks in front of STREAMINFO, damaged comments, and any field of
 STREAMINFO that the frames know better (block sizes, channels, depth, how many samples). Also a
-stream cut out of a longer one, whose first frame is not number 0. The frames must be sound, none
-of them missing; where STREAMINFO has an MD5, that decides. Tiles are never read so.
+stream cut out of a longer one, whose first frame is not number 0; frames that are counted although
+STREAMINFO says that their sizes vary, as old encoders wrote them; and frames of 65,536 samples. The
+frames must be sound, none of them missing; where STREAMINFO has an MD5, that decides. Tiles are
+never read so.
 
 Knows the few bits of a frame header that tell channels and depth.
 """
@@ -22,7 +24,7 @@ from .blocks import MARKER, Head, block_headers, skip_id3
 from .errors import FlacError
 from .frame_search import Scan
 from .native_calls import Buffer
-from .streaminfo import STREAMINFO_SIZE, StreamInfo
+from .streaminfo import MAX_BLOCK_SIZE, STREAMINFO_SIZE, StreamInfo
 
 _STREAMINFO = 0
 _ANY_BLOCK_SIZES = b"\x00\x10\xff\xff"
@@ -37,8 +39,10 @@ class _Facts:
 
     head: Head
     first_number: int
-    claimed_total: int
+    claimed_total: int = 0
     """Samples as STREAMINFO has it, 0 when it does not say."""
+    sizes_vary: bool = False
+    """Whether frames may differ in size although their headers count them."""
 
 
 def decode(buffer: Buffer, out: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int32] | None:
@@ -68,14 +72,14 @@ def _decode(
     frames = memoryview(buffer).cast("B")[head.frames_offset :]
     total = 0
     if len(frames):
-        scan = Scan(info, head.frames_offset, first_number)
+        scan = Scan(info, head.frames_offset, first_number, sizes_vary=facts.sizes_vary)
         total = int(scan.next(frames, last=True)["block_size"].sum())
     shape = info.channels, total
     if out is None:
         out = np.empty(shape, np.int32)
     elif out.shape != shape:
         return None
-    frame_decoder.decode(buffer, head, out, first_number)
+    frame_decoder.decode(buffer, head, out, first_number, sizes_vary=facts.sizes_vary)
     if info.md5 != bytes(16):
         frame_decoder.check_md5(head, out)
     elif facts.claimed_total > total:
@@ -100,7 +104,7 @@ def _look(view: memoryview) -> _Facts | None:
             return None
     if start == len(view) and claimed is not None:
         nothing = claimed.total_samples == 0 and claimed.md5 in (bytes(16), _NO_SAMPLES)
-        return _Facts(Head(claimed, frames_offset=start), 0, 0) if nothing else None
+        return _Facts(Head(claimed, frames_offset=start), 0) if nothing else None
     status, _, number, block_size, _ = _native.first_header(view[start:])
     if status:
         return None
@@ -110,10 +114,15 @@ def _look(view: memoryview) -> _Facts | None:
     if not depth:
         return None
     info = StreamInfo(
-        min_block_size=16, max_block_size=65535, channels=channels, bits_per_sample=depth,
+        min_block_size=16, max_block_size=MAX_BLOCK_SIZE, channels=channels, bits_per_sample=depth,
         md5=claimed.md5 if claimed else bytes(16),
     )  # fmt: skip
     if _SMALLEST_MAXIMUM < max(sizes[0], 16, block_size) <= sizes[1]:
         # Nothing speaks against them, so they decide whether frames are missing.
         info = replace(info, min_block_size=max(sizes[0], 16), max_block_size=sizes[1])
-    return _Facts(Head(info, frames_offset=start), number, claimed.total_samples if claimed else 0)
+    return _Facts(
+        Head(info, frames_offset=start),
+        number,
+        claimed_total=claimed.total_samples if claimed else 0,
+        sizes_vary=sizes[0] != sizes[1] or block_size > MAX_BLOCK_SIZE,
+    )
