@@ -142,8 +142,8 @@ def publish(
         When a file cannot be read, is not a FLAC raster, or does not match the others.
     """
     options = dict(store_options or {})
-    place = Target(target, options)
-    place.check(overwrite=overwrite, append=append)
+    destination = Target(target, options)
+    destination.check(overwrite=overwrite, append=append)
     parser = parser or FLACParser()
     arguments = {name: value for name, value in (cube or {}).items() if value is not None}
     skipped: list[Skipped] = []
@@ -152,7 +152,7 @@ def publish(
     if one is not None:
         store = parser(one, registry_for(one, **options))
         dataset = store.to_virtual_dataset()
-        if place.suffix == ".icechunk":
+        if destination.suffix == ".icechunk":
             groups = _overviews(store)
     else:
         # Options of the stores are those of STAC items' JSON, too.
@@ -171,7 +171,7 @@ def publish(
             for part in (dataset, *groups.values()):
                 check_sources(part, registry)
     first = _first(new, dataset) if append else None
-    _write(dataset, groups, place, first, overwrite=overwrite)
+    _write(dataset, groups, destination, first, overwrite=overwrite)
     arrays = [name for name, data in dataset.data_vars.items() if data.ndim > 1]
     data = dataset[arrays[0]]
     sizes = data.sizes
@@ -179,15 +179,15 @@ def publish(
         with open_references(target, store_options=options) as whole:
             sizes = whole[arrays[0]].sizes
     return Published(
-        target=str(place),
-        kind=place.kind,
+        target=str(destination),
+        kind=destination.kind,
         sources=sources,
         sizes={str(name): int(size) for name, size in sizes.items()},
         variables=tuple(str(name) for name in arrays),
         dtype=str(data.dtype),
         groups=tuple(groups),
         references=sum(count_references(part) for part in (dataset, *groups.values())),
-        bytes=place.size(),
+        bytes=destination.size(),
         snippet=snippet(target, dataset, options),
         skipped=tuple(skipped),
     )
@@ -230,20 +230,21 @@ def _overviews(store: ManifestStore) -> dict[str, xr.Dataset]:
 def _write(
     dataset: xr.Dataset,
     groups: Mapping[str, xr.Dataset],
-    place: Target,
+    destination: Target,
     append_dim: str | None,
     *,
     overwrite: bool,
 ) -> None:
-    if place.suffix != ".icechunk":
-        write_kerchunk(dataset, place.name, overwrite=overwrite, store_options=place.options)
+    options = destination.options
+    if destination.suffix != ".icechunk":
+        write_kerchunk(dataset, destination.name, overwrite=overwrite, store_options=options)
     elif append_dim is not None:
-        write_icechunk(dataset, place.name, append_dim=append_dim, store_options=place.options)
-    elif place.path is None:
+        write_icechunk(dataset, destination.name, append_dim=append_dim, store_options=options)
+    elif destination.path is None:
         write_icechunk(
-            dataset, place.name, groups=groups, overwrite=overwrite, store_options=place.options
+            dataset, destination.name, groups=groups, overwrite=overwrite, store_options=options
         )
     else:
         # Beside the old one, which stays until the new one is complete, and leaves no history.
-        with place.replacing(overwrite=overwrite) as part:
-            write_icechunk(dataset, part, groups=groups, store_options=place.options)
+        with destination.replacing(overwrite=overwrite) as part:
+            write_icechunk(dataset, part, groups=groups, store_options=options)

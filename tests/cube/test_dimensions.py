@@ -296,7 +296,7 @@ def test_mosaics_that_do_not_fit(tmp_path: Path) -> None:
         r"between.flac: begins 128.5 columns and 0 rows from .*first.flac, between its": beside(
             "between", 128.5
         ),
-        r"off.flac: begins 140 columns behind .*first.flac, which is no whole number of": beside(
+        r"off.flac: begins 140 columns behind .*first.flac, which is not a whole number of": beside(
             "off", 140
         ),
         r"twice.flac: covers what .*first.flac covers": beside("twice", 96),
@@ -309,7 +309,7 @@ def test_mosaics_that_do_not_fit(tmp_path: Path) -> None:
         with pytest.raises(MismatchError, match=message):
             virtual_flac.stack([first, path], dim=(), mosaic=True)
     narrow = write(tmp_path / "narrow.flac", data[:, :, :100])
-    with pytest.raises(MismatchError, match=r"narrow.flac: its 100 columns are no whole number"):
+    with pytest.raises(MismatchError, match=r"narrow.flac: its 100 columns are not a whole number"):
         virtual_flac.stack([narrow, beside("right", 128)], dim=(), mosaic=True)
     with pytest.raises(SelectionError, match="mosaic=True"):
         virtual_flac.stack([first], dim=())

@@ -265,5 +265,7 @@ def test_some_misfits_can_be_ignored(change: dict[str, Any], option: str, tmp_pa
     first = xr.open_dataset(flacs[0], engine="flac")
     assert again.rio.crs == first.rio.crs
     assert again.rio.transform() == first.rio.transform()
-    with pytest.raises(SelectionError, match="'dtype': what can be ignored is crs, transform, no"):
+    with pytest.raises(
+        SelectionError, match="'dtype': only these can be ignored: crs, transform, no"
+    ):
         virtual_flac.stack(flacs, ignore=["dtype"])

@@ -97,7 +97,7 @@ class CompatibilityCheck:
         self.ignored = {name.lower() for name in ([ignore] if isinstance(ignore, str) else ignore)}
         for name in sorted(self.ignored - set(IGNORABLE)):
             raise SelectionError(
-                f"ignore (--ignore) {name!r}: what can be ignored is {', '.join(IGNORABLE)}"
+                f"ignore (--ignore) {name!r}: only these can be ignored: {', '.join(IGNORABLE)}"
             )
         self.mosaic = mosaic
         self.as_variables = as_variables

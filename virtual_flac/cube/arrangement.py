@@ -121,13 +121,13 @@ def place_on_grid(footprints: Sequence[Footprint], tile_shape: tuple[int, int]) 
             if offset[axis] % tile:
                 raise MismatchError(
                     f"{footprint.url}: begins {offset[axis]} {name} behind {anchors[axis].url}, "
-                    f"which is no whole number of tiles of {tile} {name}; a mosaic has one grid of "
-                    "tiles. Write the rasters again with a tile size that fits, or make them one "
-                    "with gdalbuildvrt and convert that."
+                    f"which is not a whole number of tiles of {tile} {name}; a mosaic has one grid "
+                    "of tiles. Write the rasters again with a tile size that fits, or make them "
+                    "one with gdalbuildvrt and convert that."
                 )
             if ends[axis] != (height, width)[axis] and sizes[axis] % tile:
                 raise MismatchError(
-                    f"{footprint.url}: its {sizes[axis]} {name} are no whole number of tiles of "
+                    f"{footprint.url}: its {sizes[axis]} {name} are not a whole number of tiles of "
                     f"{tile}, and others lie {side} it; only the last tiles of a mosaic may be "
                     "partial. Write the rasters again with a tile size that fits, or make them one "
                     "with gdalbuildvrt and convert that."

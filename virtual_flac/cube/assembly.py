@@ -33,8 +33,8 @@ def assemble(
     Raises
     ------
     MismatchError
-        When a place has no raster and `allow_missing` is false, or no nodata could stand there,
-        or two rasters have it.
+        When there is no raster for a position and `allow_missing` is false or the rasters have no
+        nodata, or there are two.
     SelectionError
         When a band cannot be the name of a variable.
     """

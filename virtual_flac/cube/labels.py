@@ -64,11 +64,13 @@ def labels_from_names(
     SelectionError
         When the pattern is not valid, does not match a name, or finds no date there.
     """
-    if pattern is None:
-        pattern = DATE_PATTERN
-        if optional and dims is None and not any(re.search(pattern, _name(url)) for url in urls):
-            return {}
-    compiled = _compile(pattern)
+    compiled = _compile(pattern or DATE_PATTERN)
+    paths = [urlparse(url).path for url in urls]
+    names = paths if "/" in compiled.pattern else [PurePosixPath(path).name for path in paths]
+    matches = [compiled.search(name) for name in names]
+    if optional and pattern is None and dims is None and not any(matches):
+        return {}
+    pattern = pattern or DATE_PATTERN
     parts = [name for name in compiled.groupindex if name.startswith(_PREFIX)]
     groups = [name for name in compiled.groupindex if not name.startswith(_PREFIX)]
     has_date = bool(parts) or not groups
@@ -83,8 +85,13 @@ def labels_from_names(
             f"{rest[-1]!r}. Name a group after it: (?P<{rest[-1]}>...)"
         )
     found_texts: dict[str, list[Any]] = {dim: [] for dim in dims}
-    for url in urls:
-        match = _search(compiled, pattern, url)
+    for url, name, match in zip(urls, names, matches, strict=True):
+        if match is None:
+            what = "match" if groups else "date"
+            raise SelectionError(
+                f"{url}: no {what} in the name {name!r} (pattern {pattern}). Give another pattern "
+                "(--pattern), or the values yourself: --values (values=[...])."
+            )
         for dim in dims:
             if dim in rest:
                 found_texts[dim].append(_date_of_parts(match, parts, url))
@@ -137,22 +144,6 @@ def _expand(pattern: str) -> str:
     for name, letter in _PART_NAMES.items():
         text = text.replace(f"(?P<{name}>", f"(?P<{_PREFIX}{letter}>")
     return text
-
-
-def _name(url: str) -> str:
-    return PurePosixPath(urlparse(url).path).name
-
-
-def _search(compiled: re.Pattern[str], pattern: str, url: str) -> re.Match[str]:
-    name = urlparse(url).path if "/" in pattern else _name(url)
-    match = compiled.search(name)
-    if match is None:
-        what = "match" if any(not n.startswith(_PREFIX) for n in compiled.groupindex) else "date"
-        raise SelectionError(
-            f"{url}: no {what} in the name {name!r} (pattern {pattern}). Give another pattern "
-            "(--pattern), or the values yourself: --values (values=[...])."
-        )
-    return match
 
 
 def _date_of_parts(match: re.Match[str], parts: Sequence[str], url: str) -> datetime:

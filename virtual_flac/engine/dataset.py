@@ -1,6 +1,6 @@
 """One level of a FLAC raster as the dataset that rioxarray would make of its GeoTIFF.
 
-The rules of masking, scaling and attributes are rioxarray's. Knows no bytes, no tiles and no Zarr.
+The rules of masking, scaling and attributes are rioxarray's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .lazy_arrays import PhysicalArray, StoredArray
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How a raster is shown.
+    """What of a raster is shown, and how its pixels are decoded.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class DecodeOptions:
 
 def open_level(
     source: str | os.PathLike[str],
-    view: DecodeOptions,
+    decoding: DecodeOptions,
     *,
     overview: int | None = None,
     group: str | None = None,
@@ -57,24 +57,24 @@ def open_level(
     store_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Open one level lazily: the full resolution, or the one that `overview` or `group` name."""
-    check_request(view.bands, overview, group)
+    check_request(decoding.bands, overview, group)
     url, registry, index = _read(source, registry, store_options)
     level = choose_level(index, url, overview=overview, group=group) or 0
-    return _open_level(url, registry, index, level, view)
+    return _open_level(url, registry, index, level, decoding)
 
 
 def open_levels(
     source: str | os.PathLike[str],
-    view: DecodeOptions,
+    decoding: DecodeOptions,
     *,
     registry: ObjectStoreRegistry[Any] | None = None,
     store_options: Mapping[str, Any] | None = None,
 ) -> dict[str, xr.Dataset]:
     """Open all levels lazily, by name: ``full``, ``overview_1`` ..."""
-    check_request(view.bands, None, None)
+    check_request(decoding.bands, None, None)
     url, registry, index = _read(source, registry, store_options)
     return {
-        name: _open_level(url, registry, index, level, view)
+        name: _open_level(url, registry, index, level, decoding)
         for level, name in enumerate(level_names(len(index.levels)))
     }
 
@@ -90,17 +90,21 @@ def _read(
 
 
 def _open_level(
-    url: str, registry: ObjectStoreRegistry[Any], index: TileIndex, level: int, view: DecodeOptions
+    url: str,
+    registry: ObjectStoreRegistry[Any],
+    index: TileIndex,
+    level: int,
+    decoding: DecodeOptions,
 ) -> xr.Dataset:
-    bands = choose_bands(index, view.bands)
+    bands = choose_bands(index, decoding.bands)
     raster = index.raster_of(level)
-    coordinates = coordinate_variables(raster, bands, with_xy=view.xy)
+    coordinates = coordinate_variables(raster, bands, with_xy=decoding.xy)
     georef = raster.georef
-    if view.xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
+    if decoding.xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
         x, y = georef.coordinates(width=raster.width, height=raster.height)
         coordinates |= {"xc": (("y", "x"), x, {}), "yc": (("y", "x"), y, {})}
     dataset = xr.Dataset(
-        {view.variable: _variable(url, registry, index, level, bands, view)}, coordinates
+        {decoding.variable: _variable(url, registry, index, level, bands, decoding)}, coordinates
     )
     dataset.encoding["source"] = url
     return dataset
@@ -112,7 +116,7 @@ def _variable(
     index: TileIndex,
     level: int,
     bands: list[int],
-    view: DecodeOptions,
+    decoding: DecodeOptions,
 ) -> xr.Variable:
     """The data variable with rioxarray's dtype, attributes and encoding."""
     raster = index.raster
@@ -137,17 +141,17 @@ def _variable(
     fill = None if raster.fill_value is None else raster.dtype.type(raster.fill_value)
     numbers = [band + 1 for band in bands]
     array = StoredArray(url, index, registry, level, numbers)
-    if view.mask:
-        alpha = masking_alpha(raster.bands, raster.dtype.name) if view.bands is None else None
+    if decoding.mask:
+        alpha = masking_alpha(raster.bands, raster.dtype.name) if decoding.bands is None else None
         array = PhysicalArray(
-            url, index, registry, level, numbers, alpha=alpha, fill=fill, scale=view.scale
+            url, index, registry, level, numbers, alpha=alpha, fill=fill, scale=decoding.scale
         )
         encoding["dtype"] = raster.dtype.name
         if fill is not None:
             encoding["_FillValue"] = array.dtype.type(fill)
     elif fill is not None:
         attributes["_FillValue"] = fill
-    if view.scale:
+    if decoding.scale:
         for key in ("scale_factor", "add_offset", "scales", "offsets"):
             if key in attributes:
                 encoding[key] = attributes.pop(key)

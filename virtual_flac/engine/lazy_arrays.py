@@ -1,8 +1,7 @@
 """Lazy arrays over the tiles of one level, for xarray: stored pixels, and physical values.
 
 A selection becomes merged requests, and tiles are decoded straight into the result: no Zarr on the
-way, whose limit on concurrent chunks would keep neighbours apart. Knows no layouts and no
-attributes.
+way, whose limit on concurrent chunks would keep neighbours apart.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from xarray.core import indexing
 
 from ..model.index import Band, TileIndex
 from ..reading.tiles import Convert, TileReader
+
+Positions = npt.NDArray[np.intp]
 
 
 class StoredArray(BackendArray):
@@ -59,30 +60,33 @@ class StoredArray(BackendArray):
 
     def _select(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
         indices = [np.arange(size)[item] for size, item in zip(self.shape, key, strict=True)]
-        places, rows, cols = (np.atleast_1d(axis) for axis in indices)
+        positions, rows, cols = (np.atleast_1d(axis) for axis in indices)
         # A band that is asked for twice is read once.
-        unique, copies = np.unique(places, return_inverse=True)
+        unique, copies = np.unique(positions, return_inverse=True)
         values = self._read(unique, rows, cols)
-        if not np.array_equal(unique, places):
+        if not np.array_equal(unique, positions):
             values = values[copies]
         return values[tuple(0 if axis.ndim == 0 else slice(None) for axis in indices)]
 
     def _read(
-        self, places: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]
+        self,
+        positions: Positions,
+        rows: Positions,
+        cols: Positions,
     ) -> npt.NDArray[Any]:
-        """The pixels where places along the band axis, rows and columns meet."""
-        return self._read_as(self._stored_dtype, places, rows, cols)
+        """The pixels where positions along the band axis, rows and columns meet."""
+        return self._read_as(self._stored_dtype, positions, rows, cols)
 
     def _read_as(
         self,
         dtype: np.dtype[Any],
-        places: npt.NDArray[np.intp],
-        rows: npt.NDArray[np.intp],
-        cols: npt.NDArray[np.intp],
+        positions: Positions,
+        rows: Positions,
+        cols: Positions,
         convert: Convert | None = None,
     ) -> npt.NDArray[Any]:
-        out = np.empty((len(places), len(rows), len(cols)), dtype)
-        bands = self._bands[places].tolist()
+        out = np.empty((len(positions), len(rows), len(cols)), dtype)
+        bands = self._bands[positions].tolist()
         self._reader.read_into(out, rows, cols, level=self._level, bands=bands, convert=convert)
         return out
 
@@ -126,31 +130,34 @@ class PhysicalArray(StoredArray):
         self.dtype = stored if stored.kind == "f" else np.dtype("f4" if small else "f8")
 
     def _read(
-        self, places: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]
+        self,
+        positions: Positions,
+        rows: Positions,
+        cols: Positions,
     ) -> npt.NDArray[Any]:
         def convert(target: npt.NDArray[Any], stored: npt.NDArray[Any], here: range) -> None:
             target[...] = stored
             if self._fill is not None:
                 np.copyto(target, np.nan, where=stored == self._fill)
             if self._scales is not None:
-                for plane, place in zip(target, places[here.start : here.stop], strict=True):
-                    scale, offset = self._scales[place]
+                for plane, position in zip(target, positions[here.start : here.stop], strict=True):
+                    scale, offset = self._scales[position]
                     plane *= scale
                     plane += offset
 
-        out = self._read_as(self.dtype, places, rows, cols, convert)
-        if self._alpha is not None and (places != self._alpha).any():
-            self._hide(out, places, rows, cols)
+        out = self._read_as(self.dtype, positions, rows, cols, convert)
+        if self._alpha is not None and (positions != self._alpha).any():
+            self._hide(out, positions, rows, cols)
         return out
 
     def _hide(
         self,
         out: npt.NDArray[Any],
-        places: npt.NDArray[np.intp],
-        rows: npt.NDArray[np.intp],
-        cols: npt.NDArray[np.intp],
+        positions: Positions,
+        rows: Positions,
+        cols: Positions,
     ) -> None:
         """NaN where the alpha band is zero; the alpha band itself hides nothing."""
         assert self._alpha is not None
         alpha = self._read_as(self._stored_dtype, np.array([self._alpha]), rows, cols)
-        out[places != self._alpha] = np.where(alpha == 0, np.nan, out[places != self._alpha])
+        out[positions != self._alpha] = np.where(alpha == 0, np.nan, out[positions != self._alpha])

@@ -82,11 +82,11 @@ class FlacBackendEntrypoint(BackendEntrypoint):
         """
         from .dataset import DecodeOptions, open_level
 
-        view = DecodeOptions(
+        decoding = DecodeOptions(
             variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
         )
         dataset = open_level(
-            filename_or_obj, view, overview=overview, group=group,
+            filename_or_obj, decoding, overview=overview, group=group,
             registry=registry, store_options=store_options,
         )  # fmt: skip
         return _drop(dataset, drop_variables)
@@ -122,10 +122,12 @@ class FlacBackendEntrypoint(BackendEntrypoint):
         """
         from .dataset import DecodeOptions, open_levels
 
-        view = DecodeOptions(
+        decoding = DecodeOptions(
             variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
         )
-        levels = open_levels(filename_or_obj, view, registry=registry, store_options=store_options)
+        levels = open_levels(
+            filename_or_obj, decoding, registry=registry, store_options=store_options
+        )
         groups = {f"/{name}": _drop(dataset, drop_variables) for name, dataset in levels.items()}
         return {"/": xr.Dataset(), **groups}
 

@@ -72,7 +72,7 @@ def describe_references(
     Raises
     ------
     SelectionError, SourceError
-        When these are no references, or cannot be read.
+        When these are not references, or cannot be read.
     """
     options = dict(store_options or {})
     store = open_store(source, options)

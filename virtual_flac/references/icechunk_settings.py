@@ -101,9 +101,9 @@ def container(prefix: str, options: Mapping[str, Any]) -> Any:
         opts = {name: f"{time}ms" for name, time in _times(options).items()}
         store = icechunk.http_store(opts | ({"allow_http": "true"} if scheme == "http" else {}))
     elif scheme == "s3":
-        place = s3_place(options)
+        location = s3_location(options)
         store = icechunk.s3_store(
-            **place, anonymous=anonymous(options), s3_compatible="endpoint_url" in place
+            **location, anonymous=anonymous(options), s3_compatible="endpoint_url" in location
         )
     elif scheme == "gs":
         store = icechunk.gcs_store(None)
@@ -169,30 +169,30 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
         return icechunk.http_storage(text)
     if parsed.scheme != "s3":
         raise SourceError(f"{text}: repositories lie in folders, on s3:// or, to be read, http(s)")
-    place: dict[str, Any] = {**s3_place(options), "bucket": parsed.netloc}
+    location: dict[str, Any] = {**s3_location(options), "bucket": parsed.netloc}
     if anonymous(options):
-        place["anonymous"] = True
+        location["anonymous"] = True
     elif _option(options, "access_key_id"):
         for name in ("access_key_id", "secret_access_key", "session_token"):
-            place[name] = _option(options, name)
+            location[name] = _option(options, name)
     else:
-        place["from_env"] = True
-    return icechunk.s3_storage(prefix=parsed.path.strip("/"), **place)
+        location["from_env"] = True
+    return icechunk.s3_storage(prefix=parsed.path.strip("/"), **location)
 
 
-def s3_place(options: Mapping[str, Any]) -> dict[str, Any]:
+def s3_location(options: Mapping[str, Any]) -> dict[str, Any]:
     """Region and endpoint of S3, in Icechunk's words; nothing secret."""
-    place: dict[str, Any] = {}
+    location: dict[str, Any] = {}
     region = _option(options, "region") or os.environ.get("AWS_DEFAULT_REGION")
     endpoint = _option(options, "endpoint_url") or _option(options, "endpoint")
     if region:
-        place["region"] = region
+        location["region"] = region
     if endpoint:
-        place["endpoint_url"] = endpoint
-        place["allow_http"] = endpoint.startswith("http://")
+        location["endpoint_url"] = endpoint
+        location["allow_http"] = endpoint.startswith("http://")
         # As obstore: buckets stand in the path unless told otherwise.
-        place["force_path_style"] = not _flag(_option(options, "virtual_hosted_style_request"))
-    return place
+        location["force_path_style"] = not _flag(_option(options, "virtual_hosted_style_request"))
+    return location
 
 
 def anonymous(options: Mapping[str, Any]) -> bool:

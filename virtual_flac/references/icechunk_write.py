@@ -100,7 +100,7 @@ def write_icechunk(
     options = dict(store_options or {})
     everything = [vds, *(groups or {}).values()]
     prefixes = list(dict.fromkeys(p for part in everything for p in source_prefixes(part)))
-    place = Target(target, options)
+    destination = Target(target, options)
     where = storage(target, options)
     exists = icechunk.Repository.exists(where)
     versions = checksums(everything, last_modified)
@@ -119,9 +119,9 @@ def write_icechunk(
         session = repository.writable_session("main")
         session.store.sync_clear()
     else:
-        if exists or place.exists():
-            raise TargetExistsError(f"{target} exists; choose another place or remove it")
-        place.check_folder()
+        if exists or destination.exists():
+            raise TargetExistsError(f"{target} exists; choose another target or remove it")
+        destination.check_folder()
     try:
         if not exists:
             repository = _create(where, prefixes, options, _config(vds, groups, options))
@@ -132,7 +132,7 @@ def write_icechunk(
         snapshot = session.commit(message or "Add virtual references")
     except BaseException:
         if not exists:
-            place.remove()
+            destination.remove()
         raise
     return snapshot
 

@@ -57,13 +57,15 @@ def write_kerchunk(
     SourceError
         When the store refuses to take it.
     """
-    place = Target(target, dict(store_options or {}))
-    if place.suffix not in (".json", ".parquet", ".parq"):
-        raise SelectionError(f"{place} ends in {place.suffix!r}; expected .json, .parquet or .parq")
-    place.check(overwrite=overwrite)
+    destination = Target(target, dict(store_options or {}))
+    if destination.suffix not in (".json", ".parquet", ".parq"):
+        raise SelectionError(
+            f"{destination} ends in {destination.suffix!r}; expected .json, .parquet or .parq"
+        )
+    destination.check(overwrite=overwrite)
     virtual = inline_loaded(vds)
-    with place.replacing(overwrite=overwrite) as part:
-        if place.suffix == ".json":
+    with destination.replacing(overwrite=overwrite) as part:
+        if destination.suffix == ".json":
             with part.open("w", encoding="utf-8") as file:
                 file.writelines(kerchunk_json(virtual))
         else:

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 
 import xarray as xr
 
-from .icechunk_settings import anonymous, s3_place
+from .icechunk_settings import anonymous, s3_location
 from .locations import prefixes_of, source_urls
 
 _ACCESS = {
@@ -74,11 +74,11 @@ def snippet_for(
 def _kerchunk_options(name: str, urls: list[str], options: Mapping[str, Any]) -> str:
     """Where buckets of S3 are and whether they are public, in the words of fsspec and s3fs."""
     s3_words: dict[str, Any] = {"anon": True} if anonymous(options) else {}
-    place = s3_place(options)
-    if "endpoint_url" in place:
-        s3_words["endpoint_url"] = place["endpoint_url"]
-    if "region" in place:
-        s3_words["client_kwargs"] = {"region_name": place["region"]}
+    location = s3_location(options)
+    if "endpoint_url" in location:
+        s3_words["endpoint_url"] = location["endpoint_url"]
+    if "region" in location:
+        s3_words["client_kwargs"] = {"region_name": location["region"]}
     words: dict[str, Any] = {}
     if s3_words and any(url.startswith("s3://") for url in urls):
         words |= {"remote_protocol": "s3", "remote_options": s3_words}
@@ -93,5 +93,5 @@ def _storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> str:
     if url.scheme != "s3":
         return f"ic.local_filesystem_storage({json.dumps(text.removeprefix('file://'))})"
     words: dict[str, Any] = {"bucket": url.netloc, "prefix": url.path.strip("/")}
-    words |= {"anonymous" if anonymous(options) else "from_env": True, **s3_place(options)}
+    words |= {"anonymous" if anonymous(options) else "from_env": True, **s3_location(options)}
     return f"ic.s3_storage({', '.join(f'{key}={value!r}' for key, value in words.items())})"

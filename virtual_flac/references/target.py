@@ -1,7 +1,6 @@
 """Where references are written: local files and folders, objects and prefixes of buckets.
 
-What appears there is complete, as far as the store can promise. Knows suffixes, files and object
-stores; knows no references.
+What appears there is complete, as far as the store can promise.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ class Target:
         elif exists and not overwrite:
             raise TargetExistsError(f"{self} exists. Replace it with --force (overwrite=True).")
         elif exists and not self._is_ours():
-            # A typing error must not cost anybody a folder of something else.
+            # A mistyped name must not delete a folder of something else.
             raise TargetExistsError(
                 f"{self} is a folder, but not one of {kind}; remove it yourself"
             )

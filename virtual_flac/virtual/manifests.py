@@ -27,7 +27,7 @@ BYTES_CODEC: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "lit
 class _UnfilledMetadata(ArrayV3Metadata):
     """Zarr v3 metadata whose `fill_value` reads as None, while its document says zero.
 
-    Zarr v3 knows no array without a fill value. VirtualiZarr's kerchunk writer copies the value to
+    Arrays of Zarr v3 always have a fill value. VirtualiZarr's kerchunk writer copies the value to
     Zarr v2, where xarray takes it for a mask: without this class, the zeros of a raster without
     nodata would come back as NaN from ``vds.vz.to_kerchunk``. `write_kerchunk` relies on it too.
     """

@@ -1,4 +1,4 @@
-"""`FLACParser`: a VirtualiZarr parser. Source first, then manifest; no bytes, no offsets."""
+"""`FLACParser`: a VirtualiZarr parser."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class FLACParser:
         SourceError
             When the file cannot be read.
         LayoutError
-            When it is no FLAC raster, or a damaged one.
+            When it is not a FLAC raster, or a damaged one.
         SelectionError
             When it has no such band or overview.
         """

@@ -1,6 +1,6 @@
 """What stores said of the files that a virtual dataset refers to: etag, time of change, size.
 
-Virtual datasets carry it in their encoding, which is never written. Knows no rasters.
+Virtual datasets carry it in their encoding, which is never written.
 """
 
 from __future__ import annotations
