@@ -19,7 +19,7 @@ from virtual_flac.errors import LossyTileError, RasterError, SelectionError, Tar
 from virtual_flac.io import local_files as atomic
 from virtual_flac.model.index import Band, RasterInfo
 from virtual_flac.reading.header import read_index
-from virtual_flac.writing import writer
+from virtual_flac.writing import layout_writers, writer
 from virtual_flac.writing.options import WriteOptions
 from virtual_flac.writing.writer import FlacWriter
 
@@ -147,7 +147,7 @@ def test_nothing_is_left_when_something_fails(tmp_path, error, old):
     assert not old or path.read_bytes() == old
 
 
-@pytest.mark.parametrize("where", ["copy_bytes", "tiled.pack"])
+@pytest.mark.parametrize("where", ["spool.copy_bytes", "layout_writers.tiled.pack"])
 def test_nothing_is_left_when_the_end_fails(tmp_path, monkeypatch, where):
     path = tmp_path / "x.flac"
     path.write_bytes(b"old")
@@ -155,7 +155,7 @@ def test_nothing_is_left_when_the_end_fails(tmp_path, monkeypatch, where):
     def fail(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(f"virtual_flac.writing.writer.{where}", fail)
+    monkeypatch.setattr(f"virtual_flac.writing.{where}", fail)
     raster, pixels = make()
     with FlacWriter(path, raster, options=options(), overwrite=True) as out:
         out.write(pixels)
@@ -174,7 +174,8 @@ sys.path.insert(0, {os.path.dirname(__file__)!r})
 from test_writer import *
 raster, pixels = make()
 if {moment!r} == "finish":
-    writer.copy_bytes = lambda *_: (print("now", flush=True), time.sleep(60))
+    from virtual_flac.writing import spool
+    spool.copy_bytes = lambda *_: (print("now", flush=True), time.sleep(60))
 with FlacWriter(sys.argv[1], raster, options=options(), overwrite=True) as out:
     out.write(pixels)
     if {moment!r} == "finish":
@@ -286,7 +287,7 @@ def test_a_damaged_tile_is_not_kept(tmp_path, monkeypatch):
 
 def test_work_in_flight_is_bounded(tmp_path, monkeypatch):
     lock, running, most = threading.Lock(), set(), [0]
-    original = writer.encode_tile
+    original = layout_writers.encode_tile
 
     def slow(pixels, *args, **kwargs):
         time.sleep(0.002)
@@ -302,7 +303,7 @@ def test_work_in_flight_is_bounded(tmp_path, monkeypatch):
         future.add_done_callback(lambda done: running.discard(done))
         return future
 
-    monkeypatch.setattr(writer, "encode_tile", slow)
+    monkeypatch.setattr(layout_writers, "encode_tile", slow)
     monkeypatch.setattr(writer.ThreadPoolExecutor, "submit", count)
     monkeypatch.setattr(writer, "PENDING_BYTES", 1)
     raster, pixels = make(width=640, height=320, count=1)
