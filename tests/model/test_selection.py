@@ -127,6 +127,11 @@ def test_boxes_in_another_crs_are_rasterios():
     ("selection", "words"),
     [
         ({"bbox": (0, 0, 1, 1)}, "outside the raster.*--bbox-crs"),
+        (
+            {"bbox": (46, 7, 46.5, 8), "bbox_crs": "EPSG:4326"},
+            r"the bbox 46, 7, 46.5, 8 in EPSG:4326, [\d.]+, [\d.]+, [\d.]+, [\d.]+ in the "
+            r"raster's CRS, lies outside the raster, whose bounds are .*x is easting or longitude",
+        ),
         ({"bbox": (1, 0, 1, 1)}, "xmin < xmax"),
         ({"bbox": (0, float("nan"), 1, 1)}, "expected xmin"),
         ({"bbox": (0, 0, 1, 1), "bbox_crs": "EPSG:0"}, "cannot be taken from EPSG:0"),

@@ -13,10 +13,10 @@ import virtualizarr.parallel
 from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import TileSpec
 
-from ..errors import FlacError, SelectionError, needs_extra
+from ..errors import FlacError, SelectionError, needs_extra, prefixed_with
 from ..model.file_version import FileVersion
 from ..model.index import RasterInfo, TileIndex, U64Array
-from ..model.levels import choose_bands, choose_level
+from ..model.levels import resolve_bands, resolve_level
 from ..reading.header import read_index
 from ..virtual.parser import FLACParser
 
@@ -139,8 +139,10 @@ class _BatchReader:
         try:
             index = read_index(url, self.registry)
             parser = self.parser
-            level = choose_level(index, url, overview=parser.overview, group=parser.group) or 0
-            return RasterHeader.of(index, level, tuple(choose_bands(index, parser.bands)), url)
+            with prefixed_with(url):
+                level = resolve_level(len(index.levels), parser.overview, parser.group) or 0
+                bands = resolve_bands(index.raster.count, parser.bands)
+            return RasterHeader.of(index, level, tuple(bands), url)
         except (FlacError, OSError) as error:
             return error
 

@@ -15,11 +15,12 @@ import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 from xarray.core import indexing
 
+from ..errors import prefixed_with
 from ..io.stores import registry_for, to_url
 from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes, masking_alpha
 from ..model.index import TileIndex
-from ..model.levels import check_request, choose_bands, choose_level, level_names
+from ..model.levels import check_request, level_names, resolve_bands, resolve_level
 from ..reading.header import read_index
 from .lazy_arrays import PhysicalArray, StoredArray
 
@@ -59,7 +60,8 @@ def open_level(
     """Open one level lazily: the full resolution, or the one that `overview` or `group` name."""
     check_request(decoding.bands, overview, group)
     url, registry, index = _read(source, registry, store_options)
-    level = choose_level(index, url, overview=overview, group=group) or 0
+    with prefixed_with(url):
+        level = resolve_level(len(index.levels), overview, group) or 0
     return _open_level(url, registry, index, level, decoding)
 
 
@@ -96,7 +98,8 @@ def _open_level(
     level: int,
     decoding: DecodeOptions,
 ) -> xr.Dataset:
-    bands = choose_bands(index, decoding.bands)
+    with prefixed_with(url):
+        bands = resolve_bands(index.raster.count, decoding.bands)
     raster = index.raster_of(level)
     coordinates = coordinate_variables(raster, bands, with_xy=decoding.xy)
     georef = raster.georef
@@ -139,12 +142,11 @@ def _variable(
         "grid_mapping": GRID_MAPPING,
     }
     fill = None if raster.fill_value is None else raster.dtype.type(raster.fill_value)
-    numbers = [band + 1 for band in bands]
-    array = StoredArray(url, index, registry, level, numbers)
+    array = StoredArray(url, index, registry, level, bands)
     if decoding.mask:
         alpha = masking_alpha(raster.bands, raster.dtype.name) if decoding.bands is None else None
         array = PhysicalArray(
-            url, index, registry, level, numbers, alpha=alpha, fill=fill, scale=decoding.scale
+            url, index, registry, level, bands, alpha=alpha, fill=fill, scale=decoding.scale
         )
         encoding["dtype"] = raster.dtype.name
         if fill is not None:

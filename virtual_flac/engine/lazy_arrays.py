@@ -34,7 +34,7 @@ class StoredArray(BackendArray):
     level : int
         0 is the full resolution.
     bands : sequence of int
-        1-based, in this order.
+        Their positions from 0, in this order.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class PhysicalArray(StoredArray):
         self._alpha = alpha if fill is None else None
         # A NaN fill value needs no mask: it is NaN already.
         self._fill = None if fill != fill else fill
-        chosen: list[Band] = [index.raster.bands[band - 1] for band in bands]
+        chosen: list[Band] = [index.raster.bands[band] for band in bands]
         self._scales = [(band.scale, band.offset) for band in chosen] if scale else None
         # xarray's promotion, which rioxarray uses: up to 16 bits fit float32 exactly.
         stored = index.raster.dtype

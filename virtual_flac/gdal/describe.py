@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader, MemoryFile
 from ..errors import RasterError, UnsupportedDtypeError, prefixed_with
 from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo
-from ..model.levels import check_bands
+from ..model.levels import resolve_bands
 
 DTYPES = frozenset(
     {
@@ -56,7 +56,7 @@ def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> R
         When there is no such band.
     """
     with prefixed_with(dataset.name):
-        indexes = check_bands(dataset.count, bands)
+        indexes = [at + 1 for at in resolve_bands(dataset.count, bands)]
     dtype = _common_dtype(dataset, indexes)
     return RasterInfo(
         width=dataset.width,

@@ -18,7 +18,7 @@ from ..io.workers import Progress, available_cores
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
 from ..model.index import RasterInfo
-from ..model.levels import check_level
+from ..model.levels import resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..rasters import Mask, RasterSource, check_masks, open_raster
 from .formats import check_png, driver_of, finish
@@ -192,7 +192,7 @@ def extract(
 
 def _place(raster: RasterSource, selection: Selection, level: int) -> tuple[Window, GeoReference]:
     """The pixels that are meant, and the georeferencing of the level they are in."""
-    check_level(len(raster.sizes), level)
+    resolve_level(len(raster.sizes), level)
     base, here = (
         TileGrid(height, width, *raster.block_shape[1:])
         for width, height in (raster.sizes[0], raster.sizes[level])

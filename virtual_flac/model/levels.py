@@ -1,14 +1,10 @@
-"""Which bands and which resolution of a raster are meant: numbers and names to positions.
-
-Knows the names of the groups that levels become; knows nothing of files, Zarr or xarray.
-"""
+"""Which bands and which resolution of a raster are meant: numbers and names to positions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import SelectionError, prefixed_with
-from .index import TileIndex
+from ..errors import SelectionError
 
 #: Node of the full resolution in a tree, where it stands beside the overviews.
 FULL_RESOLUTION = "full"
@@ -24,21 +20,31 @@ def level_names(count: int) -> list[str]:
     return [FULL_RESOLUTION, *(overview_name(level) for level in range(1, count))]
 
 
-def check_level(count: int, level: int) -> None:
-    """Refuse a level that is not one of `count`.
+def resolve_level(count: int, overview: int | None = None, group: str | None = None) -> int | None:
+    """The level of `count` that an overview's number or a group's name means, None for neither.
 
     Raises
     ------
     SelectionError
         When there is no such level.
     """
-    if not 0 <= level < count:
+    if group is not None:
+        names = level_names(count)
+        name = group.strip("/") or FULL_RESOLUTION
+        if name not in names:
+            raise SelectionError(f"there is no group {name!r}; the file has {names}")
+        return names.index(name)
+    if overview is not None and not 0 <= overview < count:
         held = f"0 (the full resolution) to {count - 1}" if count > 1 else "none"
-        raise SelectionError(f"there is no overview {level}; the file has {held}")
+        raise SelectionError(f"there is no overview {overview}; the file has {held}")
+    return overview
 
 
-def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
-    """1-based numbers of the bands asked for, all of `count` by default.
+def resolve_bands(count: int, bands: Sequence[int] | None) -> list[int]:
+    """Positions of the bands asked for by number, all of `count` by default.
+
+    Users, GDAL and `RasterSource` number bands from 1. Where arrays are indexed, that is in
+    `TileIndex`, `TileReader`, cubes and virtual datasets, positions count from 0.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
         When there is no such band, or one is asked for twice.
     """
     if bands is None:
-        return list(range(1, count + 1))
+        return list(range(count))
     chosen = [int(band) for band in bands]
     if not chosen or len(set(chosen)) != len(chosen):
         raise SelectionError(f"bands is {chosen}, expected each band at most once, one at least")
@@ -54,40 +60,7 @@ def check_bands(count: int, bands: Sequence[int] | None) -> list[int]:
         if not 1 <= band <= count:
             held = f"bands 1 to {count}" if count > 1 else "band 1 only"
             raise SelectionError(f"there is no band {band}; the file has {held}")
-    return chosen
-
-
-def choose_level(
-    index: TileIndex, url: str, *, overview: int | None = None, group: str | None = None
-) -> int | None:
-    """The level that `overview` or `group` name, None when neither is given.
-
-    Raises
-    ------
-    SelectionError
-        When the file has no such level.
-    """
-    if group is not None:
-        names = level_names(len(index.levels))
-        name = group.strip("/") or FULL_RESOLUTION
-        if name not in names:
-            raise SelectionError(f"{url}: there is no group {name!r}; the file has {names}")
-        return names.index(name)
-    if overview is not None:
-        with prefixed_with(url):
-            check_level(len(index.levels), overview)
-    return overview
-
-
-def choose_bands(index: TileIndex, bands: Sequence[int] | None) -> list[int]:
-    """0-based positions of 1-based bands, all of them by default.
-
-    Raises
-    ------
-    SelectionError
-        When the file has no such band, or one is named twice.
-    """
-    return [band - 1 for band in check_bands(index.raster.count, bands)]
+    return [band - 1 for band in chosen]
 
 
 def check_request(bands: Sequence[int] | None, overview: int | None, group: str | None) -> None:

@@ -1,7 +1,4 @@
-"""Which pixels are meant: a bounding box, window or tile to a window of one resolution.
-
-Knows grids, georeferencing and pyproj; knows no files, tiles' bytes or pixels.
-"""
+"""Which pixels are meant: a bounding box, window or tile to a window of one resolution."""
 
 from __future__ import annotations
 
@@ -107,10 +104,11 @@ def select_window(
     """
     level = level or base
     if selection.bbox is not None:
-        bbox = to_raster_crs(selection.bbox, selection.bbox_crs, georef)
         size = {"base_width": base.width, "base_height": base.height}
         there = georef.for_overview(width=level.width, height=level.height, **size)
-        return bounds_window(bbox, there, width=level.width, height=level.height)
+        return bounds_window(
+            selection.bbox, there, selection.bbox_crs, width=level.width, height=level.height
+        )
     window = _pixels(selection, base, georef)
     _check_window(window, base)
     if level == base:
@@ -120,14 +118,17 @@ def select_window(
     return Window(left, top, right - left, bottom - top)
 
 
-def bounds_window(bounds: Bounds, georef: GeoReference, *, width: int, height: int) -> Window:
+def bounds_window(
+    bounds: Bounds, georef: GeoReference, crs: str | None = None, *, width: int, height: int
+) -> Window:
     """Pixels of a raster of `width` x `height` that a box covers; see `select_window`.
 
     Parameters
     ----------
     bounds : tuple of (xmin, ymin, xmax, ymax)
-        In the raster's CRS.
     georef : GeoReference
+    crs : str, optional
+        Of `bounds`; the raster's by default.
     width, height : int
 
     Raises
@@ -140,7 +141,7 @@ def bounds_window(bounds: Bounds, georef: GeoReference, *, width: int, height: i
         raise SelectionError(
             f"the raster is placed by {kind}, not by a transform: choose a window instead of a bbox"
         )
-    xmin, ymin, xmax, ymax = bounds
+    xmin, ymin, xmax, ymax = moved = to_raster_crs(bounds, crs, georef)
     inverse = ~georef.transform
     corners = [inverse @ (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
     cols, rows = zip(*corners, strict=True)
@@ -149,9 +150,14 @@ def bounds_window(bounds: Bounds, georef: GeoReference, *, width: int, height: i
         top, down = _cut(min(rows), max(rows), height)
     except SelectionError:
         whole = bounds_of(georef, Window(0, 0, width, height))
+        if crs is None:
+            box = _shown(bounds)
+            way = "Is it in another CRS? Say which with --bbox-crs (bbox_crs=...)."
+        else:
+            box = f"{_shown(bounds)} in {crs}, {_shown(moved)} in the raster's CRS,"
+            way = "It is xmin, ymin, xmax, ymax; x is easting or longitude, whatever the CRS says."
         raise SelectionError(
-            f"the bbox {_shown(bounds)} lies outside the raster, whose bounds are {_shown(whole)}. "
-            "Is it in another CRS? Say which with --bbox-crs (bbox_crs=...)."
+            f"the bbox {box} lies outside the raster, whose bounds are {_shown(whole)}. {way}"
         ) from None
     return Window(left, top, across, down)
 

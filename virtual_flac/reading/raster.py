@@ -18,7 +18,7 @@ from ..io.workers import available_cores
 from ..model import overview_tags
 from ..model.grid import Window
 from ..model.index import TileIndex
-from ..model.levels import check_bands
+from ..model.levels import resolve_bands
 from .header import HeaderReader
 from .tiles import TileReader
 
@@ -54,8 +54,9 @@ class FlacSource:
         self.name = os.fspath(url)
         self.index = index
         with prefixed_with(self.name):
-            self.bands = tuple(check_bands(index.raster.count, bands))
-        chosen = tuple(index.raster.bands[band - 1] for band in self.bands)
+            self._positions = resolve_bands(index.raster.count, bands)
+        self.bands = tuple(at + 1 for at in self._positions)
+        chosen = tuple(index.raster.bands[at] for at in self._positions)
         self.info = replace(index.raster, bands=chosen)
         levels = index.levels if overviews else index.levels[:1]
         self.sizes = tuple((level.width, level.height) for level in levels)
@@ -75,13 +76,13 @@ class FlacSource:
         levels = range(1, len(self.sizes))
         tags = [overview_tags.parse(self.index.extra, level, count) for level in levels]
         others = {key: value for key, value in self.index.extra.items() if key != overview_tags.KEY}
-        return others | overview_tags.pack([[t[band - 1] for band in self.bands] for t in tags])
+        return others | overview_tags.pack([[t[at] for at in self._positions] for t in tags])
 
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
     ) -> npt.NDArray[Any]:
         """Pixels as they are stored, shape (band, y, x); bands are positions, from 1."""
-        chosen = [self.bands[at - 1] for at in bands] if bands else self.bands
+        chosen = [self._positions[at - 1] for at in bands] if bands else self._positions
         return self._reader.read(window, level=level, bands=chosen)
 
     def read_mask(

@@ -80,7 +80,7 @@ class TileReader:
         level : int
             0 is the full resolution, 1 the first overview.
         bands : sequence of int, optional
-            1-based, in this order; all by default.
+            Their positions from 0, in this order; all by default.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class TileReader:
         CorruptFlacError
             When a tile is damaged, or not the one that the index means.
         """
-        count = len(bands) if bands else self._index.raster.count
+        count = self._index.raster.count if bands is None else len(bands)
         pixels = np.empty((count, window.height, window.width), self._index.raster.dtype)
         rows = np.arange(window.row_off, window.row_off + window.height)
         cols = np.arange(window.col_off, window.col_off + window.width)
@@ -127,7 +127,7 @@ class TileReader:
         index = self._index
         if out.size == 0:
             return
-        chosen = [band - 1 for band in bands or range(1, index.raster.count + 1)]
+        chosen = list(range(index.raster.count) if bands is None else bands)
         by_pixel = index.interleave == "pixel"
         grid = index.grid(level)
         decoder = self._decoder(level, tuple(chosen) if by_pixel else None)

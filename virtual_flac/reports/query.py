@@ -19,7 +19,7 @@ from ..io.ranges import MergedRange, merge_ranges
 from ..io.stores import registry_for, to_url
 from ..model.grid import Window
 from ..model.index import TileIndex
-from ..model.levels import check_bands, check_level
+from ..model.levels import resolve_bands, resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..reading.header import read_index
 from .tile_table import Tile, tiles_of_window
@@ -190,9 +190,9 @@ def spatial_info(
     index = read_index(url, registry)
     with prefixed_with(url):
         if level is not None:
-            check_level(len(index.levels), level)
+            resolve_level(len(index.levels), level)
         if band is not None:
-            check_bands(index.raster.count, [band])
+            resolve_bands(index.raster.count, [band])
     return TileTable(source=url, index=index, level=level, band=band)
 
 
@@ -268,8 +268,8 @@ def query(
             raise SelectionError(f"max_gap is {max_gap}, expected 0 bytes or more")
     index = read_index(url, registry)
     with prefixed_with(url):
-        check_level(len(index.levels), level)
-        chosen = check_bands(index.raster.count, bands)
+        resolve_level(len(index.levels), level)
+        chosen = [at + 1 for at in resolve_bands(index.raster.count, bands)]
         pixels = select_window(selection, index.grid(0), index.raster.georef, index.grid(level))
         tiles = tuple(tiles_of_window(index, pixels, level=level, bands=chosen))
     offsets, lengths = [tile.offset for tile in tiles], [tile.length for tile in tiles]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..model.grid import Window
 from ..model.index import TileIndex
-from ..model.levels import check_bands, check_level
+from ..model.levels import resolve_bands, resolve_level
 from ..model.selection import Bounds, bounds_of
 
 
@@ -81,17 +81,17 @@ def tiles_of_window(
     SelectionError
         When there is no such level or band.
     """
-    check_level(len(index.levels), level)
-    chosen = check_bands(index.raster.count, bands)
+    resolve_level(len(index.levels), level)
+    chosen = resolve_bands(index.raster.count, bands)
     here, grid, georef = index.levels[level], index.grid(level), index.georef_of(level)
-    planes = [None] if index.interleave == "pixel" else chosen
-    for band in planes:
+    by_pixel = index.interleave == "pixel"
+    for plane in [0] if by_pixel else chosen:
         for row, col in grid.tiles_of(window):
-            where = (0 if band is None else band - 1, row, col)
+            where = (plane, row, col)
             pixels = grid.window(row, col)
             yield Tile(
                 level=level,
-                band=band,
+                band=None if by_pixel else plane + 1,
                 row=row,
                 col=col,
                 tile_id=row * grid.cols + col,

@@ -16,7 +16,7 @@ from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
 from ..model.file_version import FileVersion
 from ..model.index import RasterInfo, TileIndex
-from ..model.levels import FULL_RESOLUTION, choose_bands, choose_level, overview_name
+from ..model.levels import FULL_RESOLUTION, overview_name
 from .arrays import inline_array
 from .manifests import ChunkTables, virtual_array, without_fill_values
 from .source_versions import attach
@@ -122,7 +122,7 @@ def build_virtual_zarr(
     variable : str
         Name of the data variable.
     bands : sequence of int, optional
-        1-based bands to show, in this order; all by default.
+        Positions from 0 of the bands to show, in this order; all by default.
     level : int, optional
         Show one level only, as the root group: 0 is the full resolution, 1 the first overview.
         By default the full resolution is the root and the overviews are its child groups
@@ -135,14 +135,8 @@ def build_virtual_zarr(
     Returns
     -------
     FlacManifestStore
-
-    Raises
-    ------
-    SelectionError
-        When the file has no such band or level.
     """
-    chosen = choose_bands(index, bands)
-    choose_level(index, url, overview=level)
+    chosen = list(range(index.raster.count) if bands is None else bands)
     skip = frozenset(skip_variables)
     # Interleaved by pixel, a tile holds all bands and the codec picks those that were chosen.
     planes = [0] if index.interleave == "pixel" else chosen

@@ -9,9 +9,9 @@ from typing import Any
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestStore
 
-from ..errors import SelectionError
+from ..errors import SelectionError, prefixed_with
 from ..io.stores import to_url
-from ..model.levels import check_request, choose_level
+from ..model.levels import check_request, resolve_bands, resolve_level
 from ..reading.header import read_index
 from .build import build_virtual_zarr
 
@@ -91,13 +91,16 @@ class FLACParser:
         """
         address = to_url(url)
         index = read_index(address, registry, progress=self.progress)
+        with prefixed_with(address):
+            bands = resolve_bands(index.raster.count, self.bands)
+            level = resolve_level(len(index.levels), self.overview, self.group)
         return build_virtual_zarr(
             index,
             address,
             registry,
             variable=self.variable,
-            bands=self.bands,
-            level=choose_level(index, address, overview=self.overview, group=self.group),
+            bands=bands,
+            level=level,
             coordinates=self.coordinates,
             skip_variables=self.skip_variables,
         )
