@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 
 import virtual_flac
 from virtual_flac.cli.commands import app
-from virtual_flac.errors import FlacError
+from virtual_flac.errors import FlacError, MissingExtraError
 from virtual_flac.publish import publish
 
 DATES = ("2026-07-01", "2026-07-11")
@@ -129,4 +130,30 @@ def test_icechunk_makes_no_folders(folder: Path, tmp_path: Path) -> None:
     cube = virtual_flac.stack([folder / f"{DATES[0]}.flac"])
     with pytest.raises(FileNotFoundError, match="no such folder"):
         virtual_flac.write_icechunk(cube, tmp_path / "missing" / "cube.icechunk")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_to_install_is_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flac = folder / f"{DATES[0]}.flac"
+    cube = virtual_flac.stack([flac])
+    for module, extra, use in (
+        (
+            "icechunk",
+            "icechunk",
+            lambda: virtual_flac.write_icechunk(cube, tmp_path / "a.icechunk"),
+        ),
+        ("icechunk", "icechunk", lambda: virtual_flac.open_references(folder / "cube.icechunk")),
+        ("dask", "dask", lambda: virtual_flac.stack([flac], parallel="dask")),
+        ("lithops", "lithops", lambda: virtual_flac.stack([flac], parallel="lithops")),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            with pytest.raises(MissingExtraError, match=rf"pip install .virtual-flac\[{extra}\]"):
+                use()
+    with monkeypatch.context() as patch:
+        patch.setattr("virtual_flac.references.target.find_spec", lambda name: None)
+        with pytest.raises(MissingExtraError, match=r"virtual-flac\[kerchunk\]"):
+            virtual_flac.write_kerchunk(cube, tmp_path / "a.parquet")
     assert not list(tmp_path.iterdir())
