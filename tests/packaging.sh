@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # The same Python outside of the clone, where another one may answer to `python3`.
 python=$(python3 -c 'import sys; print(sys.executable)')
 uv() { "$python" -m uv "$@"; }
+version=${UV_PYTHON:-$(cat .python-version)}
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -22,7 +23,7 @@ codec=$(ls dist/zarr_flac-*.whl)
 package=$(ls dist/virtual_flac-*.whl)
 
 install() { # ENVIRONMENT REQUIREMENT...
-    uv venv --quiet "$1"
+    uv venv --quiet --python "$version" "$1"
     uv pip install --quiet --python "$1" "${@:2}"
 }
 
