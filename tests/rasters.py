@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,21 @@ def make(name: str, folder: Path) -> Path:
     return path
 
 
-def write_tif(path: Path, data: npt.NDArray[Any], **profile: Any) -> Path:
-    """Write pixels of shape (band, y, x) as a GeoTIFF in UTM zone 33 at `NORTH_UP`."""
+def write_tif(
+    path: Path, data: npt.NDArray[Any], *, describe: Mapping[str, Any] = {}, **profile: Any
+) -> Path:
+    """Write pixels of shape (band, y, x) as a GeoTIFF in UTM zone 33 at `NORTH_UP`.
+
+    `describe` sets attributes of the open dataset, such as ``descriptions`` and ``scales``.
+    """
     placed = {"crs": "EPSG:32633", "transform": NORTH_UP, **profile}
     with rasterio.open(
         path, "w", driver="GTiff", dtype=data.dtype, count=len(data), height=data.shape[1],
         width=data.shape[2], **placed,
     ) as target:  # fmt: skip
         target.write(data)
+        for name, value in describe.items():
+            setattr(target, name, value)
     return path
 
 

@@ -15,7 +15,7 @@ import rasterio.merge
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rasters import NORTH_UP
+from rasters import NORTH_UP, write_tif
 
 import virtual_flac
 from virtual_flac.cube.labels import labels_from_names
@@ -26,16 +26,7 @@ TILE = 32
 
 def write(path: Path, data: Any, *, interleave: Any = "band", **profile: Any) -> Path:
     """A GeoTIFF and its FLAC; bands' descriptions, scales and units through `describe`."""
-    describe = profile.pop("describe", {})
-    options: dict[str, Any] = {
-        "driver": "GTiff", "dtype": data.dtype, "count": len(data), "crs": "EPSG:32633",
-        "height": data.shape[1], "width": data.shape[2], "transform": NORTH_UP,
-    }  # fmt: skip
-    tif = path.with_suffix(".tif")
-    with rasterio.open(tif, "w", **options | profile) as target:
-        target.write(data)
-        for name, value in describe.items():
-            setattr(target, name, value)
+    tif = write_tif(path.with_suffix(".tif"), data, **profile)
     virtual_flac.write_flac(tif, path, tile_size=TILE, interleave=interleave)
     return path
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from rasters import NORTH_UP
+from rasters import NORTH_UP, write_tif
 from virtualizarr import open_virtual_mfdataset
 from virtualizarr.manifests import ManifestArray
 
@@ -28,15 +28,8 @@ DATES = ("2026-07-14", "2026-03-01", "2026-05-20")
 
 
 def write(folder: Path, name: str, data: Any, **profile: Any) -> Path:
-    options: dict[str, Any] = {
-        "driver": "GTiff", "dtype": data.dtype, "count": len(data), "crs": "EPSG:32633",
-        "height": data.shape[1], "width": data.shape[2], "transform": NORTH_UP,
-    }  # fmt: skip
-    tif = folder / f"{name}.tif"
-    with rasterio.open(tif, "w", **options | profile) as target:
-        target.write(data)
     flac = folder / f"{name}.flac"
-    virtual_flac.write_flac(tif, flac, tile_size=32)
+    virtual_flac.write_flac(write_tif(folder / f"{name}.tif", data, **profile), flac, tile_size=32)
     return flac
 
 

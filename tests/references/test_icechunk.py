@@ -20,7 +20,7 @@ import rasterio
 import rioxarray  # noqa: F401  (registers the accessor `rio`)
 import xarray as xr
 from click.testing import CliRunner
-from rasters import NORTH_UP
+from rasters import NORTH_UP, write_tif
 from virtualizarr import open_virtual_dataset
 
 import virtual_flac
@@ -41,14 +41,8 @@ TILE = 64
 
 def write(path: Path, seed: int, *, shape: tuple[int, ...] = (1, 150, 130), **profile: Any) -> Path:
     data = np.random.default_rng(seed).integers(0, 900, shape).astype("uint16")
-    options: dict[str, Any] = {
-        "driver": "GTiff", "dtype": data.dtype, "count": len(data), "crs": "EPSG:32633",
-        "height": data.shape[1], "width": data.shape[2], "transform": NORTH_UP,
-    }  # fmt: skip
-    tif = path.with_suffix(".tif")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(tif, "w", **options | profile) as target:
-        target.write(data)
+    tif = write_tif(path.with_suffix(".tif"), data, **profile)
     virtual_flac.write_flac(tif, path, tile_size=TILE, overwrite=True)
     return path
 
@@ -368,12 +362,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for n in range(24):
         path = folder / f"2026{n // 2 + 1:02}{n % 2 * 14 + 1:02}.flac"
         data = np.random.default_rng(n).integers(0, 900, shape).astype("uint16")
-        with rasterio.open(
-            path.with_suffix(".tif"), "w", driver="GTiff", dtype="uint16", count=1,
-            height=shape[1], width=shape[2], crs="EPSG:32633", transform=NORTH_UP,
-        ) as target:  # fmt: skip
-            target.write(data)
-        virtual_flac.write_flac(path.with_suffix(".tif"), path, tile_size=256)
+        virtual_flac.write_flac(write_tif(path.with_suffix(".tif"), data), path, tile_size=256)
         paths.append(path)
     return paths
 
@@ -440,12 +429,7 @@ def test_a_large_chunk_is_one_request(tmp_path: Path, range_server: Callable[...
     # Noise of 2,300 x 2,300 pixels: more than what Icechunk would split by itself.
     path = tmp_path / "2026-01-01.flac"
     data = np.random.default_rng(1).integers(-(2**31), 2**31, (1, 2300, 2300)).astype("int32")
-    with rasterio.open(
-        path.with_suffix(".tif"), "w", driver="GTiff", dtype="int32", count=1, height=2300,
-        width=2300, crs="EPSG:32633", transform=NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(data)
-    virtual_flac.write_flac(path.with_suffix(".tif"), path, tile_size=4096)
+    virtual_flac.write_flac(write_tif(path.with_suffix(".tif"), data), path, tile_size=4096)
     server = range_server(tmp_path)
     publish([f"{server.url}/{path.name}"], tmp_path / "cube.icechunk")
     server.reset()

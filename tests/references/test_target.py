@@ -16,7 +16,7 @@ import xarray as xr
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from rasters import NORTH_UP
+from rasters import write_tif
 from virtualizarr.manifests import ChunkManifest, ManifestArray
 from virtualizarr.manifests.utils import create_v3_array_metadata
 
@@ -39,12 +39,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     paths = []
     for number, date in enumerate(DATES):
         data = np.random.default_rng(number).integers(0, 900, (2, 100, 90)).astype("uint16")
-        tif = folder / f"{date}.tif"
-        with rasterio.open(
-            tif, "w", driver="GTiff", dtype="uint16", count=2, height=100, width=90, nodata=901,
-            crs="EPSG:32633", transform=NORTH_UP,
-        ) as target:  # fmt: skip
-            target.write(data)
+        tif = write_tif(folder / f"{date}.tif", data, nodata=901)
         virtual_flac.write_flac(tif, tif.with_suffix(".flac"), tile_size=TILE)
         paths.append(tif.with_suffix(".flac"))
     return paths

@@ -17,22 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rasterio.enums import ColorInterp, Resampling
+from rasters import write_tif
 
 from virtual_flac import compare, write_flac, write_geotiff
 from virtual_flac.errors import CorruptFlacError, SourceNotFoundError
 from virtual_flac.reports.pixel_statistics import BandDifference
 
 Array = npt.NDArray[Any]
-
-
-def write(path: Path, data: Array, **options: Any) -> Path:
-    profile = {"crs": "EPSG:32633", "transform": rasters.NORTH_UP, **options}
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype=data.dtype, count=len(data), height=data.shape[1],
-        width=data.shape[2], **profile,
-    ) as target:  # fmt: skip
-        target.write(data)
-    return path
 
 
 @pytest.mark.parametrize("name", sorted(rasters.CASES))
@@ -64,8 +55,8 @@ def test_differing_pixels_are_counted_as_numpy_counts_them(
     rng = np.random.default_rng(1)
     b[1].flat[rng.choice(6300, 40, replace=False)] = 7
     b[2, :, 3] = 9
-    write(tmp_path / "a.tif", a)
-    write(tmp_path / "b.tif", b, tiled=True, blockxsize=32, blockysize=16, interleave="band")
+    write_tif(tmp_path / "a.tif", a)
+    write_tif(tmp_path / "b.tif", b, tiled=True, blockxsize=32, blockysize=16, interleave="band")
     if kind == "flac":
         write_flac(tmp_path / "b.tif", tmp_path / "b.flac", tile_size=32)
     found = compare(tmp_path / "a.tif", tmp_path / f"b.{kind}")
@@ -101,8 +92,8 @@ def test_nodata_and_nan_count_in_no_error(tmp_path: Path) -> None:
     a[0, 1, 0] = np.nan  # in one only
     a[0, 1, 1] = -9999  # likewise
     b[0, 2, 2] = 13
-    write(tmp_path / "a.tif", a, nodata=-9999)
-    write(tmp_path / "b.tif", b, nodata=-9999)
+    write_tif(tmp_path / "a.tif", a, nodata=-9999)
+    write_tif(tmp_path / "b.tif", b, nodata=-9999)
     [band] = compare(tmp_path / "a.tif", tmp_path / "b.tif").bands
     assert (band.differing, band.valid_in_one, band.max_error) == (3, 2, 3.0)
     assert band.rmse == pytest.approx(np.sqrt(9 / 13))
@@ -114,7 +105,7 @@ def test_infinities_are_strict_json(tmp_path: Path) -> None:
     a = np.zeros((1, 3, 3), "float64")
     b = a.copy()
     a[0, 0, 0] = np.inf
-    found = compare(write(tmp_path / "a.tif", a), write(tmp_path / "b.tif", b))
+    found = compare(write_tif(tmp_path / "a.tif", a), write_tif(tmp_path / "b.tif", b))
     assert found.bands[0].max_error == np.inf
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert content["bands"][0]["max_error"] == "Infinity"
@@ -122,7 +113,7 @@ def test_infinities_are_strict_json(tmp_path: Path) -> None:
 
 def changed(tmp_path: Path, change: Any, **profile: Any) -> list[tuple[str, str, str]]:
     """What differs after a change to a copy of a GeoTIFF, against its FLAC."""
-    tif = write(tmp_path / "a.tif", rasters.pixels("uint8", 2, 40, 50), **profile)
+    tif = write_tif(tmp_path / "a.tif", rasters.pixels("uint8", 2, 40, 50), **profile)
     with rasterio.open(tif, "r+") as target:
         target.colorinterp = [ColorInterp.gray, ColorInterp.undefined]
     write_flac(tif, tmp_path / "a.flac", tile_size=32)
@@ -176,7 +167,7 @@ def test_colour_maps(tmp_path: Path) -> None:
 
 
 def test_one_crs_in_two_spellings_is_the_same(flac_raster: Any, tmp_path: Path) -> None:
-    tif = write(tmp_path / "a.tif", rasters.pixels("uint8", 1, 40, 50))
+    tif = write_tif(tmp_path / "a.tif", rasters.pixels("uint8", 1, 40, 50))
     theirs = flac_raster.create_streaming(tif, tmp_path / "theirs.flac", 32)
     found = compare(tif, theirs)
     assert found.pixels_identical
@@ -188,8 +179,8 @@ def test_one_crs_in_two_spellings_is_the_same(flac_raster: Any, tmp_path: Path) 
     [((1, 20, 30), {"size"}), ((2, 30, 30), {"bands"}), ((1, 31, 30), {"size"})],
 )
 def test_other_shapes(shape: tuple[int, int, int], names: set[str], tmp_path: Path) -> None:
-    a = write(tmp_path / "a.tif", np.zeros((1, 30, 30), "uint8"))
-    b = write(tmp_path / "b.tif", np.zeros(shape, "uint8"))
+    a = write_tif(tmp_path / "a.tif", np.zeros((1, 30, 30), "uint8"))
+    b = write_tif(tmp_path / "b.tif", np.zeros(shape, "uint8"))
     found = compare(a, b)
     assert {each.name for each in found.metadata} >= names
     assert not found.pixels_identical
@@ -197,8 +188,8 @@ def test_other_shapes(shape: tuple[int, int, int], names: set[str], tmp_path: Pa
 
 
 def test_other_dtypes_are_compared_by_value(tmp_path: Path) -> None:
-    a = write(tmp_path / "a.tif", np.full((1, 9, 9), 200, "uint8"))
-    b = write(tmp_path / "b.tif", np.full((1, 9, 9), -56, "int16"))
+    a = write_tif(tmp_path / "a.tif", np.full((1, 9, 9), 200, "uint8"))
+    b = write_tif(tmp_path / "b.tif", np.full((1, 9, 9), -56, "int16"))
     found = compare(a, b)
     assert found.bands[0].max_error == 256
     assert [each.name for each in found.metadata] == ["dtype"]
@@ -240,8 +231,8 @@ def test_memory_is_bounded_by_pieces(tmp_path: Path, monkeypatch: Any) -> None:
     a = rasters.pixels("int16", 2, 150, 130)
     b = a.copy()
     b[:, 77, 100] += 1
-    write(tmp_path / "a.tif", a, tiled=True, blockxsize=16, blockysize=16)
-    write(tmp_path / "b.tif", b)
+    write_tif(tmp_path / "a.tif", a, tiled=True, blockxsize=16, blockysize=16)
+    write_tif(tmp_path / "b.tif", b)
     write_flac(tmp_path / "b.tif", tmp_path / "b.flac", tile_size=32)
     for other in ("b.tif", "b.flac"):
         whole = compare(tmp_path / "a.tif", tmp_path / other)
