@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from .reports.compare import compare
     from .reports.info import info
     from .reports.preview import preview
-    from .reports.query import query, spatial_info
+    from .reports.query import query
+    from .reports.spatial_info import spatial_info
     from .reports.verify import verify
     from .virtual.parser import FLACParser
 
@@ -63,7 +64,7 @@ _HOMES = {
     "query": "reports.query",
     "read_index": "reading.header",
     "registry_for": "io.stores",
-    "spatial_info": "reports.query",
+    "spatial_info": "reports.spatial_info",
     "stack": "cube.stack",
     "verify": "reports.verify",
     "write_flac": "geotiff.to_flac",

@@ -15,7 +15,8 @@ import servers
 
 from virtual_flac import read_index, verify, write_flac
 from virtual_flac.errors import LayoutError, SourceNotFoundError
-from virtual_flac.reports.tile_check import TilePlace, check_tile
+from virtual_flac.reports.spatial_info import Tile, TileTable
+from virtual_flac.reports.tile_check import check_tile
 
 #: Dtype, bands, interleave: one channel and several, samples and pairs of them.
 KINDS = {
@@ -43,22 +44,19 @@ def flac(request: Any, tmp_path_factory: Any) -> Path:
     return folder / "x.flac"
 
 
-def tiles(index: Any) -> list[tuple[int, int, TilePlace]]:
-    """Offset, length and place of every tile."""
-    return [
-        (int(level.offsets[where]), int(level.lengths[where]), TilePlace(number, *where))
-        for number, level in enumerate(index.levels)
-        for where in np.ndindex(level.lengths.shape)
-    ]
+def tiles(index: Any) -> list[tuple[int, int, Tile]]:
+    """Offset, length and all of every tile."""
+    return [(tile.offset, tile.length, tile) for tile in TileTable(source="", index=index)]
 
 
-def at(listed: list[tuple[int, int, TilePlace]], byte: int) -> TilePlace:
+def at(listed: list[tuple[int, int, Tile]], byte: int) -> Tile:
     [place] = [place for start, length, place in listed if start <= byte < start + length]
     return place
 
 
-def named(fault: Any) -> tuple[int, int, int, int]:
-    return fault.level, (fault.band or 1) - 1, fault.row, fault.col
+def named(found: Any) -> tuple[Any, ...]:
+    """Which tile: of a `Tile` or of what was found of it."""
+    return found.level, found.band, found.row, found.col
 
 
 @pytest.mark.parametrize("name", sorted(rasters.CASES))
@@ -113,7 +111,7 @@ def test_the_tile_is_named(flac: Path, tmp_path: Path) -> None:
         [fault] = report.faults
         assert not report.ok
         place = at(listed, bit // 8)
-        assert named(fault) == place
+        assert named(fault) == named(place)
         assert fault.offset <= bit // 8 < fault.offset + fault.length
         assert f"tile ({place.row}, {place.col})" in str(fault)
 
@@ -125,7 +123,7 @@ def test_it_goes_on_behind_the_first_fault(flac: Path, tmp_path: Path) -> None:
         data[start + length // 2] ^= 4
     (tmp_path / "bad.flac").write_bytes(data)
     found = verify(tmp_path / "bad.flac").faults
-    assert [named(fault) for fault in found] == [place for _, _, place in listed[::3]]
+    assert [named(fault) for fault in found] == [named(place) for _, _, place in listed[::3]]
 
 
 def without_checksums(index: Any) -> Any:
@@ -165,7 +163,7 @@ def test_heads_are_compared_with_the_index(flac: Path, what: str, change: Any) -
 
 def test_a_tile_of_another_place_is_found(flac: Path, tmp_path: Path) -> None:
     index = read_index(flac)
-    (one, size, _), *rest = tiles(index)
+    (one, size, first), *rest = tiles(index)
     data = bytearray(flac.read_bytes())
     for start, length, place in rest:
         if length == size:
@@ -173,7 +171,9 @@ def test_a_tile_of_another_place_is_found(flac: Path, tmp_path: Path) -> None:
                 data[start : start + length], data[one : one + size],
             )  # fmt: skip
             (tmp_path / "bad.flac").write_bytes(data)
-            assert [named(f) for f in verify(tmp_path / "bad.flac").faults] == [(0, 0, 0, 0), place]
+            assert [named(f) for f in verify(tmp_path / "bad.flac").faults] == [
+                *map(named, (first, place))
+            ]
             return
     # No two of equal length: then the checksum alone must tell.
     assert zlib.crc32(data[one : one + size]) == index.levels[0].checksums[0, 0, 0]

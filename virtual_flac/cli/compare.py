@@ -78,7 +78,7 @@ def compare(
 def _show(found: Comparison, *, show_bands: bool, same: bool) -> None:
     if found.metadata:
         rows = [(each.name, each.a, each.b) for each in found.metadata]
-        print_table("Metadata that differs", ("", found.a, found.b), rows)
+        print_table("Metadata that differs", ("", "A", "B"), rows)
     if found.bands and show_bands:
         _show_bands(found)
     overviews = [f"{o.width} x {o.height}: {o.differing} differ" for o in found.overviews]
@@ -86,6 +86,8 @@ def _show(found: Comparison, *, show_bands: bool, same: bool) -> None:
     print_rows(
         "Comparison",
         {
+            "A": found.a,
+            "B": found.b,
             "pixels": _pixels_text(found),
             "largest error": _number_text(max(errors, default=None)),
             "metadata": count_text(len(found.metadata), "difference"),

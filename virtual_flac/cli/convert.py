@@ -22,7 +22,7 @@ from .options import (
     store_options,
     workers_option,
 )
-from .output import print_json, print_rows, progress_bar, ratio_text, size_text
+from .output import print_json, print_rows, progress_bar, ratio_text, size_text, tile_sizes_text
 
 if TYPE_CHECKING:
     from ..model.index import TileIndex
@@ -275,7 +275,7 @@ def _result(
 def _summary(result: dict[str, Any]) -> dict[str, str]:
     shape = f"{result['width']} x {result['height']} x {result['bands']} {result['dtype']}"
     overviews = ", ".join(f"{width} x {height}" for width, height in result["levels"][1:])
-    tile = " x ".join(map(str, reversed(result["tile_shape"])))
+    tile = tile_sizes_text(result["tile_shape"], result["levels"])
     return {
         "raster": shape,
         "overviews": overviews or "none",

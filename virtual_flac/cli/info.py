@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from .help_text import command, option
 from .options import json_option, registry_of, source_argument, store_options
-from .output import count_text, list_text, print_json, print_rows, print_table, size_text
+from .output import (
+    count_text,
+    list_text,
+    print_json,
+    print_rows,
+    print_table,
+    size_text,
+    tile_sizes_text,
+)
 
 if TYPE_CHECKING:
     from ..model.index import RasterInfo
@@ -51,7 +59,9 @@ def _show(report: FileReport, tags: bool) -> None:
         rows["mask"] = f"of bands {', '.join(map(str, report.masked_bands))}"
     if report.raster is not None:
         if report.tile_shape is not None:
-            rows["tiles"] = _tiles_text(report)
+            tiles = tile_sizes_text(report.tile_shape, report.sizes)
+            count = "" if report.tile_count is None else f"{report.tile_count} of "
+            rows["tiles"] = f"{count}{tiles}, by {report.interleave}"
         reduced = ", ".join(f"{width} x {height}" for width, height in report.sizes[1:])
         rows["overviews"] = reduced or "none"
     if report.note is not None:
@@ -75,16 +85,6 @@ def _show(report: FileReport, tags: bool) -> None:
         _show_bands(report.raster)
     if tags:
         _show_tags(report)
-
-
-def _tiles_text(report: FileReport) -> str:
-    """``30 of 64 x 64, by band``; a tile that is larger than its level ends where that ends."""
-    assert report.tile_shape is not None
-    tall, wide = report.tile_shape
-    sizes = dict.fromkeys((min(wide, w), min(tall, h)) for w, h in report.sizes)
-    shapes = " or ".join(f"{width} x {height}" for width, height in sizes)
-    count = "" if report.tile_count is None else f"{report.tile_count} of "
-    return f"{count}{shapes}, by {report.interleave}"
 
 
 def _raster_rows(report: FileReport, raster: RasterInfo) -> dict[str, str]:

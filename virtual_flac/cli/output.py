@@ -137,3 +137,16 @@ def ratio_text(ratio: float) -> str:
 def list_text(values: Iterable[float], digits: int = 10) -> str:
     """Numbers with commas between them."""
     return ", ".join(f"{value:.{digits}g}" for value in values)
+
+
+def tile_sizes_text(tile_shape: Sequence[int], levels: Iterable[Sequence[int]]) -> str:
+    """``512 x 512 or 349 x 352``: no tile is larger than its level.
+
+    Parameters
+    ----------
+    tile_shape : (height, width)
+    levels : iterable of (width, height)
+    """
+    height, width = tile_shape
+    sizes = dict.fromkeys((min(width, w), min(height, h)) for w, h in levels)
+    return " or ".join(f"{wide} x {tall}" for wide, tall in sizes)

@@ -22,10 +22,19 @@ from .options import (
     source_argument,
     store_options,
 )
-from .output import count_text, list_text, print_json, print_rows, print_table, size_text
+from .output import (
+    count_text,
+    list_text,
+    print_json,
+    print_rows,
+    print_table,
+    size_text,
+    tile_sizes_text,
+)
 
 if TYPE_CHECKING:
-    from ..reports.query import QueryResult, TileTable
+    from ..reports.query import QueryResult
+    from ..reports.spatial_info import TileTable
 
 #: Rows of tables, unless an option says otherwise; --json has them all.
 _MOST_RANGES = 50
@@ -152,7 +161,7 @@ def spatial_info(
 
     SOURCE is a path or URL of a FLAC raster. Only its header is read.
     """
-    from ..reports.query import spatial_info as tiles_of
+    from ..reports.spatial_info import spatial_info as tiles_of
 
     table = tiles_of(source, level=level, band=band, registry=registry_of(source, stores))
     if as_json:
@@ -163,14 +172,14 @@ def spatial_info(
 
 def _show_tiles(table: TileTable, limit: int) -> None:
     index = table.index
-    height, width = index.tile_shape
     raster, size = index.raster, index.version.size
+    tiles = tile_sizes_text(index.tile_shape, [(n.width, n.height) for n in index.levels])
     print_rows(
         table.source,
         {
             "layout": index.layout,
             "raster": f"{raster.width} x {raster.height} x {raster.count}",
-            "tiles": f"{len(table)} of {width} x {height}, by {index.interleave}",
+            "tiles": f"{len(table)} of {tiles}, by {index.interleave}",
             "file": "unknown" if size is None else size_text(size),
         },
     )

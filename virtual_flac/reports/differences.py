@@ -1,4 +1,4 @@
-"""What two rasters say differently of themselves. Values only; no pixels, no I/O."""
+"""How the metadata of two rasters differ."""
 
 from __future__ import annotations
 

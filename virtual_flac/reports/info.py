@@ -1,4 +1,4 @@
-"""What a file says of itself in its first bytes: FLAC rasters, plain FLAC, GeoTIFF."""
+"""What a file says about itself in its first bytes: FLAC rasters, plain FLAC, GeoTIFF."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .file_report import FileReport
 def info(
     source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
 ) -> FileReport:
-    """What a FLAC raster, a plain FLAC or a GeoTIFF says of itself; reads its first bytes alone.
+    """What a FLAC raster, a plain FLAC or a GeoTIFF says about itself; reads only its first bytes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Numbers about the pixels of two bands, gathered piece by piece. Knows numpy; no files."""
+"""Statistics of the pixels of two bands, gathered piece by piece."""
 
 from __future__ import annotations
 

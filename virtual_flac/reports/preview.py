@@ -56,13 +56,9 @@ class Preview:
         """Everything but the pixels as JSON values."""
         height, width, _ = self.rgba.shape
         return {
-            "width": width,
-            "height": height,
-            "bands": list(self.bands),
-            "level": self.level,
-            "factor": self.factor,
-            "ranges": [list(pair) for pair in self.ranges],
-        }
+            "width": width, "height": height, "bands": list(self.bands), "level": self.level,
+            "factor": self.factor, "ranges": [list(pair) for pair in self.ranges],
+        }  # fmt: skip
 
     def to_png(self) -> bytes:
         """The picture as a PNG file."""
@@ -272,9 +268,7 @@ def _nearest(
 
 
 def _range(values: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
-    if not values.size:
-        return 0.0, 1.0
-    low, high = np.percentile(values, percentiles)
+    low, high = np.percentile(values, percentiles) if values.size else (0.0, 1.0)
     return float(low), float(high)
 
 

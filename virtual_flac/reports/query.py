@@ -1,14 +1,10 @@
-"""Which bytes of a FLAC raster hold an area, and those bytes themselves; no pixel is decoded.
-
-Knows the source, selections and byte ranges; must not know the codec or rasterio.
-"""
+"""Which bytes of a FLAC raster hold an area, and those bytes themselves; no pixel is decoded."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
@@ -18,66 +14,13 @@ from ..io.file_reader import FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..io.stores import registry_for, to_url
 from ..model.grid import Window
-from ..model.index import TileIndex
 from ..model.levels import resolve_bands, resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..reading.header import read_index
-from .tile_table import Tile, tiles_of_window
+from .spatial_info import Tile, tiles_of_window
 
 #: Bytes in memory at once while ranges are copied; a range is never longer.
 COPY_BYTES = 32 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TileTable:
-    """All tiles of a FLAC raster, or those of one level or band; iterate over it for `Tile`.
-
-    Parameters
-    ----------
-    source : str
-        URL of the file.
-    index : TileIndex
-    level, band : int or None
-        The only ones, 1-based for bands; None for all.
-    """
-
-    source: str
-    index: TileIndex
-    level: int | None = None
-    band: int | None = None
-
-    @property
-    def _levels(self) -> Sequence[int]:
-        return range(len(self.index.levels)) if self.level is None else [self.level]
-
-    def __len__(self) -> int:
-        one_band = self.band is not None and self.index.interleave != "pixel"
-        planes = [self.index.levels[n].lengths.shape[0] for n in self._levels]
-        tiles = [self.index.grid(n).rows * self.index.grid(n).cols for n in self._levels]
-        return sum(n if one_band else n * m for n, m in zip(tiles, planes, strict=True))
-
-    def __iter__(self) -> Iterator[Tile]:
-        bands = None if self.band is None else [self.band]
-        for number in self._levels:
-            here = self.index.levels[number]
-            whole = Window(0, 0, here.width, here.height)
-            yield from tiles_of_window(self.index, whole, level=number, bands=bands)
-
-    def to_dict(self, limit: int | None = None) -> dict[str, Any]:
-        """JSON values, with the first `limit` tiles."""
-        index = self.index
-        return {
-            "source": self.source,
-            "layout": index.layout,
-            "width": index.raster.width,
-            "height": index.raster.height,
-            "tile_shape": list(index.tile_shape),
-            "interleave": index.interleave,
-            "levels": [[level.width, level.height] for level in index.levels],
-            "file_bytes": index.version.size,
-            "tile_count": len(self),
-            "tiles": [tile.to_dict() for tile in islice(self, limit)],
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,53 +92,6 @@ class QueryResult:
         }
 
 
-def spatial_info(
-    source: str | os.PathLike[str],
-    *,
-    level: int | None = None,
-    band: int | None = None,
-    registry: ObjectStoreRegistry[Any] | None = None,
-) -> TileTable:
-    """The table of a FLAC raster's tiles: pixels, bounds and bytes of each.
-
-    Parameters
-    ----------
-    source : str or path
-        Path or URL.
-    level : int, optional
-        The only level: 0 is the full resolution, 1 the first overview. All by default.
-    band : int, optional
-        The only band, 1-based. All by default.
-    registry : ObjectStoreRegistry, optional
-        Stores to read with; made by `registry_for` when not given.
-
-    Returns
-    -------
-    TileTable
-        Has a length, and gives its tiles one by one when iterated over.
-
-    Raises
-    ------
-    SourceError, LayoutError
-        When the file cannot be read or is no FLAC raster.
-    SelectionError
-        When it has no such level or band.
-
-    Examples
-    --------
-    >>> table = spatial_info("https://example.com/dem.flac", level=0)
-    >>> [(tile.bounds, tile.offset, tile.length) for tile in table]
-    """
-    url = to_url(source)
-    index = read_index(url, registry)
-    with prefixed_with(url):
-        if level is not None:
-            resolve_level(len(index.levels), level)
-        if band is not None:
-            resolve_bands(index.raster.count, [band])
-    return TileTable(source=url, index=index, level=level, band=band)
-
-
 def query(
     source: str | os.PathLike[str],
     *,
@@ -237,7 +133,7 @@ def query(
     bands : sequence of int, optional
         1-based; all by default.
     max_gap : int
-        Bytes between two tiles that are rather read than spent on a request of their own.
+        Largest gap in bytes between tiles that is still fetched with one request.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given.
 

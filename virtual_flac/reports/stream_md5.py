@@ -1,7 +1,4 @@
-"""The MD5 of all samples of a file that is one FLAC stream, in bounded memory.
-
-Knows the reader of files and the codec; must not know tiles or pixels.
-"""
+"""The MD5 of all samples of a file that is one FLAC stream, in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,13 +1,10 @@
-"""One tile of a FLAC raster against the index and its own checksums: bytes in, findings out.
-
-Knows the index and the codec; reads nothing.
-"""
+"""One tile of a FLAC raster against the index and its own checksums: bytes in, findings out."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from zarr_flac import Head, TileDecoder, count_ambiguous, decode, iter_frames, read_tile_info
@@ -15,18 +12,10 @@ from zarr_flac import Head, TileDecoder, count_ambiguous, decode, iter_frames, r
 from ..errors import CorruptFlacError, FlacError
 from ..model.index import TileIndex
 from ..reading.tiles import decode_at
+from .spatial_info import Tile
 
 #: Layouts whose first four bytes say how long the head is, and whose tiles say what they are.
 WITH_INDEX_SIZE = ("virtual-flac", "flac-raster streaming")
-
-
-class TilePlace(NamedTuple):
-    """Which tile: level and 0-based plane, tile row and tile column."""
-
-    level: int
-    plane: int
-    row: int
-    col: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +71,7 @@ class TileCheck:
     has_md5: bool = False
 
 
-def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
+def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
     """Check the bytes of one tile.
 
     The checksum in the index, where there is one, covers every byte. Besides: the head of the
@@ -94,7 +83,7 @@ def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
     ----------
     index : TileIndex
         Of the file.
-    place : TilePlace
+    tile : Tile
     data : bytes-like
         What the file holds where the index says the tile is.
 
@@ -102,28 +91,25 @@ def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
     -------
     TileCheck
     """
-    level = index.levels[place.level]
-    where = (place.plane, place.row, place.col)
     damage = []
-    length = int(level.lengths[where])
-    if len(data) != length:
-        damage.append(f"it has {len(data)} bytes, the index says {length}")
-    if level.checksums is not None and zlib.crc32(data) != level.checksums[where]:
-        damage.append(
-            f"its CRC-32 is {zlib.crc32(data):08x}, the index says {level.checksums[where]:08x}"
-        )
+    if len(data) != tile.length:
+        damage.append(f"it has {len(data)} bytes, the index says {tile.length}")
+    checksums = index.levels[tile.level].checksums
+    plane = 0 if tile.band is None else tile.band - 1
+    if checksums is not None and zlib.crc32(data) != checksums[plane, tile.row, tile.col]:
+        expected = checksums[plane, tile.row, tile.col]
+        damage.append(f"its CRC-32 is {zlib.crc32(data):08x}, the index says {expected:08x}")
     ambiguous, has_md5 = 0, False
     try:
-        window = index.grid(place.level).window(place.row, place.col)
-        spec = index.tile_spec(place.level)
+        spec = index.tile_spec(tile.level)
         if bytes(data[:4]) == b"fLaC":
             head = read_tile_info(data)
             has_md5 = head.streaminfo.md5 != bytes(16)
-            _check_head(index, place, head)
+            _check_head(index, tile, head)
             if has_md5:
                 decode(data, verify_md5=True)
             _check_frame_sizes(data, head)
-        pixels = decode_at(data, TileDecoder(spec), window)
+        pixels = decode_at(data, TileDecoder(spec), tile.window)
         if index.mapping != "exact":
             ambiguous = count_ambiguous(data, pixels, spec)
     except FlacError as error:
@@ -131,9 +117,9 @@ def check_tile(index: TileIndex, place: TilePlace, data: Any) -> TileCheck:
     return TileCheck(damage=tuple(damage), ambiguous=ambiguous, has_md5=has_md5)
 
 
-def _check_head(index: TileIndex, place: TilePlace, head: Head) -> None:
-    """Compare what a stream says of itself with what the index implies."""
-    window = index.grid(place.level).window(place.row, place.col)
+def _check_head(index: TileIndex, tile: Tile, head: Head) -> None:
+    """Compare what a stream says about itself with what the index implies."""
+    window = tile.window
     samples = head.streaminfo.total_samples
     if samples not in (0, window.width * window.height):
         raise CorruptFlacError(
@@ -166,16 +152,9 @@ def _check_frame_sizes(data: Any, head: Head) -> None:
         )
 
 
-def finding(index: TileIndex, place: TilePlace, what: str) -> TileFinding:
-    """What is said of a tile, with its place in raster and file."""
-    level = index.levels[place.level]
-    where = (place.plane, place.row, place.col)
+def finding(tile: Tile, what: str) -> TileFinding:
+    """What is wrong with a tile, with its place in raster and file."""
     return TileFinding(
-        level=place.level,
-        band=None if index.interleave == "pixel" else place.plane + 1,
-        row=place.row,
-        col=place.col,
-        offset=int(level.offsets[where]),
-        length=int(level.lengths[where]),
-        what=what,
-    )
+        level=tile.level, band=tile.band, row=tile.row, col=tile.col, offset=tile.offset,
+        length=tile.length, what=what,
+    )  # fmt: skip

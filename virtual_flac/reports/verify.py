@@ -1,7 +1,4 @@
-"""Whether a FLAC raster holds what it should: every tile, every checksum, every byte.
-
-Knows the source, the index and the codec; must not know rasterio or the terminal.
-"""
+"""Whether a FLAC raster holds what it should: every tile, every checksum, every byte."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..io.file_reader import FileReader
@@ -20,8 +16,9 @@ from ..io.stores import registry_for, to_url
 from ..io.workers import Progress, available_cores
 from ..model.index import TileIndex
 from ..reading.header import read_index
+from .spatial_info import TileTable
 from .stream_md5 import stream_md5_agrees
-from .tile_check import WITH_INDEX_SIZE, TileFinding, TilePlace, check_tile, finding
+from .tile_check import WITH_INDEX_SIZE, TileFinding, check_tile, finding
 
 #: Bytes that are read at once; about as much again waits to be checked.
 READ_BYTES = 8 << 20
@@ -80,11 +77,11 @@ def verify(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    """Check a whole FLAC raster, and go on behind the first fault.
+    """Check a whole FLAC raster; do not stop at the first fault.
 
     Reads every byte once, in large pieces; a file that is one stream with an MD5 of all samples
     once more, to check that. Checks each tile as `check_tile` does, the overviews'
-    too, and that no byte lies outside the head and the tiles.
+    too, and that no byte lies outside the header and the tiles.
 
     Parameters
     ----------
@@ -116,7 +113,8 @@ def verify(
     url = to_url(source)
     registry = registry or registry_for(url)
     index = read_index(url, registry)
-    places, offsets, lengths = _tiles(index)
+    tiles = list(TileTable(source=url, index=index))
+    offsets, lengths = [tile.offset for tile in tiles], [tile.length for tile in tiles]
     file = FileReader(url, registry, index.version)
     file_size = index.version.size
     merged = merge_ranges(offsets, lengths, max_bytes=READ_BYTES)
@@ -131,21 +129,19 @@ def verify(
         for piece, data in zip(merged, pieces, strict=True):
             jobs = [
                 pool.submit(
-                    check_tile,
-                    index,
-                    places[tile],
-                    data[offsets[tile] - piece.start :][: lengths[tile]],
+                    check_tile, index, tiles[number],
+                    data[offsets[number] - piece.start :][: lengths[number]],
                 )
-                for tile in piece.members
-            ]
-            for tile, job in zip(piece.members, jobs, strict=True):
+                for number in piece.members
+            ]  # fmt: skip
+            for number, job in zip(piece.members, jobs, strict=True):
                 found = job.result()
                 with_md5 += found.has_md5
                 if found.damage:
-                    faults.append((tile, finding(index, places[tile], "; ".join(found.damage))))
+                    faults.append((number, finding(tiles[number], "; ".join(found.damage))))
                 if found.ambiguous:
                     what = f"{found.ambiguous} pixels share their sample with another value"
-                    losses.append((tile, finding(index, places[tile], what)))
+                    losses.append((number, finding(tiles[number], what)))
             done += piece.length
             if progress:
                 progress(done, total)
@@ -157,7 +153,7 @@ def verify(
         layout=index.layout,
         file_size=file_size or 0,
         bytes_read=total,
-        tiles=len(places),
+        tiles=len(tiles),
         pixels=index.raster.count * sum(level.width * level.height for level in index.levels),
         with_checksum=sum(
             level.lengths.size for level in index.levels if level.checksums is not None
@@ -168,18 +164,6 @@ def verify(
         unclaimed=tuple(_unclaimed(file, index, offsets, lengths)),
         stream_md5=stream_md5,
     )
-
-
-def _tiles(index: TileIndex) -> tuple[list[TilePlace], list[int], list[int]]:
-    """Place, offset and length of every tile, overviews included."""
-    places: list[TilePlace] = []
-    offsets: list[int] = []
-    lengths: list[int] = []
-    for number, level in enumerate(index.levels):
-        places += [TilePlace(number, *where) for where in np.ndindex(level.lengths.shape)]
-        offsets += level.offsets.ravel().tolist()
-        lengths += level.lengths.ravel().tolist()
-    return places, offsets, lengths
 
 
 def _unclaimed(
