@@ -1,6 +1,6 @@
 """Ranged GETs of one file: merged, bounded in size and memory, and all of one version of the file.
 
-Knows stores and byte ranges; must not know tiles, layouts or pixels. Every error names the URL.
+Every error names the URL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that appear under their name complete or not at all. Knows the file system only."""
+"""Files that appear under their name complete or not at all."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def merge_ranges(
     offsets, lengths : sequence of int
         The pieces, in any order; they may overlap.
     max_gap : int
-        Bytes between two pieces that are rather read than spent on a request of their own.
+        Largest gap in bytes still fetched with one request.
     max_bytes : int, optional
         No range becomes longer by joining; a piece that is longer stays whole.
 

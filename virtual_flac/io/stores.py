@@ -1,7 +1,4 @@
-"""URLs to object stores: local files, HTTP, S3, Google Cloud Storage and Azure through obstore.
-
-The only place that makes stores. Knows nothing of FLAC.
-"""
+"""URLs to object stores: local files, HTTP, S3, Google Cloud Storage and Azure through obstore."""
 
 from __future__ import annotations
 
@@ -66,9 +63,9 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     for mark in "?#":
         if mark in text:
             raise SourceError(
-                f"{text} holds {mark!r}; object stores know no query (as signed URLs have) and no "
-                "fragment. Rename a file; for a bucket use its s3://, gs:// or az:// URL with "
-                "credentials from the environment or as store options."
+                f"{text} holds {mark!r}; signed URLs, queries and fragments are not supported. "
+                "Rename a file; for a bucket use its s3://, gs:// or az:// URL with credentials "
+                "from the environment or as store options."
             )
     return text
 
@@ -134,7 +131,7 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
             client_options.setdefault("allow_http", True)
         options = {"retry_config": RETRY_CONFIG, **options, "client_options": client_options}
         if scheme in ("http", "https"):
-            # Object stores refuse plain HTTP unless told; whoever writes http:// has told.
+            # Object stores refuse plain HTTP unless told; an http:// URL is consent.
             client_options.setdefault("allow_http", True)
             return HTTPStore.from_url(prefix, **options)
         if scheme in _CLOUD_SCHEMES:

@@ -11,8 +11,7 @@ from affine import Affine
 
 from ..errors import LayoutError, UnsupportedDtypeError
 from ..model.georef import GeoReference
-from . import _common
-from ._json import require
+from ._json import MAX_SIZE, parse_crs, parse_transform, require
 
 #: What flac-raster's encoder accepts without failing.
 DTYPES = (
@@ -36,8 +35,8 @@ def parse_length(comments: Mapping[str, str], key: str, where: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < len(text) < 11):
         raise LayoutError(f"{where} say {key} {text[:40]!r}, expected a whole number")
     number = int(text)
-    if not 1 <= number <= _common.MAX_SIZE:
-        raise LayoutError(f"{where} say {key} {number}, expected 1 to {_common.MAX_SIZE}")
+    if not 1 <= number <= MAX_SIZE:
+        raise LayoutError(f"{where} say {key} {number}, expected 1 to {MAX_SIZE}")
     return number
 
 
@@ -85,7 +84,5 @@ def parse_georef(comments: Mapping[str, str], where: str) -> GeoReference:
             value = json.loads(str(text))
         except (ValueError, RecursionError) as error:
             raise LayoutError(f"{where} say a transform that is not JSON: {error}") from error
-        transform = _common.parse_transform(value)
-    return GeoReference(
-        crs_wkt=_common.parse_crs(comments.get("GEOSPATIAL_CRS")), transform=transform
-    )
+        transform = parse_transform(value)
+    return GeoReference(crs_wkt=parse_crs(comments.get("GEOSPATIAL_CRS")), transform=transform)

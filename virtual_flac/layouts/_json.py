@@ -1,7 +1,6 @@
-"""The head shared by all streaming files: 4-byte size, then strict JSON. Bytes in, values out.
+"""The head of all streaming files: 4-byte size, then strict JSON, and the keys all of them have.
 
-Knows nothing of what the keys mean. Also small checks that turn a wrong JSON value into a
-`LayoutError` that names the key, what was found and what was expected.
+A wrong value is a `LayoutError` that names the key, what was found and what was expected.
 """
 
 from __future__ import annotations
@@ -12,12 +11,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from affine import Affine
+
 from ..errors import LayoutError, NeedBytes, UnknownLayoutError
+from ..model.grid import TileGrid
 
 #: The size of the index, unsigned 32 bit, big-endian (FORMAT.md, "Head").
 SIZE_BYTES = 4
 #: No index of a file that fits our limits is larger; a "size" above it is some other file's text.
 MAX_INDEX_BYTES = 1 << 28
+#: GDAL's own limit for the width and height of a raster.
+MAX_SIZE = 2**31 - 1
 
 _KNOWN_SIGNATURES = {
     b"II*\0": "a TIFF; turn it into FLAC with `virtual-flac convert`",
@@ -178,6 +182,48 @@ def decode_base64(value: Any, name: str) -> bytes:
         return base64.b64decode(as_str(value, name), validate=True)
     except ValueError as error:
         raise LayoutError(f"{name} is not base64: {error}") from error
+
+
+def parse_transform(value: Any) -> Affine:
+    """The affine matrix from nine numbers, row by row (the last three are 0, 0, 1), or six."""
+    numbers = as_list(value, "transform")
+    if len(numbers) not in (6, 9):
+        raise LayoutError(f"transform has {len(numbers)} numbers, expected 9 (or 6)")
+    a, b, c, d, e, f = (as_float(v, f"transform[{i}]") for i, v in enumerate(numbers[:6]))
+    return Affine(a, b, c, d, e, f)
+
+
+def pack_transform(transform: Affine) -> list[float]:
+    """The affine matrix as nine numbers, row by row."""
+    return [float(v) for v in transform[:6]] + [0.0, 0.0, 1.0]
+
+
+def parse_size(index: Mapping[str, Any]) -> TileGrid:
+    """Width, height and tile size of the raster."""
+    width = as_int(require(index, "width", "the index"), "width", low=1, high=MAX_SIZE)
+    height = as_int(require(index, "height", "the index"), "height", low=1, high=MAX_SIZE)
+    size = as_int(require(index, "tile_size", "the index"), "tile_size", low=1, high=MAX_SIZE)
+    return TileGrid(height, width, size, size)
+
+
+def parse_crs(value: Any) -> str | None:
+    """WKT2:2019 of a CRS given as authority code, WKT or PROJ string; None for none.
+
+    flac-raster writes ``str(crs)``, which is ``"None"`` for a raster without CRS.
+    """
+    if value is None or value in ("", "None"):
+        return None
+    if not isinstance(value, str):
+        raise LayoutError(f"crs is {value!r}, expected a string")
+    import pyproj
+    from pyproj.exceptions import CRSError
+
+    try:
+        wkt: str = pyproj.CRS.from_user_input(value).to_wkt()
+    except CRSError as error:
+        shown = value if len(value) <= 80 else value[:77] + "..."
+        raise LayoutError(f"crs is {shown!r}, which PROJ does not understand") from error
+    return wkt
 
 
 def _show(value: Any) -> str:

@@ -12,8 +12,17 @@ from ..errors import LayoutError, UnsupportedDtypeError
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid
 from ..model.index import Band, RasterInfo
-from . import _common
-from ._json import as_float, as_int, as_list, as_object, as_str, decode_base64, require
+from ._json import (
+    as_float,
+    as_int,
+    as_list,
+    as_object,
+    as_str,
+    decode_base64,
+    pack_transform,
+    parse_transform,
+    require,
+)
 
 MAX_BANDS = 1 << 16
 DTYPES = (
@@ -51,7 +60,7 @@ def parse_raster(index: Mapping[str, Any], grid: TileGrid) -> RasterInfo:
 def _parse_georef(index: Mapping[str, Any]) -> GeoReference:
     return GeoReference(
         crs_wkt=_parse_optional_str(index, "crs_wkt"),
-        transform=_common.parse_transform(require(index, "transform", "the index")),
+        transform=parse_transform(require(index, "transform", "the index")),
         gcps=tuple(
             as_object(p, f"gcps[{i}]") for i, p in enumerate(as_list(index.get("gcps", []), "gcps"))
         ),
@@ -113,7 +122,7 @@ def pack_raster(raster: RasterInfo) -> Iterator[tuple[str, Any]]:
     georef = raster.georef
     if code := georef.authority_code():
         yield "crs", code
-    yield "transform", _common.pack_transform(georef.transform)
+    yield "transform", pack_transform(georef.transform)
     yield "width", raster.width
     yield "height", raster.height
     yield "dtype", raster.dtype.name

@@ -20,10 +20,21 @@ from zarr_flac import (
 
 from ..errors import LayoutError, LostPixelsError, NeedBytes, UnknownLayoutError
 from ..model.georef import GeoReference
-from ..model.index import Band, Level, RasterInfo, TileIndex
-from . import _comments, _common
+from ..model.grid import TileGrid, Window
+from ..model.index import Band, Level, RasterInfo, TileIndex, U64Array
+from . import _comments
 from ._check import check_tiles
-from ._json import SIZE_BYTES, require
+from ._json import (
+    MAX_SIZE,
+    SIZE_BYTES,
+    as_int,
+    as_list,
+    as_object,
+    parse_crs,
+    parse_size,
+    parse_transform,
+    require,
+)
 from .flac_raster_pack import ENCODER
 
 LAYOUT = "flac-raster streaming"
@@ -72,11 +83,11 @@ def parse(
     LayoutError
         When the index contradicts itself or does not fit the file.
     """
-    grid = _common.parse_size(index)
-    offsets, lengths = _common.parse_frames(require(index, "frames", "the index"), grid)
+    grid = parse_size(index)
+    offsets, lengths = _parse_frames(require(index, "frames", "the index"), grid)
     georef = GeoReference(
-        crs_wkt=_common.parse_crs(index.get("crs")),
-        transform=_common.parse_transform(require(index, "transform", "the index")),
+        crs_wkt=parse_crs(index.get("crs")),
+        transform=parse_transform(require(index, "transform", "the index")),
     )
     comments = _first_comments(head, data_offset + int(offsets[0, 0, 0]), int(lengths[0, 0, 0]))
     dtype = _dtype(comments)
@@ -104,6 +115,60 @@ def parse(
     )
     check_tiles(result, data_offset=data_offset, file_size=file_size)
     return result
+
+
+def _parse_frames(value: Any, grid: TileGrid) -> tuple[U64Array, U64Array]:
+    """Offsets, counted from the first byte after the index, and lengths of all tiles.
+
+    Returns
+    -------
+    offsets, lengths : ndarray of uint64, shape (1, tile row, tile column)
+
+    Raises
+    ------
+    LayoutError
+        When a tile is missing, given twice, or not where the grid has it.
+    """
+    frames = as_list(value, "frames")
+    if len(frames) != grid.rows * grid.cols:
+        raise LayoutError(
+            f"frames lists {len(frames)} tiles; {grid.width} x {grid.height} pixels in tiles of "
+            f"{grid.tile_width} make {grid.rows * grid.cols}"
+        )
+    offsets = np.zeros((1, grid.rows, grid.cols), dtype=np.uint64)
+    lengths = np.zeros_like(offsets)
+    for number, item in enumerate(frames):
+        name = f"frames[{number}]"
+        frame = as_object(item, name)
+        row, col = _tile_of(frame, name, grid)
+        if lengths[0, row, col]:
+            raise LayoutError(f"{name} gives tile ({row}, {col}) a second time")
+        offset = as_int(
+            require(frame, "byte_offset", name), f"{name}.byte_offset", low=0, high=1 << 62
+        )
+        length = as_int(require(frame, "byte_size", name), f"{name}.byte_size", low=1, high=1 << 40)
+        offsets[0, row, col] = offset
+        lengths[0, row, col] = length
+    return offsets, lengths
+
+
+def _tile_of(frame: Mapping[str, Any], name: str, grid: TileGrid) -> tuple[int, int]:
+    window = as_object(require(frame, "window", name), f"{name}.window")
+    found = Window(
+        *(
+            as_int(
+                require(window, key, f"{name}.window"), f"{name}.window.{key}", low=0, high=MAX_SIZE
+            )
+            for key in Window._fields
+        )
+    )
+    row, col = found.row_off // grid.tile_height, found.col_off // grid.tile_width
+    if row >= grid.rows or col >= grid.cols or grid.window(row, col) != found:
+        raise LayoutError(
+            f"{name}.window is {found._asdict()}, which is no tile of {grid.width} x {grid.height} "
+            f"pixels in tiles of {grid.tile_width}"
+        )
+    return row, col
 
 
 def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import SelectionError, UnsupportedDtypeError
+from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
-from ..model.index import Interleave, RasterInfo, TileSizes
-from . import _common
-from ._json import SIZE_BYTES
+from ..model.index import Interleave, RasterInfo, TileSizes, U64Array
+from ._json import SIZE_BYTES, pack_transform
 
 #: Comment of every tile, where flac-raster's own begins with ``FLAC-Raster``.
 ENCODER = "virtual-flac, exact samples"
@@ -77,14 +77,37 @@ def pack(
     grid = TileGrid(raster.height, raster.width, tile_size, tile_size)
     content = {
         "crs": str(georef.authority_code() or georef.crs_wkt),
-        "transform": _common.pack_transform(georef.transform),
+        "transform": pack_transform(georef.transform),
         "width": raster.width,
         "height": raster.height,
         "tile_size": tile_size,
-        "frames": _common.pack_frames(grid, georef, (ends - level.lengths)[0], level.lengths[0]),
+        "frames": _pack_frames(grid, georef, (ends - level.lengths)[0], level.lengths[0]),
     }
     data = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     return len(data).to_bytes(SIZE_BYTES, "big") + data
+
+
+def _pack_frames(
+    grid: TileGrid, georef: GeoReference, offsets: U64Array, lengths: U64Array
+) -> list[dict[str, Any]]:
+    """flac-raster's list of tiles, from offsets and lengths of shape (tile row, tile column)."""
+    frames = []
+    for number, window in enumerate(grid.windows()):
+        row, col = divmod(number, grid.cols)
+        left, top = georef.transform @ (window.col_off, window.row_off)
+        # flac-raster's own arithmetic, which ignores rotation.
+        right = left + window.width * georef.transform.a
+        bottom = top + window.height * georef.transform.e
+        frames.append(
+            {
+                "frame_id": number,
+                "bbox": [left, bottom, right, top],
+                "window": window._asdict(),
+                "byte_offset": int(offsets[row, col]),
+                "byte_size": int(lengths[row, col]),
+            }
+        )
+    return frames
 
 
 def tile_comments(raster: RasterInfo, *, window: Window, crs: str | None) -> dict[str, str]:

@@ -21,9 +21,8 @@ from ..model.index import (
     U32Array,
     U64Array,
 )
-from . import _common
 from ._check import check_tiles
-from ._json import SIZE_BYTES, as_int, as_list, as_object, as_str, require
+from ._json import SIZE_BYTES, as_int, as_list, as_object, as_str, parse_size, require
 from ._raster_json import KEYS, pack_raster, parse_raster
 from ._tile_numbers import pack_checksums, pack_sizes, parse_checksums, parse_sizes
 
@@ -79,7 +78,7 @@ def parse(
     """
     _check_version(as_str(require(index, "version", "the index"), "version"))
     _check_checksum(index, head[SIZE_BYTES:data_offset])
-    grid = _common.parse_size(index)
+    grid = parse_size(index)
     raster = parse_raster(index, grid)
     interleave = require(index, "interleave", "the index")
     if interleave not in INTERLEAVES:

@@ -1,4 +1,4 @@
-"""Which version of a file bytes are of. Knows what stores say of files; asks them nothing."""
+"""Which version of a file bytes are of, by what the store said with them."""
 
 from __future__ import annotations
 

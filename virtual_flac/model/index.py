@@ -1,7 +1,4 @@
-"""`TileIndex`: what a raster is and where each of its tiles lies. The value everything shares.
-
-Knows grids and georeferencing; does not know how it was read or what it will be used for.
-"""
+"""`TileIndex`: what a raster is and where each of its tiles lies. The value everything shares."""
 
 from __future__ import annotations
 
