@@ -394,7 +394,7 @@ static bool decode_together(vf_group *group, unsigned active, unsigned channel)
             if (at == next_end)
                 running = drop_done(group, running, at, by, &next_end);
         }
-        l->kernel->turn(l, rows, by);
+        l->kernel->transpose(l, rows, by);
         for (unsigned lane = 0; lane < l->kernel->lanes; lane++) {
             uint32_t block_size = group->frames[lane].header.block_size;
             if (!(active >> lane & 1) || block_size <= start)

@@ -32,11 +32,11 @@ void vf_lanes_move_on(vf_lanes *lanes, vf_predictor by)
         memcpy(lanes->wide, lanes->wide + from, count * sizeof *lanes->wide);
 }
 
-/* Whether a lane's next `turns` windows all lie within the data. */
-static bool has_room(const vf_lanes *lanes, unsigned lane, uint32_t turns)
+/* Whether a lane's next `steps` windows all lie within the data. */
+static bool has_room(const vf_lanes *lanes, unsigned lane, uint32_t steps)
 {
     uint64_t byte = lanes->position[lane] >> 3;
-    return byte < lanes->size && VF_WINDOW_BYTES * (turns + 1ull) <= lanes->size - byte;
+    return byte < lanes->size && VF_WINDOW_BYTES * (steps + 1ull) <= lanes->size - byte;
 }
 
 static __attribute__((noinline, cold)) bool
@@ -54,9 +54,9 @@ read_one_by_one(vf_lanes *lanes, unsigned lane, uint32_t row, uint32_t count)
 }
 
 bool vf_lanes_read_slowly(vf_lanes *lanes, unsigned lane, uint32_t row, uint32_t count,
-                          uint32_t turns)
+                          uint32_t steps)
 {
-    return read_one_by_one(lanes, lane, row, count) && has_room(lanes, lane, turns);
+    return read_one_by_one(lanes, lane, row, count) && has_room(lanes, lane, steps);
 }
 
 const uint8_t VF_CODES_OF[VF_TRUSTS] = {1, 2, 3, 4, 6};
@@ -72,8 +72,8 @@ static int codes_index(const vf_lanes *lanes)
     return index > lanes->caution ? index - lanes->caution : 0;
 }
 
-/* The turns that all lanes surely have room for, and some bytes over for extraordinary codes. */
-static uint32_t turns_with_room(const vf_lanes *lanes)
+/* The steps that all lanes surely have room for, and some bytes over for extraordinary codes. */
+static uint32_t steps_with_room(const vf_lanes *lanes)
 {
     enum { SPARE = 64 };
     uint64_t farthest = 0;
@@ -82,12 +82,12 @@ static uint32_t turns_with_room(const vf_lanes *lanes)
     uint64_t end = (farthest >> 3) + SPARE + VF_WINDOW_BYTES;
     if (end >= lanes->size)
         return 0;
-    uint64_t turns = (lanes->size - end) / VF_WINDOW_BYTES;
-    return turns < VF_ROWS ? (uint32_t)turns : VF_ROWS;
+    uint64_t steps = (lanes->size - end) / VF_WINDOW_BYTES;
+    return steps < VF_ROWS ? (uint32_t)steps : VF_ROWS;
 }
 
-/* Which turns for an order: pairs hold all taps but the newest. */
-static unsigned turn_kind(unsigned order)
+/* Which steps for an order: pairs hold all taps but the newest. */
+static unsigned step_kind(unsigned order)
 {
     return order <= 1    ? VF_PAIRS_0
            : order <= 3  ? VF_PAIRS_1
@@ -100,22 +100,22 @@ static unsigned turn_kind(unsigned order)
 bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
 {
     const vf_kernel *kernel = lanes->kernel;
-    const unsigned kind = by == VF_NARROW ? turn_kind(order) : VF_CODES_ONLY;
+    const unsigned kind = by == VF_NARROW ? step_kind(order) : VF_CODES_ONLY;
     const uint32_t start = row, all = count;
     int index = codes_index(lanes);
     lanes->slow = 0;
     while (count) {
-        uint32_t turns = turns_with_room(lanes);
-        if (turns == 0)
+        uint32_t steps = steps_with_room(lanes);
+        if (steps == 0)
             break;
         while (VF_CODES_OF[index] > count)
             index = index > 1 && count > 1 ? 1 : 0;
         const uint32_t codes = VF_CODES_OF[index];
-        turns = count / codes < turns ? count / codes : turns;
-        if (!kernel->turns[index][kind](lanes, row, turns))
+        steps = count / codes < steps ? count / codes : steps;
+        if (!kernel->steps[index][kind](lanes, row, steps))
             return false;
-        row += turns * codes;
-        count -= turns * codes;
+        row += steps * codes;
+        count -= steps * codes;
     }
     if (lanes->slow * 8 > all)
         lanes->caution += lanes->caution < 2;

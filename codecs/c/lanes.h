@@ -29,7 +29,7 @@ enum {
     VF_FEWEST_LANES = 3,    /* with fewer the scalar way is as fast */
     VF_SMALLEST_BLOCK = 64, /* shorter frames go the scalar way */
     VF_LARGEST_PARAMETER = 26, /* of a Rice code the lanes read: 32 bits hold every code of a window */
-    VF_WINDOW_BYTES = 8,    /* that a turn may use of a lane, all its codes together */
+    VF_WINDOW_BYTES = 8,    /* that a step may use of a lane, all its codes together */
 };
 
 /* Which predictor: by what the lanes' samples and sums need. */
@@ -77,16 +77,16 @@ typedef struct {
     const vf_kernel *kernel;
 } vf_lanes;
 
-/* How many codes a turn may read of each lane: these numbers, by index. */
+/* How many codes a step may read of each lane: these numbers, by index. */
 enum { VF_TRUSTS = 5 };
 extern const uint8_t VF_CODES_OF[VF_TRUSTS];
-/* The narrow predictors that turns are made with, by how many pairs of taps they have behind the newest
+/* The narrow predictors that steps are made with, by how many pairs of taps they have behind the newest
    one; and none. */
-enum { VF_PAIRS_0, VF_PAIRS_1, VF_PAIRS_2, VF_PAIRS_4, VF_PAIRS_6, VF_CODES_ONLY, VF_TURN_KINDS };
+enum { VF_PAIRS_0, VF_PAIRS_1, VF_PAIRS_2, VF_PAIRS_4, VF_PAIRS_6, VF_CODES_ONLY, VF_STEP_KINDS };
 
-/* Read turns times some codes of every lane, and predict them unless VF_CODES_ONLY. All lanes have room
+/* Read steps times some codes of every lane, and predict them unless VF_CODES_ONLY. All lanes have room
    for as many windows. False when the data ends, or holds a code that is no residual. */
-typedef bool vf_turns(vf_lanes *lanes, uint32_t row, uint32_t turns);
+typedef bool vf_steps(vf_lanes *lanes, uint32_t row, uint32_t steps);
 
 /* The vectors of some CPU. */
 struct vf_kernel {
@@ -94,7 +94,7 @@ struct vf_kernel {
     /* Where lane l stands in rows and tables: at column[l]. A permutation. */
     const uint8_t *column;
     bool (*supported)(void);
-    vf_turns *const (*turns)[VF_TURN_KINDS]; /* [VF_TRUSTS] */
+    vf_steps *const (*steps)[VF_STEP_KINDS]; /* [VF_TRUSTS] */
     /* Put count residuals of one lane into the rows of codes from `row` on. */
     void (*place)(vf_lanes *lanes, unsigned lane, uint32_t row, const int32_t *residuals,
                   uint32_t count);
@@ -102,7 +102,7 @@ struct vf_kernel {
     void (*predict)(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
                     vf_predictor by);
     /* Lay the first count rows out lane by lane: in out16 when they are VF_NARROW, else in out32. */
-    void (*turn)(vf_lanes *lanes, uint32_t count, vf_predictor by);
+    void (*transpose)(vf_lanes *lanes, uint32_t count, vf_predictor by);
 };
 
 /* Those that were compiled for this kind of CPU; the last one is NULL. Best ones first. */
@@ -117,9 +117,9 @@ bool vf_lanes_run(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order,
 
 /* For kernels: read and place count codes of a lane one by one, however long, near the end of the data
    too. Returns false when the data ends or holds a code that is no residual; or when behind them the
-   lane has not room for `turns` windows. */
+   lane has not room for `steps` windows. */
 bool vf_lanes_read_slowly(vf_lanes *lanes, unsigned lane, uint32_t row, uint32_t count,
-                          uint32_t turns);
+                          uint32_t steps);
 
 /* Keep the last rows of a full VF_ROWS as the history of the next ones. */
 void vf_lanes_move_on(vf_lanes *lanes, vf_predictor by);

@@ -5,13 +5,9 @@
 
 #include <immintrin.h>
 
-#define AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,fma")))
-#define TEMPLATE AVX2 static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define TARGET __attribute__((target("avx2,bmi,bmi2,lzcnt,fma")))
+#include "lanes_begin.h"
+#include "lanes_x86.h"
 
 /* A Rice code, half decoded: the zeros in front of the stop bit in the low 32 bits; in the high ones
    the stop bit, at the top, and what follows it. A row of codes has slot l for lane l. */
@@ -139,10 +135,10 @@ TEMPLATE void narrow_step(narrow *n, const unsigned pairs)
     n->codes += LANES;
 }
 
-/* In each turn, read `codes` codes of each lane, and predict the rows of the turn before at the same
+/* In each step, read `codes` codes of each lane, and predict the rows of the step before at the same
    time: neither half keeps the CPU busy alone. Every lane has_room() for that. False when reading
    fails, or an extraordinary code used up the room. pairs < 0: do not predict. */
-TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned codes,
+TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t steps, const unsigned codes,
                   const int pairs)
 {
     narrow n;
@@ -150,7 +146,7 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
     const uint8_t *const data = lanes->data;
     if (pairs >= 0)
         narrow_begin(&n, lanes, row, (unsigned)pairs);
-    for (uint32_t turn = 0; turn < turns; turn++, to += codes * LANES) {
+    for (uint32_t step = 0; step < steps; step++, to += codes * LANES) {
         UNROLL for (unsigned half = 0; half < 2; half++) {
             const unsigned first = 4 * half;
             uint64_t window[4], bits[4];
@@ -161,7 +157,7 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
             UNROLL for (unsigned j = 0; j < codes; j++) {
                 UNROLL for (unsigned i = 0; i < 4; i++)
                     take_code(&window[i], bits[i], to + j * LANES + first + i);
-                if (pairs >= 0 && turn && (half * codes + j) & 1)
+                if (pairs >= 0 && step && (half * codes + j) & 1)
                     narrow_step(&n, (unsigned)pairs);
             }
             UNROLL for (unsigned i = 0; i < 4; i++) {
@@ -169,8 +165,8 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
                 if (VF_LIKELY(window[i] != 0)) {
                     uint64_t used = (uint64_t)__builtin_ctzll(window[i]);
                     lanes->position[lane] = (lanes->position[lane] & ~7ull) + used;
-                } else if (!vf_lanes_read_slowly(lanes, lane, row + turn * codes, codes,
-                                                 turns - turn - 1)) {
+                } else if (!vf_lanes_read_slowly(lanes, lane, row + step * codes, codes,
+                                                 steps - step - 1)) {
                     return false;
                 }
             }
@@ -184,36 +180,15 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
     return true;
 }
 
-/* ---- The special cases that are compiled ------------------------------------------------------ */
-
-#define RUN(CODES, NAME, PAIRS)                                                                    \
-    AVX2 static __attribute__((noinline)) bool run_##CODES##_##NAME(vf_lanes *lanes, uint32_t row, \
-                                                                    uint32_t turns)                \
-    {                                                                                              \
-        return run(lanes, row, turns, CODES, PAIRS);                                               \
-    }
-#define RUNS(CODES)                                                                                \
-    RUN(CODES, 0, 0) RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6)           \
-    RUN(CODES, only, -1)
-RUNS(1) RUNS(2) RUNS(3) RUNS(4) RUNS(6)
-
-#define NAMES(CODES)                                                                               \
-    {run_##CODES##_0, run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6,          \
-     run_##CODES##_only}
-static vf_turns *const TURNS[VF_TRUSTS][VF_TURN_KINDS] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4),
-                                                          NAMES(6)};
-
-#define NARROW(PAIRS)                                                                              \
-    AVX2 static __attribute__((noinline)) void narrow_##PAIRS(vf_lanes *lanes, uint32_t row,       \
-                                                              uint32_t count)                      \
-    {                                                                                              \
-        narrow n;                                                                                  \
-        narrow_begin(&n, lanes, row, PAIRS);                                                       \
-        for (uint32_t i = 0; i < count; i++)                                                       \
-            narrow_step(&n, PAIRS);                                                                \
-        narrow_end(&n, lanes);                                                                     \
-    }
-NARROW(16)
+/* Predict only, with all taps there can be. */
+TEMPLATE void narrow_rows(vf_lanes *lanes, uint32_t row, uint32_t count)
+{
+    narrow n;
+    narrow_begin(&n, lanes, row, 16);
+    for (uint32_t i = 0; i < count; i++)
+        narrow_step(&n, 16);
+    narrow_end(&n, lanes);
+}
 
 /* ---- Samples of more than 16 bits ------------------------------------------------------------- */
 
@@ -282,60 +257,16 @@ TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const uns
     }
 }
 
-#define ROWS(HOW, TAPS)                                                                            \
-    AVX2 static __attribute__((noinline)) void HOW##_##TAPS(vf_lanes *lanes, uint32_t row,         \
-                                                            uint32_t count)                        \
-    {                                                                                              \
-        HOW##_rows(lanes, row, count, TAPS);                                                       \
-    }
-ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 8) ROWS(middle, 12) ROWS(middle, 32)
-ROWS(wide, 2) ROWS(wide, 4) ROWS(wide, 8) ROWS(wide, 12) ROWS(wide, 32)
-
-typedef void rows_function(vf_lanes *, uint32_t, uint32_t);
-static rows_function *const ROWS_OF[2][5] = {
-    {middle_2, middle_4, middle_8, middle_12, middle_32},
-    {wide_2, wide_4, wide_8, wide_12, wide_32},
-};
-
-static void predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
-{
-    unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 8 ? 2 : order <= 12 ? 3 : 4;
-    if (by == VF_NARROW)
-        narrow_16(lanes, row, count);
-    else
-        ROWS_OF[by == VF_WIDE][taps](lanes, row, count);
-}
-
 /* ---- Output ----------------------------------------------------------------------------------- */
 
-/* Turn eight rows of eight 32-bit columns: out[c] gets column c. */
-TEMPLATE void turn8(const __m256i in[8], __m256i out[8])
-{
-    __m256i a[8];
-    UNROLL for (unsigned j = 0; j < 8; j += 4) {
-        __m256i p = _mm256_unpacklo_epi32(in[j], in[j + 1]);
-        __m256i q = _mm256_unpackhi_epi32(in[j], in[j + 1]);
-        __m256i r = _mm256_unpacklo_epi32(in[j + 2], in[j + 3]);
-        __m256i s = _mm256_unpackhi_epi32(in[j + 2], in[j + 3]);
-        a[j] = _mm256_unpacklo_epi64(p, r);
-        a[j + 1] = _mm256_unpackhi_epi64(p, r);
-        a[j + 2] = _mm256_unpacklo_epi64(q, s);
-        a[j + 3] = _mm256_unpackhi_epi64(q, s);
-    }
-    UNROLL for (unsigned c = 0; c < 4; c++) {
-        out[c] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x20);
-        out[c + 4] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x31);
-    }
-}
-
-AVX2 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+TARGET static void transpose(vf_lanes *lanes, uint32_t count, vf_predictor by)
 {
     __m256i in[8], out[8];
     if (by != VF_NARROW) {
         for (uint32_t row = 0; row < count; row += 8) {
             UNROLL for (unsigned j = 0; j < 8; j++)
                 in[j] = _mm256_load_si256((const __m256i *)lanes->whole + VF_HISTORY + row + j);
-            turn8(in, out);
+            transpose8(in, out);
             UNROLL for (unsigned c = 0; c < 8; c++)
                 _mm256_store_si256((__m256i *)(lanes->out32[COLUMN[c]] + row), out[c]);
         }
@@ -348,22 +279,14 @@ AVX2 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
     for (uint32_t row = 0; row < count; row += 16) {
         UNROLL for (unsigned j = 0; j < 8; j++)
             in[j] = _mm256_load_si256(pairs + row + 2 * j + 1);
-        turn8(in, out);
+        transpose8(in, out);
         UNROLL for (unsigned c = 0; c < 8; c++)
             _mm256_store_si256((__m256i *)(lanes->out16[COLUMN[c]] + row), out[c]);
     }
 }
 
-extern const vf_kernel VF_AVX2;
-const vf_kernel VF_AVX2 = {
-    .lanes = LANES,
-    .column = COLUMN,
-    .supported = supported,
-    .turns = TURNS,
-    .place = place,
-    .predict = predict,
-    .turn = turn,
-};
+#define KERNEL VF_AVX2
+#include "lanes_end.h"
 
 #else
 typedef int vf_no_avx2; /* ISO C wants something in every file */

@@ -6,13 +6,9 @@
 
 #include <immintrin.h>
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi,bmi2")))
-#define TEMPLATE AVX512 static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi,bmi2")))
+#include "lanes_begin.h"
+#include "lanes_x86.h"
 
 enum { LANES = 16 };
 
@@ -136,17 +132,17 @@ TEMPLATE void narrow_step(narrow *n, __m512i folded, const unsigned pairs)
 
 /* Read again what some windows, those in the set, were too short for. */
 static __attribute__((noinline, cold)) bool
-read_again(vf_lanes *lanes, unsigned set, uint32_t row, uint32_t codes, uint32_t turns)
+read_again(vf_lanes *lanes, unsigned set, uint32_t row, uint32_t codes, uint32_t steps)
 {
     for (; set; set &= set - 1)
-        if (!vf_lanes_read_slowly(lanes, (unsigned)__builtin_ctz(set), row, codes, turns))
+        if (!vf_lanes_read_slowly(lanes, (unsigned)__builtin_ctz(set), row, codes, steps))
             return false;
     return true;
 }
 
-/* In each turn, read `codes` codes of each lane and predict as many rows. The CPU looks far enough ahead
-   to begin the next turn meanwhile: its windows wait for the codes of this one only. */
-TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned codes,
+/* In each step, read `codes` codes of each lane and predict as many rows. The CPU looks far enough ahead
+   to begin the next step meanwhile: its windows wait for the codes of this one only. */
+TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t steps, const unsigned codes,
                   const int pairs)
 {
     narrow n;
@@ -162,7 +158,7 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
     }
     if (pairs >= 0)
         narrow_begin(&n, lanes, row, (unsigned)pairs);
-    for (; turns; turns--, row += codes) {
+    for (; steps; steps--, row += codes) {
         __m512i *to = (__m512i *)lanes->codes + row;
         __m512i window[2], next[2], folded[8];
         UNROLL for (unsigned half = 0; half < 2; half++) {
@@ -182,7 +178,7 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
                 _mm512_store_si512(lanes->position + 8 * half,
                                    _mm512_mask_mov_epi64(position[half], fine, next[half]));
             }
-            if (!read_again(lanes, short_ones, row, codes, turns - 1))
+            if (!read_again(lanes, short_ones, row, codes, steps - 1))
                 return false;
             UNROLL for (unsigned half = 0; half < 2; half++)
                 next[half] = _mm512_load_si512(lanes->position + 8 * half);
@@ -202,26 +198,8 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
     return true;
 }
 
-/* ---- The special cases that are compiled ------------------------------------------------------ */
-
-#define RUN(CODES, NAME, PAIRS)                                                                    \
-    AVX512 static __attribute__((noinline)) bool run_##CODES##_##NAME(                             \
-        vf_lanes *lanes, uint32_t row, uint32_t turns)                                             \
-    {                                                                                              \
-        return run(lanes, row, turns, CODES, PAIRS);                                               \
-    }
-#define RUNS(CODES)                                                                                \
-    RUN(CODES, 0, 0) RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6)           \
-    RUN(CODES, only, -1)
-RUNS(1) RUNS(2) RUNS(3) RUNS(4) RUNS(6)
-
-#define NAMES(CODES)                                                                               \
-    {run_##CODES##_0, run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6,          \
-     run_##CODES##_only}
-static vf_turns *const TURNS[VF_TRUSTS][VF_TURN_KINDS] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4),
-                                                          NAMES(6)};
-
-AVX512 static __attribute__((noinline)) void narrow_16(vf_lanes *lanes, uint32_t row, uint32_t count)
+/* Predict only, with all taps there can be. */
+TEMPLATE void narrow_rows(vf_lanes *lanes, uint32_t row, uint32_t count)
 {
     narrow n;
     const __m512i *codes = (const __m512i *)lanes->codes + row;
@@ -294,53 +272,9 @@ TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const uns
     }
 }
 
-#define ROWS(HOW, TAPS)                                                                            \
-    AVX512 static __attribute__((noinline)) void HOW##_##TAPS(vf_lanes *lanes, uint32_t row,       \
-                                                              uint32_t count)                      \
-    {                                                                                              \
-        HOW##_rows(lanes, row, count, TAPS);                                                       \
-    }
-ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 12) ROWS(middle, 32)
-ROWS(wide, 2) ROWS(wide, 4) ROWS(wide, 12) ROWS(wide, 32)
-
-typedef void rows_function(vf_lanes *, uint32_t, uint32_t);
-static rows_function *const ROWS_OF[2][4] = {
-    {middle_2, middle_4, middle_12, middle_32},
-    {wide_2, wide_4, wide_12, wide_32},
-};
-
-static void predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
-{
-    unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 12 ? 2 : 3;
-    if (by == VF_NARROW)
-        narrow_16(lanes, row, count);
-    else
-        ROWS_OF[by == VF_WIDE][taps](lanes, row, count);
-}
-
 /* ---- Output ----------------------------------------------------------------------------------- */
 
-/* Turn eight rows of eight 32-bit columns: out[c] gets column c. */
-TEMPLATE void turn8(const __m256i in[8], __m256i out[8])
-{
-    __m256i a[8];
-    UNROLL for (unsigned j = 0; j < 8; j += 4) {
-        __m256i p = _mm256_unpacklo_epi32(in[j], in[j + 1]);
-        __m256i q = _mm256_unpackhi_epi32(in[j], in[j + 1]);
-        __m256i r = _mm256_unpacklo_epi32(in[j + 2], in[j + 3]);
-        __m256i s = _mm256_unpackhi_epi32(in[j + 2], in[j + 3]);
-        a[j] = _mm256_unpacklo_epi64(p, r);
-        a[j + 1] = _mm256_unpackhi_epi64(p, r);
-        a[j + 2] = _mm256_unpacklo_epi64(q, s);
-        a[j + 3] = _mm256_unpackhi_epi64(q, s);
-    }
-    UNROLL for (unsigned c = 0; c < 4; c++) {
-        out[c] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x20);
-        out[c + 4] = _mm256_permute2x128_si256(a[c], a[4 + c], 0x31);
-    }
-}
-
-AVX512 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+TARGET static void transpose(vf_lanes *lanes, uint32_t count, vf_predictor by)
 {
     __m256i in[8], out[8];
     __m512i *pairs = (__m512i *)lanes->pairs + VF_HISTORY;
@@ -354,7 +288,7 @@ AVX512 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
             for (uint32_t row = 0; row < count; row += 16) {
                 UNROLL for (unsigned j = 0; j < 8; j++)
                     in[j] = _mm256_load_si256(from + 2 * (row + 2 * j + 1));
-                turn8(in, out);
+                transpose8(in, out);
                 UNROLL for (unsigned c = 0; c < 8; c++)
                     _mm256_store_si256((__m256i *)(lanes->out16[lane[c]] + row), out[c]);
             }
@@ -363,7 +297,7 @@ AVX512 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
             for (uint32_t row = 0; row < count; row += 8) {
                 UNROLL for (unsigned j = 0; j < 8; j++)
                     in[j] = _mm256_load_si256(from + 2 * (row + j));
-                turn8(in, out);
+                transpose8(in, out);
                 UNROLL for (unsigned c = 0; c < 8; c++)
                     _mm256_store_si256((__m256i *)(lanes->out32[lane[c]] + row), out[c]);
             }
@@ -371,16 +305,8 @@ AVX512 static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
     }
 }
 
-extern const vf_kernel VF_AVX512;
-const vf_kernel VF_AVX512 = {
-    .lanes = LANES,
-    .column = COLUMN,
-    .supported = supported,
-    .turns = TURNS,
-    .place = place,
-    .predict = predict,
-    .turn = turn,
-};
+#define KERNEL VF_AVX512
+#include "lanes_end.h"
 
 #else
 typedef int vf_no_avx512; /* ISO C wants something in every file */

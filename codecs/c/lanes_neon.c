@@ -7,12 +7,8 @@
 
 #include <arm_neon.h>
 
-#define TEMPLATE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define TARGET /* NEON is part of the baseline */
+#include "lanes_begin.h"
 
 /* A Rice code, half decoded: the zeros in front of the stop bit; the stop bit, at the top, and what follows
    it. A row of codes has slot l for lane l. */
@@ -29,7 +25,7 @@ static const uint8_t COLUMN[LANES] = {0, 1, 2, 3, 4, 5, 6, 7};
 
 static bool supported(void)
 {
-    return true; /* NEON is part of the baseline */
+    return true;
 }
 
 /* ---- Reading codes ---------------------------------------------------------------------------- */
@@ -193,10 +189,10 @@ TEMPLATE void narrow_step(narrow *n, const unsigned pairs)
     n->s.codes += LANES;
 }
 
-/* In each turn, read `codes` codes of each lane, and predict the rows of the turn before at the same
+/* In each step, read `codes` codes of each lane, and predict the rows of the step before at the same
    time. Every lane has_room() for that. False when reading fails, or an extraordinary code used up the
    room. pairs < 0: do not predict. */
-TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned codes,
+TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t steps, const unsigned codes,
                   const int pairs)
 {
     narrow n;
@@ -207,21 +203,21 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
         bits[lane] = lanes->code_bits[lane];
     if (pairs >= 0)
         narrow_begin(&n, lanes, row, (unsigned)pairs);
-    for (uint32_t turn = 0; turn < turns; turn++) {
+    for (uint32_t step = 0; step < steps; step++) {
         UNROLL for (unsigned lane = 0; lane < LANES; lane++)
             window[lane] = open_window(data, lanes->position[lane]);
         UNROLL for (unsigned j = 0; j < codes; j++, to += LANES) {
             UNROLL for (unsigned lane = 0; lane < LANES; lane++)
                 to[lane] = take_code(&window[lane], bits[lane]);
-            if (pairs >= 0 && VF_LIKELY(turn > 0))
+            if (pairs >= 0 && VF_LIKELY(step > 0))
                 narrow_step(&n, (unsigned)pairs);
         }
         UNROLL for (unsigned lane = 0; lane < LANES; lane++) {
             if (VF_LIKELY(window[lane] != 0)) {
                 uint64_t used = (uint64_t)__builtin_ctzll(window[lane]);
                 lanes->position[lane] = (lanes->position[lane] & ~7ull) + used;
-            } else if (!vf_lanes_read_slowly(lanes, lane, row + turn * codes, codes,
-                                             turns - turn - 1)) {
+            } else if (!vf_lanes_read_slowly(lanes, lane, row + step * codes, codes,
+                                             steps - step - 1)) {
                 return false;
             }
         }
@@ -234,26 +230,8 @@ TEMPLATE bool run(vf_lanes *lanes, uint32_t row, uint32_t turns, const unsigned 
     return true;
 }
 
-/* ---- The special cases that are compiled ------------------------------------------------------ */
-
-#define RUN(CODES, NAME, PAIRS)                                                                    \
-    static __attribute__((noinline)) bool run_##CODES##_##NAME(vf_lanes *lanes, uint32_t row,      \
-                                                               uint32_t turns)                     \
-    {                                                                                              \
-        return run(lanes, row, turns, CODES, PAIRS);                                               \
-    }
-#define RUNS(CODES)                                                                                \
-    RUN(CODES, 0, 0) RUN(CODES, 1, 1) RUN(CODES, 2, 2) RUN(CODES, 4, 4) RUN(CODES, 6, 6)           \
-    RUN(CODES, only, -1)
-RUNS(1) RUNS(2) RUNS(3) RUNS(4) RUNS(6)
-
-#define NAMES(CODES)                                                                               \
-    {run_##CODES##_0, run_##CODES##_1, run_##CODES##_2, run_##CODES##_4, run_##CODES##_6,          \
-     run_##CODES##_only}
-static vf_turns *const TURNS[VF_TRUSTS][VF_TURN_KINDS] = {NAMES(1), NAMES(2), NAMES(3), NAMES(4),
-                                                          NAMES(6)};
-
-static __attribute__((noinline)) void narrow_16(vf_lanes *lanes, uint32_t row, uint32_t count)
+/* Predict only, with all taps there can be. */
+TEMPLATE void narrow_rows(vf_lanes *lanes, uint32_t row, uint32_t count)
 {
     narrow n;
     narrow_begin(&n, lanes, row, 16);
@@ -325,38 +303,14 @@ TEMPLATE void wide_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const uns
     }
 }
 
-#define ROWS(HOW, TAPS)                                                                            \
-    static __attribute__((noinline)) void HOW##_##TAPS(vf_lanes *lanes, uint32_t row,              \
-                                                       uint32_t count)                             \
-    {                                                                                              \
-        HOW##_rows(lanes, row, count, TAPS);                                                       \
-    }
-ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 8) ROWS(middle, 12) ROWS(middle, 32)
-ROWS(wide, 2) ROWS(wide, 4) ROWS(wide, 8) ROWS(wide, 12) ROWS(wide, 32)
-
-typedef void rows_function(vf_lanes *, uint32_t, uint32_t);
-static rows_function *const ROWS_OF[2][5] = {
-    {middle_2, middle_4, middle_8, middle_12, middle_32},
-    {wide_2, wide_4, wide_8, wide_12, wide_32},
-};
-
-static void predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned order, vf_predictor by)
-{
-    unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 8 ? 2 : order <= 12 ? 3 : 4;
-    if (by == VF_NARROW)
-        narrow_16(lanes, row, count);
-    else
-        ROWS_OF[by == VF_WIDE][taps](lanes, row, count);
-}
-
 /* ---- Output ----------------------------------------------------------------------------------- */
 
-/* Turn four rows, `step` items from one to the next, of four 32-bit columns: out[c] gets column c. */
-TEMPLATE void turn4(const int32_t *rows, size_t step, int32x4_t out[4])
+/* Transpose four rows, `stride` items from one to the next, of four 32-bit columns: out[c] gets column c. */
+TEMPLATE void transpose4(const int32_t *rows, size_t stride, int32x4_t out[4])
 {
     int64x2_t a[4];
     UNROLL for (unsigned j = 0; j < 4; j += 2) {
-        int32x4_t p = vld1q_s32(rows + j * step), q = vld1q_s32(rows + (j + 1) * step);
+        int32x4_t p = vld1q_s32(rows + j * stride), q = vld1q_s32(rows + (j + 1) * stride);
         a[j] = vreinterpretq_s64_s32(vtrn1q_s32(p, q));     /* columns 0 and 2 */
         a[j + 1] = vreinterpretq_s64_s32(vtrn2q_s32(p, q)); /* columns 1 and 3 */
     }
@@ -366,14 +320,14 @@ TEMPLATE void turn4(const int32_t *rows, size_t step, int32x4_t out[4])
     }
 }
 
-static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
+static void transpose(vf_lanes *lanes, uint32_t count, vf_predictor by)
 {
     int32x4_t out[4];
     if (by != VF_NARROW) {
         const int32_t *rows = lanes->whole + VF_HISTORY * LANES;
         for (uint32_t row = 0; row < count; row += 4, rows += 4 * LANES)
             UNROLL for (unsigned first = 0; first < LANES; first += 4) {
-                turn4(rows + first, LANES, out);
+                transpose4(rows + first, LANES, out);
                 UNROLL for (unsigned c = 0; c < 4; c++)
                     vst1q_s32(lanes->out32[first + c] + row, out[c]);
             }
@@ -387,22 +341,14 @@ static void turn(vf_lanes *lanes, uint32_t count, vf_predictor by)
                       vshrq_n_u32(vld1q_u32(pairs + (count - 1) * LANES + c), 16));
     for (uint32_t row = 0; row < count; row += 8)
         UNROLL for (unsigned first = 0; first < LANES; first += 4) {
-            turn4((const int32_t *)pairs + (row + 1) * LANES + first, 2 * LANES, out);
+            transpose4((const int32_t *)pairs + (row + 1) * LANES + first, 2 * LANES, out);
             UNROLL for (unsigned c = 0; c < 4; c++)
                 vst1q_s16(lanes->out16[first + c] + row, vreinterpretq_s16_s32(out[c]));
         }
 }
 
-extern const vf_kernel VF_NEON;
-const vf_kernel VF_NEON = {
-    .lanes = LANES,
-    .column = COLUMN,
-    .supported = supported,
-    .turns = TURNS,
-    .place = place,
-    .predict = predict,
-    .turn = turn,
-};
+#define KERNEL VF_NEON
+#include "lanes_end.h"
 
 #else
 typedef int vf_no_neon; /* ISO C wants something in every file */
