@@ -1,7 +1,7 @@
 """The chain of metadata blocks in front of the frames: bytes <-> `Head`.
 
 Knows RFC 9639 sections 7 and 8 (block headers, VORBIS_COMMENT) and that some taggers put an
-ID3v2 tag in front. Must not know what the comments mean, nor what a frame is.
+ID3v2 tag in front. Knows neither what comments mean nor frames.
 Every length is checked against the buffer before anything is read or allocated.
 """
 
@@ -125,7 +125,7 @@ def parse_seek_table(buffer: bytes | bytearray | memoryview) -> tuple[SeekPoint,
     Raises
     ------
     CorruptFlacError
-        The block is no whole number of points.
+        The block is not a whole number of points.
     """
     view = memoryview(buffer).cast("B")
     for kind, start, end in block_headers(view, skip_id3(view) + len(MARKER)):

@@ -1,7 +1,7 @@
 """The fill value of a product: what JSON, Python and a dtype each make of it.
 
 Knows how Zarr v3 writes special floats (``"NaN"``, ``"Infinity"``, ``"-Infinity"``, and
-``"0x7fc00001"`` for the bits of a NaN with payload). Must not know tiles or FLAC.
+``"0x7fc00001"`` for the bits of a NaN with payload).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def normalise_fill_value(value: Any, dtype: np.dtype[Any] | None) -> FillValue:
     Raises
     ------
     ConfigurationError
-        It is no number, or not one of the dtype.
+        It is not a number, or not one of the dtype.
     """
     if value is None:
         value = 0
@@ -62,12 +62,13 @@ def normalise_fill_value(value: Any, dtype: np.dtype[Any] | None) -> FillValue:
         return _as_float(value, dtype)
     if value != value or value in (math.inf, -math.inf) or value != int(value):
         raise ConfigurationError(
-            f"fill_value = {value!r} is no value of {dtype.name}. Choose a whole number."
+            f"fill_value = {value!r} is not a value of {dtype.name}. Choose a whole number."
         )
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     if not low <= value <= high:
         raise ConfigurationError(
-            f"fill_value = {value!r} is no value of {dtype.name}, which goes from {low} to {high}."
+            f"fill_value = {value!r} is not a value of {dtype.name}, which goes from {low} to "
+            f"{high}."
         )
     return int(value)
 

@@ -58,7 +58,7 @@ def decode_frames(data: Buffer, spec: TileSpec, channels: int) -> tuple[Int32Arr
     rows, rest = divmod(end - start, shape[-1])
     if rest:
         raise ConfigurationError(
-            f"stream.total_samples = {stream.total_samples} is no whole number of rows of "
+            f"stream.total_samples = {stream.total_samples} is not a whole number of rows of "
             f"{shape[-1]} pixels."
         )
     wanted = end - first

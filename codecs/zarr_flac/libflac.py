@@ -1,9 +1,8 @@
 """Samples -> FLAC frames, through libFLAC. The only module that imports pyflac; for encoding only.
 
-Knows int32 samples of shape (channel, sample) and `StreamInfo`. Must not know pixels, dtypes,
-tiles or what comments mean. pyflac's own classes lose the last frames or refuse depths, so its
-cffi bindings to libFLAC are called directly, with callbacks of our own: pyflac's stay as they
-are for whoever else uses them in this process.
+Knows int32 samples of shape (channel, sample) and `StreamInfo`. pyflac's own classes lose the last
+frames or refuse depths, so its cffi bindings to libFLAC are called directly, with callbacks of our
+own: pyflac's stay as they are for whoever else uses them in this process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pixels <-> samples: an array of some dtype <-> int32 of shape (channel, sample), exactly.
 
-Pure numpy. Must not know FLAC bytes, tiles or Zarr. One *plane* (a band, or the whole array)
+Pure numpy. One *plane* (a band, or the whole array)
 becomes one channel, or two when its dtype has 64 bits:
 
 =====================  ==========================================================
@@ -43,11 +43,11 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
         The dtype is none of `DTYPES`.
     """
     if isinstance(dtype, str) and not _DTYPE_TEXT.fullmatch(dtype):
-        raise UnsupportedDtypeError(f"{dtype[:40]!r} is no dtype. {_choices()}")
+        raise UnsupportedDtypeError(f"{dtype[:40]!r} is not a dtype. {_choices()}")
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError) as error:
-        raise UnsupportedDtypeError(f"{dtype!r} is no dtype. {_choices()}") from error
+        raise UnsupportedDtypeError(f"{dtype!r} is not a dtype. {_choices()}") from error
     if found.name not in DTYPES:
         raise UnsupportedDtypeError(
             f"The dtype {found.name} cannot be held in FLAC samples exactly. {_choices()}"
@@ -137,7 +137,7 @@ def from_samples(samples: Int32Array, bits_per_sample: int, out: npt.NDArray[Any
     Raises
     ------
     SampleRangeError
-        A sample is no value of the dtype. `out` is then left half written.
+        A sample is not a value of the dtype. `out` is then left half written.
     """
     dtype = out.dtype
     bits = dtype.itemsize * 8

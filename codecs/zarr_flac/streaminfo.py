@@ -1,6 +1,6 @@
 """STREAMINFO, the one metadata block every FLAC stream has: `StreamInfo` <-> 34 bytes.
 
-Knows RFC 9639 section 8.2. Must not know pixels, frames or the blocks around it.
+Knows RFC 9639 section 8.2.
 """
 
 from __future__ import annotations
