@@ -165,7 +165,8 @@ def publish(
         raise SelectionError("there is no new dimension to append along")
     sources = tuple(source_urls(dataset))
     if base_url is not None:
-        dataset, groups = _moved(dataset, groups, sources, base_url)
+        dataset = rebase(dataset, base_url)
+        groups = {name: rebase(part, base_url) for name, part in groups.items()}
         if check_base_url:
             registry = registry_for(source_urls(dataset), **options)
             for part in (dataset, *groups.values()):
@@ -211,15 +212,6 @@ def _first(new: Sequence[str], dataset: xr.Dataset) -> str:
         if variable.dims and variable.dims[0] in new and len(variable.dims) > 1:
             return str(variable.dims[0])
     return new[0]
-
-
-def _moved(
-    dataset: xr.Dataset, groups: dict[str, xr.Dataset], sources: Sequence[str], base_url: str
-) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
-    if len(set(sources)) == 0:
-        raise SelectionError("there is nothing to be found below another URL")
-    moved = {name: rebase(part, base_url) for name, part in groups.items()}
-    return rebase(dataset, base_url), moved
 
 
 def _overviews(store: ManifestStore) -> dict[str, xr.Dataset]:

@@ -20,7 +20,7 @@ from rasters import NORTH_UP
 
 import virtual_flac
 from virtual_flac.cli.commands import app
-from virtual_flac.errors import SelectionError, TargetExistsError
+from virtual_flac.errors import MissingExtraError, SelectionError, TargetExistsError
 from virtual_flac.publish import publish
 
 DATES = ("2026-07-14", "20260301", "2026_05_20")
@@ -332,7 +332,7 @@ def test_targets_are_refused_before_anything_is_read(tmp_path: Path) -> None:
 
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("virtual_flac.references.target.find_spec", lambda name: None)
-    with pytest.raises(SelectionError, match=r"virtual-flac\[icechunk\]"):
+    with pytest.raises(MissingExtraError, match=r"virtual-flac\[icechunk\]"):
         publish(["red.flac"], tmp_path / "refs.icechunk")
 
 

@@ -24,15 +24,16 @@ from ..errors import (
     TargetExistsError,
     TargetFolderError,
 )
+from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET
 from ..io.store_errors import STORE_ERRORS, translate
 from ..io.stores import registry_for, resolve, to_url
 
 #: Suffix of the target, and the module and extra that writing it needs.
 _KINDS = {
-    ".json": ("kerchunk JSON", None, None),
-    ".parquet": ("kerchunk parquet", "fastparquet", "kerchunk"),
-    ".parq": ("kerchunk parquet", "fastparquet", "kerchunk"),
-    ".icechunk": ("Icechunk", "icechunk", "icechunk"),
+    ".json": (KERCHUNK_JSON, None, None),
+    ".parquet": (KERCHUNK_PARQUET, "fastparquet", "kerchunk"),
+    ".parq": (KERCHUNK_PARQUET, "fastparquet", "kerchunk"),
+    ".icechunk": (ICECHUNK, "icechunk", "icechunk"),
 }
 
 #: What a folder of parquet references begins with for its readers; so it is written last.
