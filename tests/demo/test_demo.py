@@ -124,7 +124,6 @@ def test_the_picture_shows_something(demo: DemoResult) -> None:
 @pytest.mark.parametrize(
     ("dtype", "bands", "profile"),
     [
-        ("uint8", 3, {"nodata": 0, "crs": "EPSG:32633"}),
         ("float32", 1, {"nodata": float("nan"), "crs": "EPSG:3857"}),
         ("int16", 2, {}),
     ],
