@@ -48,7 +48,7 @@ NAMES = [
 LAYERS = [
     "errors origin", "_native streaminfo samples fill whole_numbers",
     "blocks stream_facts flac_raster_map libflac native_calls",
-    "spec mapping_loss frame_search frame_decoder frame_encoder",
+    "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless tolerant tile_comments", "tile_decoder stream", "tile_encoder", "zarr_v2 zarr_v3",
     "__init__",
 ]  # fmt: skip

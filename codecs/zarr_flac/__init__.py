@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .blocks import Head, SeekPoint, head_end
+    from .blocks import Head, head_end
     from .errors import (
         ConfigurationError,
         CorruptFlacError,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .frame_search import FrameHeader
     from .mapping_loss import FlacRasterLoss, flac_raster_loss
     from .origin import set_origin
+    from .seek_table import SeekPoint
     from .spec import TileOptions, TileSpec
     from .stream import (
         FlacInfo,
@@ -80,7 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "blocks": ("Head", "SeekPoint", "head_end"),
+    "blocks": ("Head", "head_end"),
     "errors": (
         "ConfigurationError",
         "CorruptFlacError",
@@ -103,6 +104,7 @@ _HOMES = {
     "mapping_loss": ("FlacRasterLoss", "flac_raster_loss"),
     "frame_search": ("FrameHeader",),
     "origin": ("set_origin",),
+    "seek_table": ("SeekPoint",),
     "spec": ("TileOptions", "TileSpec"),
     "stream_facts": ("StreamFacts",),
     "tile_comments": ("read_tile_info",),

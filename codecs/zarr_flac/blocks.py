@@ -11,13 +11,12 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 
 from .errors import ConfigurationError, CorruptFlacError
 from .streaminfo import STREAMINFO_SIZE, StreamInfo
 
 MARKER = b"fLaC"
-_STREAMINFO, _SEEKTABLE, _VORBIS_COMMENT, _FORBIDDEN = 0, 3, 4, 127
+_STREAMINFO, _VORBIS_COMMENT, _FORBIDDEN = 0, 4, 127
 _LAST = 0x80
 _MAX_BLOCK = 2**24 - 1
 _ID3_HEADER = 10
@@ -25,21 +24,6 @@ _BLOCK_HEADER = struct.Struct(">I")
 _REMEMBERED = 4096
 """Bytes of comments up to which they are remembered: tiles of a product often have the same."""
 _COMMENT_KEY = frozenset(map(chr, range(0x20, 0x7E))) - {"="}
-
-
-_SEEK_POINT = struct.Struct(">QQH")
-_PLACEHOLDER = 2**64 - 1
-
-
-class SeekPoint(NamedTuple):
-    """An entry of a SEEKTABLE (RFC 9639 section 8.5)."""
-
-    first_sample: int
-    """Number of the first sample of the frame pointed at."""
-    offset: int
-    """Byte of that frame, counted from the first frame's."""
-    block_size: int
-    """Samples per channel in that frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +96,6 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
             )
     assert streaminfo is not None  # the first turn of the loop sets it or raises
     return Head(streaminfo, comments or {}, vendor, position)
-
-
-def parse_seek_table(buffer: bytes | bytearray | memoryview) -> tuple[SeekPoint, ...]:
-    """Read the points of the SEEKTABLE block, placeholders left out; none without such a block.
-
-    Parameters
-    ----------
-    buffer
-        As for `parse_head`, which has accepted it.
-
-    Raises
-    ------
-    CorruptFlacError
-        The block is not a whole number of points.
-    """
-    view = memoryview(buffer).cast("B")
-    for kind, start, end in block_headers(view, skip_id3(view) + len(MARKER)):
-        if kind == _SEEKTABLE:
-            if (end - start) % _SEEK_POINT.size:
-                raise CorruptFlacError(
-                    f"The SEEKTABLE at byte {start} has {end - start} bytes; expected a "
-                    f"multiple of {_SEEK_POINT.size}. The head of this stream is damaged."
-                )
-            points = _SEEK_POINT.iter_unpack(view[start:end])
-            return tuple(SeekPoint(*point) for point in points if point[0] != _PLACEHOLDER)
-    return ()
 
 
 def head_end(buffer: bytes | bytearray | memoryview) -> int:

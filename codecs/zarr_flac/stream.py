@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import frame_decoder, tolerant
-from .blocks import Head, SeekPoint, parse_head, parse_seek_table
+from .blocks import Head, parse_head
 from .errors import ConfigurationError, CorruptFlacError, UnsupportedFlacError
 from .frame_search import FrameHeader, Scan, first_header, frame_follows
 from .native_calls import Buffer
+from .seek_table import SeekPoint, parse_seek_table
 from .streaminfo import StreamInfo
 
 Int32Array = npt.NDArray[np.int32]
