@@ -240,6 +240,23 @@ def test_windows_of_a_tile_reader_cost_a_request_a_tile_row(served: Any, where: 
     assert sum(request.bytes_sent for request in log) == index.levels[0].lengths[0, 1:4, 2:5].sum()
 
 
+def test_tiles_are_decoded_by_the_cores_of_this_process(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, flac, data = served
+    asked = []
+
+    def one() -> int:
+        asked.append(True)
+        return 1
+
+    monkeypatch.setattr("virtual_flac.reading.tiles.available_cores", one)
+    monkeypatch.setattr("os.cpu_count", lambda: pytest.fail("counts cores of others, too"))
+    pixels = TileReader(flac, virtual_flac.read_index(flac)).read(Window(0, 0, 2 * TILE, TILE))
+    np.testing.assert_array_equal(pixels, data[:, :TILE, : 2 * TILE])
+    assert asked
+
+
 def test_references_cost_tiles_only(served: Any, tmp_path: Path) -> None:
     server, flac, data = served
     url = url_of(server, flac.name)

@@ -1,6 +1,6 @@
 """Windows of a FLAC raster: the tiles they touch, their byte ranges in, checked pixels out.
 
-For whoever wants pixels and no Zarr. Knows the source and the codec; must not know rasterio.
+For readers that want pixels without Zarr.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from zarr_flac import TileDecoder, read_tile_info
 from ..errors import CorruptFlacError, FlacError
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
+from ..io.workers import available_cores
 from ..model.grid import AxisPart, Window, split_axis
 from ..model.index import TileIndex
 
@@ -27,8 +28,8 @@ from ..model.index import TileIndex
 _WIDTH, _HEIGHT = "GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT"
 
 
-#: Turns stored pixels into what the reader wants: target, pixels, and their places along the band
-#: axis of the result; the first two of equal shape (band, y, x).
+#: Turns stored pixels into what the reader wants: target, pixels, and their positions along the
+#: band axis of the result; the first two of equal shape (band, y, x).
 Convert = Callable[[npt.NDArray[Any], npt.NDArray[Any], range], None]
 
 
@@ -43,7 +44,7 @@ class TileReader:
     registry : ObjectStoreRegistry, optional
         Stores to read with.
     pool : ThreadPoolExecutor, optional
-        Decodes; by default as many threads as there are processors, for the time of a call.
+        Decodes; by default a thread a core that this process may use, for the time of a call.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class TileReader:
         with contextlib.ExitStack() as stack:
             pool = self._pool
             if pool is None and len(tiles) > 1:
-                workers = min(len(tiles), os.cpu_count() or 1)
+                workers = min(len(tiles), available_cores())
                 pool = stack.enter_context(ThreadPoolExecutor(workers, "virtual-flac-decode"))
 
             def use(found: dict[int, memoryview]) -> None:
