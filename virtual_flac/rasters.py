@@ -151,8 +151,9 @@ def read_pieces(
             source.info.dtype.itemsize * max(len(group), stored_together),
             read_bytes,
         )
-        if source.reserve_cache:
-            source.reserve_cache(plan.cache_bytes((block[0], block[1])))
+        cache_bytes = plan.cache_bytes((block[0], block[1]))
+        if cache_bytes and source.reserve_cache:
+            source.reserve_cache(cache_bytes)
         wanted = [chosen[position - 1] for position in group]
         for part in plan.pieces():
             yield Piece(group, part, source.read(part, level=level, bands=wanted))

@@ -19,11 +19,10 @@ from ..model.grid import Window
 from .describe import describe, masked_bands
 from .remote import remote_settings
 from .session import (
-    CACHE_BYTES,
     gdal_session,
     open_dataset,
     open_level,
-    set_cache_bytes,
+    reserve_cache,
     translating_errors,
 )
 
@@ -38,6 +37,8 @@ class GdalSource:
     bands : sequence of int, optional
         1-based bands in the order in which they are given out; all by default.
     """
+
+    reserve_cache = staticmethod(reserve_cache)
 
     def __init__(self, levels: Sequence[DatasetReader], bands: Sequence[int] | None = None) -> None:
         first = levels[0]
@@ -60,13 +61,8 @@ class GdalSource:
     @property
     def extra(self) -> dict[str, Any]:
         """Keys for the header of a FLAC raster: the metadata of the overviews' own bands."""
-        return overview_tags.pack(
-            [[level.tags(band) for band in self.bands] for level in self._levels[1:]]
-        )
-
-    def reserve_cache(self, size: int) -> None:
-        """Make room for so many bytes of decoded blocks, until the source is closed."""
-        set_cache_bytes(CACHE_BYTES + size)
+        tags = [[level.tags(band) for band in self.bands] for level in self._levels[1:]]
+        return overview_tags.pack(tags) if tags else {}
 
     def read(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None

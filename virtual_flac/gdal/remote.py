@@ -1,7 +1,6 @@
-"""Options of object stores in GDAL's words, so that a GeoTIFF is read as a FLAC raster would be.
+"""Options of obstore's stores as GDAL's settings: a GeoTIFF is read with the same credentials.
 
-Knows the attributes of obstore's stores and GDAL's names; must not know files. Secrets pass through
-and are never printed.
+Secrets pass through and are never printed.
 """
 
 from __future__ import annotations

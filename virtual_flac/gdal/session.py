@@ -30,16 +30,16 @@ def gdal_session(**options: Any) -> Iterator[None]:
         options.setdefault("session", DummySession())
     with rasterio.Env(**options):
         before = get_gdal_config("GDAL_CACHEMAX")
-        set_cache_bytes(CACHE_BYTES)
+        set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
         try:
             yield
         finally:
-            set_cache_bytes(before)
+            set_gdal_config("GDAL_CACHEMAX", before)
 
 
-def set_cache_bytes(size: int) -> None:
-    """Set the size of GDAL's block cache, until the end of the session."""
-    set_gdal_config("GDAL_CACHEMAX", size)
+def reserve_cache(size: int) -> None:
+    """Make room for so many bytes more in GDAL's block cache, until the end of the session."""
+    set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES + size)
 
 
 def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:

@@ -167,7 +167,7 @@ def extract(
         raster = stack.enter_context(open_raster(source, registry, workers, bands=bands))
         check_masks(raster, mask)
         with prefixed_with(name):
-            pixels, georef = _place(raster, selection, level)
+            pixels, georef = _select(raster, selection, level)
         part = _part(raster, level, pixels, georef)
         if driver == "PNG":
             check_png(part, path)
@@ -190,7 +190,7 @@ def extract(
     )  # fmt: skip
 
 
-def _place(raster: RasterSource, selection: Selection, level: int) -> tuple[Window, GeoReference]:
+def _select(raster: RasterSource, selection: Selection, level: int) -> tuple[Window, GeoReference]:
     """The pixels that are meant, and the georeferencing of the level they are in."""
     resolve_level(len(raster.sizes), level)
     base, here = (

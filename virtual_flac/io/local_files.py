@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -75,6 +76,12 @@ def atomic_write(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def nameless_file(target: Path) -> IO[bytes]:
+    """A new file on the disk of `target` that is gone when it is closed."""
+    with report_target(target):
+        return tempfile.TemporaryFile(dir=target.parent, prefix=temporary_name(target).name)
 
 
 @contextlib.contextmanager

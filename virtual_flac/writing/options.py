@@ -1,4 +1,4 @@
-"""How a raster is written: options, checked. Knows no files and no pixels."""
+"""Options of writing a FLAC raster, checked."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ target, and put in the order of the layout at the end: the target appears comple
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import FlacError, RasterError
-from ..io.local_files import atomic_write, check_target, report_target, temporary_name
+from ..io.local_files import atomic_write, check_target, nameless_file
 from ..io.workers import Counter, Progress
 from ..model.file_version import FileVersion
 from ..model.grid import TileGrid
@@ -118,11 +117,7 @@ class FlacWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            with report_target(self._target):
-                prefix = temporary_name(self._target).name
-                file = stack.enter_context(
-                    tempfile.TemporaryFile(dir=self._target.parent, prefix=prefix)
-                )
+            file = stack.enter_context(nameless_file(self._target))
             planes = 1 if self._by_pixel else self._raster.count
             self._spool = TileSpool(file, self._grids, planes)
             self._pool = ThreadPoolExecutor(self._options.threads, thread_name_prefix="encode")
