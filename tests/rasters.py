@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +114,18 @@ def make(name: str, folder: Path) -> Path:
 
 
 def write_tif(
-    path: Path, data: npt.NDArray[Any], *, describe: Mapping[str, Any] = {}, **profile: Any
+    path: Path,
+    data: npt.NDArray[Any],
+    *,
+    describe: Mapping[str, Any] = {},
+    after: Callable[[Any], object] | None = None,
+    overviews: tuple[list[int], Resampling] | None = None,
+    **profile: Any,
 ) -> Path:
     """Write pixels of shape (band, y, x) as a GeoTIFF in UTM zone 33 at `NORTH_UP`.
 
-    `describe` sets attributes of the open dataset, such as ``descriptions`` and ``scales``.
+    `describe` sets attributes of the open dataset, such as ``descriptions`` and ``scales``; `after`
+    gets the dataset itself. `overviews` are factors and how they are computed.
     """
     placed = {"crs": "EPSG:32633", "transform": NORTH_UP, **profile}
     with rasterio.open(
@@ -128,6 +135,11 @@ def write_tif(
         target.write(data)
         for name, value in describe.items():
             setattr(target, name, value)
+        if after:
+            after(target)
+    if overviews:
+        with rasterio.open(path, "r+") as target:
+            target.build_overviews(*overviews)
     return path
 
 
