@@ -100,7 +100,7 @@ def serve(folder: str | os.PathLike[str], port: int = 0) -> Iterator[RangeServer
     """
     directory = Path(folder).resolve()
     if not directory.is_dir():
-        raise NotADirectoryError(f"{directory} is no folder")
+        raise NotADirectoryError(f"{directory} is not a folder")
     process = subprocess.Popen(
         # As a script, and with -P lest its neighbours here hide modules of the same name.
         [sys.executable, "-P", __file__, str(directory), str(port)],
@@ -149,7 +149,7 @@ def application(folder: Path) -> web.Application:
         return web.json_response(log)
 
     async def remember(request: web.Request, response: web.StreamResponse) -> None:
-        # Before the first byte is sent, so that whoever has the answer finds it in the log.
+        # Before the first byte is sent, so that a client that has the answer finds it in the log.
         if request.path != _LOG:
             size = 0 if request.method == "HEAD" else response.content_length or 0
             log.append(

@@ -27,10 +27,10 @@ class FileReport:
     source : str
         Path or URL.
     layout : str
-        ``"virtual-flac"``, ``"flac-raster streaming"``, ``"FLAC"`` for a stream that is no raster,
-        or the name of GDAL's driver.
+        ``"virtual-flac"``, ``"flac-raster streaming"``, ``"FLAC"`` for a stream that is not a
+        raster, or the name of GDAL's driver.
     raster : RasterInfo or None
-        None for a stream that is no raster.
+        None for a stream that is not a raster.
     sizes : tuple of (width, height)
         Of the levels, full resolution first.
     tile_shape : tuple of int or None

@@ -144,9 +144,9 @@ def query(
     Raises
     ------
     SelectionError
-        When the selection is none, lies outside, or there is no such level or band.
+        When the selection is invalid or outside the raster, or there is no such level or band.
     SourceError, LayoutError
-        When the file cannot be read or is no FLAC raster.
+        When the file cannot be read or is not a FLAC raster.
 
     Examples
     --------

@@ -136,7 +136,7 @@ def spatial_info(
     Raises
     ------
     SourceError, LayoutError
-        When the file cannot be read or is no FLAC raster.
+        When the file cannot be read or is not a FLAC raster.
     SelectionError
         When it has no such level or band.
 
