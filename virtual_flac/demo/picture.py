@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LightSource, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+# Without the blue of water.
+_LAND = LinearSegmentedColormap.from_list("land", colormaps["terrain"](np.linspace(0.25, 1, 256)))
 _COLOURS = ("#e07a1f", "#2f6fa8", "#2b2d42")
 
 
@@ -66,10 +70,15 @@ def draw(
 
 
 def _show(axes: Any, raster: xr.DataArray, colours: str, limits: tuple[float, float]) -> Any:
-    return axes.imshow(
-        raster, cmap=colours, vmin=limits[0], vmax=limits[1], extent=_extent(raster),
-        aspect=_aspect(raster), interpolation="nearest",
-    )  # fmt: skip
+    place = {"extent": _extent(raster), "aspect": _aspect(raster), "interpolation": "nearest"}
+    land = colours == "terrain"
+    image = axes.imshow(
+        raster, cmap=_LAND if land else colours, vmin=limits[0], vmax=limits[1], **place
+    )
+    if land:
+        shade = LightSource(315, 45).hillshade(raster.to_numpy(), dx=90, dy=90, vert_exag=3)
+        axes.imshow(shade, cmap="gray", vmin=0, vmax=1, alpha=0.35, **place)
+    return image
 
 
 def _label(name: str, unit: str) -> str:

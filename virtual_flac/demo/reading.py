@@ -149,7 +149,7 @@ def write_references(files: Sequence[str | os.PathLike[str]], target: Path) -> i
         dataset = FLACParser()(url, registry_for(url)).to_virtual_dataset()
     else:
         dataset = stack(files)
-    write_kerchunk(dataset, target)
+    write_kerchunk(dataset, target, overwrite=True)
     references = json.loads(target.read_text("utf-8"))["refs"]
     # A reference is [url, offset, length]; what is inlined is text.
     return sum(isinstance(value, list) for value in references.values())
