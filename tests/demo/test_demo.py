@@ -33,7 +33,13 @@ from virtual_flac.errors import SelectionError, SourceNotFoundError, TargetExist
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
-    folder = tmp_path_factory.mktemp("demo") / "out"
+    folder = tmp_path_factory.mktemp("demo")
+    # An earlier demo left these, and each is replaced.
+    earlier = ["dem.tif", "dem.flac", "dem.cog.tif", "refs.json", "cube.json", "demo.png"]
+    report = {"made_by": "virtual-flac demo", "files": dict.fromkeys(earlier, "")}
+    (folder / "demo.json").write_text(json.dumps(report))
+    for name in earlier:
+        (folder / name).touch()
     sentences: list[str] = []
     result = run_demo(folder=folder, report=sentences.append)
     assert result.steps == sentences
