@@ -15,7 +15,7 @@ import pytest
 import rasterio
 import soundfile
 from click.testing import CliRunner
-from rasters import NORTH_UP
+from rasters import write_tif
 from servers import url_of
 from zarr_flac import decode
 
@@ -40,11 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, flac_raster: Any) -> Path:
     """A GeoTIFF, flac-raster's files of it, and sound."""
     folder = tmp_path_factory.mktemp("layouts")
     data = np.random.default_rng(1).integers(-30, 200, SHAPE).astype("int16")
-    with rasterio.open(
-        folder / "source.tif", "w", driver="GTiff", dtype="int16", count=1, height=SHAPE[1],
-        width=SHAPE[2], crs="EPSG:32633", transform=NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(data)
+    write_tif(folder / "source.tif", data)
     flac_raster.convert(folder / "source.tif", folder / "plain.flac")
     flac_raster.convert(folder / "source.tif", folder / "spatial.flac", "--spatial")
     soundfile.write(folder / "sound.flac", np.zeros((4410, 2)), 44_100)

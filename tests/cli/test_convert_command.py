@@ -14,6 +14,7 @@ import pytest
 import rasterio
 from affine import Affine
 from click.testing import CliRunner
+from rasters import write_tif
 
 import virtual_flac
 from virtual_flac.cli.commands import app
@@ -26,10 +27,7 @@ COMMAND = [sys.executable, "-c", "from virtual_flac.cli import main; main()"]
 def make_tif(path, width=93, height=71, count=3, dtype="uint8", **profile):
     pixels = np.random.default_rng(5).integers(0, 100, (count, height, width)).astype(dtype)
     profile = {"crs": "EPSG:32629", "transform": Affine(10, 0, 5e5, 0, -10, 4e6), **profile}
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=dtype, **profile
-    ) as dataset:
-        dataset.write(pixels)
+    write_tif(path, pixels, **profile)
     return path
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
-from rasters import NORTH_UP, make
+from rasters import NORTH_UP, make, write_tif
 from servers import url_of
 
 import virtual_flac
@@ -225,11 +225,7 @@ def test_examples_of_flac_rasters_readme(
         transform = rasterio.Affine(*transform[:5], top - 50 * transform.e)
         crs = "EPSG:4326" if abs(left) < 180 else "EPSG:32633"
     data = np.random.default_rng(1).integers(0, 3000, (1, SIZE, SIZE), dtype=np.uint16)
-    with rasterio.open(
-        tmp_path / "in.tif", "w", driver="GTiff", dtype="uint16", count=1, height=SIZE,
-        width=SIZE, crs=crs, transform=transform,
-    ) as target:  # fmt: skip
-        target.write(data)
+    write_tif(tmp_path / "in.tif", data, crs=crs, transform=transform)
     served = source.startswith("https://")
     name = tmp_path / Path(source).name
     # Of 13 x 13 tiles, so that there is a tile 120.

@@ -16,7 +16,7 @@ import rasterio
 import servers
 import xarray as xr
 from click.testing import CliRunner
-from rasters import NORTH_UP
+from rasters import write_tif
 
 import virtual_flac
 from virtual_flac.cli.commands import app
@@ -59,16 +59,6 @@ def open_elsewhere(snippets: list[str], folder: Path) -> list[dict[str, Any]]:
         with np.load(target) as arrays:
             seen.append(dict(arrays))
     return seen
-
-
-def write_tif(path: Path, data: Any, **profile: Any) -> Path:
-    options: dict[str, Any] = {
-        "driver": "GTiff", "dtype": data.dtype, "count": len(data), "crs": "EPSG:32633",
-        "height": data.shape[1], "width": data.shape[2], "transform": NORTH_UP,
-    }  # fmt: skip
-    with rasterio.open(path, "w", **options | profile) as target:
-        target.write(data)
-    return path
 
 
 def pixels(tif: Path) -> Any:

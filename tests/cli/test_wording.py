@@ -9,9 +9,8 @@ from typing import Any
 import click
 import numpy as np
 import pytest
-import rasterio
 from click.testing import CliRunner
-from rasters import NORTH_UP, make
+from rasters import make, write_tif
 from virtualizarr import open_virtual_dataset
 
 import virtual_flac
@@ -115,11 +114,7 @@ def test_larger_files_are_called_larger(tmp_path: Path):
     assert (ratio_text(2), ratio_text(1), ratio_text(0.5)) == (
         "2.00 times smaller", "1.00 times smaller", "2.00 times larger",
     )  # fmt: skip
-    with rasterio.open(
-        tmp_path / "dot.tif", "w", driver="GTiff", dtype="uint8", count=1, height=2, width=2,
-        crs="EPSG:32633", transform=NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(np.zeros((1, 2, 2), "uint8"))
+    write_tif(tmp_path / "dot.tif", np.zeros((1, 2, 2), "uint8"))
     assert "times larger" in run("convert", tmp_path / "dot.tif").stdout
 
 

@@ -14,6 +14,7 @@ import rasterio
 import rasters
 import servers
 import xarray as xr
+from rasters import write_tif
 
 from virtual_flac import compare, read_index, verify, write_flac, write_geotiff
 from virtual_flac.errors import (
@@ -32,16 +33,6 @@ RANGES = {
     "uint32": (0, 65_535),
     "int32": (-32_768, 32_767),
 }
-
-
-def write(path: Path, data: npt.NDArray[Any], **options: Any) -> Path:
-    profile = {"crs": "EPSG:32633", "transform": rasters.NORTH_UP, **options}
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype=data.dtype, count=len(data), height=data.shape[1],
-        width=data.shape[2], **profile,
-    ) as target:  # fmt: skip
-        target.write(data)
-    return path
 
 
 def noise(dtype: str, height: int = 70, width: int = 90) -> npt.NDArray[Any]:
@@ -70,7 +61,7 @@ def extract(path: Path, number: int) -> Path:
 
 def test_its_own_command_extracts_a_tile(flac_raster: Any, tmp_path: Path) -> None:
     data = noise("int16")
-    tif = write(tmp_path / "x.tif", data)
+    tif = write_tif(tmp_path / "x.tif", data)
     write_flac(tif, tmp_path / "x.flac", tile_size=64, layout="flac-raster")
     flac_raster.extract_streaming(tmp_path / "x.flac", tmp_path / "last.tif", "--last")
     with rasterio.open(tmp_path / "last.tif") as tile:
@@ -85,7 +76,7 @@ def test_flac_raster_extracts_every_tile_exactly(
     if nodata == -7 and dtype.startswith("u"):
         nodata = 7
     data = noise(dtype)
-    tif = write(tmp_path / "x.tif", data, nodata=nodata)
+    tif = write_tif(tmp_path / "x.tif", data, nodata=nodata)
     index = write_flac(tif, tmp_path / "x.flac", tile_size=64, layout="flac-raster")
     for number, window in enumerate(index.grid(0).windows()):
         out = extract(tmp_path / "x.flac", number)
@@ -105,7 +96,7 @@ def test_flac_raster_extracts_every_tile_exactly(
 @pytest.mark.parametrize("dtype", RANGES)
 def test_we_read_it_exactly_too(dtype: str, tmp_path: Path, gdalcompare: Any) -> None:
     data = noise(dtype)
-    tif = write(tmp_path / "x.tif", data, nodata=3)
+    tif = write_tif(tmp_path / "x.tif", data, nodata=3)
     written = write_flac(tif, tmp_path / "x.flac", tile_size=64, layout="flac-raster")
     found = read_index(tmp_path / "x.flac")
     assert found.layout == written.layout == "flac-raster streaming"
@@ -122,7 +113,7 @@ def test_we_read_it_exactly_too(dtype: str, tmp_path: Path, gdalcompare: Any) ->
 
 
 def test_the_head_is_the_one_flac_raster_writes(flac_raster: Any, tmp_path: Path) -> None:
-    tif = write(tmp_path / "x.tif", noise("uint16"))
+    tif = write_tif(tmp_path / "x.tif", noise("uint16"))
     write_flac(tif, tmp_path / "ours.flac", tile_size=64, layout="flac-raster")
     flac_raster.create_streaming(tif, tmp_path / "theirs.flac", 64)
     heads = []
@@ -139,7 +130,7 @@ def test_the_head_is_the_one_flac_raster_writes(flac_raster: Any, tmp_path: Path
 
 
 def test_no_crs(tmp_path: Path) -> None:
-    tif = write(tmp_path / "x.tif", noise("uint8"), crs=None)
+    tif = write_tif(tmp_path / "x.tif", noise("uint8"), crs=None)
     write_flac(tif, tmp_path / "x.flac", tile_size=128, layout="flac-raster")
     extract(tmp_path / "x.flac", 0)
     with rasterio.open(tmp_path / "0.tif") as tile:
@@ -162,7 +153,7 @@ def test_a_crs_without_a_code(tmp_path: Path) -> None:
 def test_values_beyond_16_bits_are_refused(dtype: str, value: int, tmp_path: Path) -> None:
     data = noise(dtype)
     data[0, 69, 89] = value
-    tif = write(tmp_path / "x.tif", data)
+    tif = write_tif(tmp_path / "x.tif", data)
     with pytest.raises(RasterError, match=f"{value}.*--to flac-raster"):
         write_flac(tif, tmp_path / "x.flac", tile_size=64, layout="flac-raster")
     assert not (tmp_path / "x.flac").exists()
@@ -170,7 +161,7 @@ def test_values_beyond_16_bits_are_refused(dtype: str, value: int, tmp_path: Pat
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint64", "float16"])
 def test_other_dtypes_are_refused(dtype: str, tmp_path: Path) -> None:
-    tif = write(tmp_path / "x.tif", np.zeros((1, 20, 20), dtype))
+    tif = write_tif(tmp_path / "x.tif", np.zeros((1, 20, 20), dtype))
     with pytest.raises(UnsupportedDtypeError, match=dtype):
         write_flac(tif, tmp_path / "x.flac", layout="flac-raster")
 
@@ -181,7 +172,7 @@ def test_one_band_and_no_overviews(tmp_path: Path) -> None:
         write_flac(tif, tmp_path / "x.flac", layout="flac-raster")
     with pytest.raises(SelectionError, match="overviews"):
         write_flac(
-            write(tmp_path / "one.tif", noise("uint8")), tmp_path / "x.flac", overviews=[2],
+            write_tif(tmp_path / "one.tif", noise("uint8")), tmp_path / "x.flac", overviews=[2],
             layout="flac-raster",
         )  # fmt: skip
     with pytest.raises(SelectionError, match="layout is 'their'"):
@@ -262,7 +253,7 @@ def test_flac_raster_to_ours_and_from_a_url(
     flac_raster: Any, tmp_path: Path, range_server: Any
 ) -> None:
     data = np.random.default_rng(1).integers(100, 5000, (1, 130, 150)).astype("uint16")
-    tif = write(tmp_path / "x.tif", data)
+    tif = write_tif(tmp_path / "x.tif", data)
     flac_raster.create_streaming(tif, tmp_path / "theirs.flac", 64)
     url = servers.url_of(range_server(tmp_path), "theirs.flac")
     index = write_flac(url, tmp_path / "ours.flac", tile_size=100, overviews="auto")
@@ -281,7 +272,7 @@ def test_flac_raster_to_ours_and_from_a_url(
 
 def test_damage_in_the_source_stops_the_work(tmp_path: Path) -> None:
     index = write_flac(
-        write(tmp_path / "x.tif", noise("uint16")), tmp_path / "x.flac", tile_size=32
+        write_tif(tmp_path / "x.tif", noise("uint16")), tmp_path / "x.flac", tile_size=32
     )
     data = bytearray((tmp_path / "x.flac").read_bytes())
     data[int(index.levels[0].offsets[0, 1, 1]) + 300] ^= 1

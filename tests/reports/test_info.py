@@ -14,7 +14,7 @@ import rasterio
 import soundfile
 from click.testing import CliRunner
 from heads import write_sentinel
-from rasters import CASES, make
+from rasters import CASES, make, write_tif
 from servers import url_of
 
 import virtual_flac
@@ -158,11 +158,7 @@ def test_plain_files_of_flac_raster_are_not_read_through(
     flac_raster: Any, tmp_path: Path, range_server: Any
 ):
     data = np.random.default_rng(1).integers(0, 9000, (1, 400, 400), dtype=np.uint16)
-    with rasterio.open(
-        tmp_path / "a.tif", "w", driver="GTiff", dtype="uint16", count=1, height=400, width=400,
-        crs="EPSG:32633", transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
-    ) as target:  # fmt: skip
-        target.write(data)
+    write_tif(tmp_path / "a.tif", data, transform=rasterio.Affine(10, 0, 0, 0, -10, 0))
     path = flac_raster.convert(tmp_path / "a.tif", tmp_path / "plain.flac")
     server = range_server(tmp_path)
     report = virtual_flac.info(url_of(server, "plain.flac"))

@@ -18,21 +18,12 @@ import rasters
 import servers
 from click.testing import CliRunner
 from rasterio.enums import ColorInterp
+from rasters import write_tif
 
 from virtual_flac import preview, read_index, write_flac
 from virtual_flac.cli import pictures
 from virtual_flac.cli.commands import app
 from virtual_flac.errors import SelectionError, TargetExistsError
-
-
-def write(path: Path, data: npt.NDArray[Any], **options: Any) -> Path:
-    profile = {"crs": "EPSG:32633", "transform": rasters.NORTH_UP, **options}
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype=data.dtype, count=len(data), height=data.shape[1],
-        width=data.shape[2], **profile,
-    ) as target:  # fmt: skip
-        target.write(data)
-    return path
 
 
 def both(tif: Path, **options: Any) -> list[Path]:
@@ -51,7 +42,7 @@ def expected_gray(values: npt.NDArray[Any], valid: npt.NDArray[Any]) -> npt.NDAr
 def test_gray_with_nodata(tmp_path: Path) -> None:
     data = rasters.pixels("int16", 1, 60, 80)
     data[0, :5] = -99
-    for source in both(write(tmp_path / "x.tif", data, nodata=-99)):
+    for source in both(write_tif(tmp_path / "x.tif", data, nodata=-99)):
         picture = preview(source, size=80)
         valid = data[0] != -99
         expected = expected_gray(data[0].astype(float), valid)
@@ -74,7 +65,7 @@ def test_averages_are_those_of_the_valid_pixels(
     squares = padded.reshape(padded.shape[0] // factor, factor, -1, factor)
     valid = np.isfinite(squares).any(axis=(1, 3))
     means = np.nansum(squares, axis=(1, 3)) / np.maximum(np.isfinite(squares).sum(axis=(1, 3)), 1)
-    for source in both(write(tmp_path / "x.tif", data, nodata=-9999)):
+    for source in both(write_tif(tmp_path / "x.tif", data, nodata=-9999)):
         picture = preview(source, size=size)
         assert picture.factor == factor
         expected = expected_gray(means, valid)
@@ -86,7 +77,7 @@ def test_averages_are_those_of_the_valid_pixels(
 
 def test_red_green_blue(tmp_path: Path) -> None:
     data = rasters.pixels("uint8", 4, 50, 60)
-    tif = write(tmp_path / "x.tif", data, photometric="RGB")
+    tif = write_tif(tmp_path / "x.tif", data, photometric="RGB")
     for source in both(tif):
         assert preview(source).bands == (1, 2, 3)
         picture = preview(source, bands=[4, 3, 2], percentiles=(0, 100))
@@ -110,16 +101,16 @@ def test_the_bands_own_colours(tmp_path: Path) -> None:
 
 
 def test_colour_maps_and_flat_rasters(tmp_path: Path) -> None:
-    flat = write(tmp_path / "flat.tif", np.full((1, 9, 9), 5, "uint16"))
+    flat = write_tif(tmp_path / "flat.tif", np.full((1, 9, 9), 5, "uint16"))
     middle = mpl.colormaps["viridis"](0.5, bytes=True)
     assert (preview(flat, cmap="viridis").rgba == middle).all()
-    empty = write(tmp_path / "empty.tif", np.full((1, 9, 9), 5, "uint16"), nodata=5)
+    empty = write_tif(tmp_path / "empty.tif", np.full((1, 9, 9), 5, "uint16"), nodata=5)
     assert not preview(empty).rgba[..., 3].any()
 
 
 def test_only_the_level_that_serves_is_read(tmp_path: Path, range_server: Any) -> None:
     data = rasters.pixels("uint16", 1, 1000, 1200)
-    tif = write(tmp_path / "x.tif", data)
+    tif = write_tif(tmp_path / "x.tif", data)
     write_flac(tif, tmp_path / "x.flac", tile_size=128, overviews=[2, 4, 8])
     index = read_index(tmp_path / "x.flac")
     url = servers.url_of(range_server(tmp_path), "x.flac")
@@ -139,7 +130,7 @@ def test_alpha_0_is_transparent(bands: int, size: int, tmp_path: Path) -> None:
     data = np.full((bands, 40, 40), 200, "uint8")
     data[-1] = 255
     data[:, :, 30:] = 0
-    tif = write(tmp_path / "x.tif", data)
+    tif = write_tif(tmp_path / "x.tif", data)
     colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
     with rasterio.open(tif, "r+") as target:
         target.colorinterp = colours if bands == 4 else [ColorInterp.gray, ColorInterp.alpha]

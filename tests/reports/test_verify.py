@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 import rasters
 import servers
+from rasters import write_tif
 
 from virtual_flac import read_index, verify, write_flac
 from virtual_flac.errors import LayoutError, SourceNotFoundError
@@ -32,11 +32,7 @@ def flac(request: Any, tmp_path_factory: Any) -> Path:
     dtype, bands, interleave = KINDS[request.param]
     folder = tmp_path_factory.mktemp("verify")
     data = rasters.pixels(dtype, bands, 100, 90)
-    with rasterio.open(
-        folder / "x.tif", "w", driver="GTiff", dtype=dtype, count=bands, height=100, width=90,
-        crs="EPSG:32633", transform=rasters.NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(data)
+    write_tif(folder / "x.tif", data)
     write_flac(
         folder / "x.tif", folder / "x.flac", tile_size=32, interleave=interleave, overviews=[2],
         resampling="nearest",
@@ -203,11 +199,7 @@ def test_no_file_no_head(flac: Path, tmp_path: Path) -> None:
 
 def test_over_http_in_few_requests(tmp_path: Path, range_server: Any) -> None:
     data = rasters.pixels("uint16", 1, 500, 700)
-    with rasterio.open(
-        tmp_path / "x.tif", "w", driver="GTiff", dtype="uint16", count=1, height=500, width=700,
-        crs="EPSG:32633", transform=rasters.NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(data)
+    write_tif(tmp_path / "x.tif", data)
     index = write_flac(tmp_path / "x.tif", tmp_path / "x.flac", tile_size=32, overviews="auto")
     url = servers.url_of(range_server(tmp_path), "x.flac")
     registry, trace = servers.counting_registry(url)
@@ -252,11 +244,7 @@ def test_what_flac_raster_lost(
     # Around the middle two values share a sample, when the range is wide.
     middle = (low + high) // 2
     data[:, 0], data[:, 1], data[:, 2], data[:, 3] = low, high, middle, middle + 1
-    with rasterio.open(
-        tmp_path / "x.tif", "w", driver="GTiff", dtype=dtype, count=1, height=90, width=80,
-        crs="EPSG:32633", transform=rasters.NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(data, 1)
+    write_tif(tmp_path / "x.tif", data[None])
     theirs = flac_raster.create_streaming(tmp_path / "x.tif", tmp_path / "theirs.flac", 64)
     report = verify(theirs)
     assert report.ok, report.faults
@@ -267,11 +255,7 @@ def test_what_flac_raster_lost(
 def test_the_count_of_lost_pixels_is_right(flac_raster: Any, tmp_path: Path) -> None:
     """Against flac-raster's expression itself: pixels whose sample another value has, too."""
     data = np.arange(50_000, dtype="uint16").reshape(200, 250)
-    with rasterio.open(
-        tmp_path / "x.tif", "w", driver="GTiff", dtype="uint16", count=1, height=200, width=250,
-        crs="EPSG:32633", transform=rasters.NORTH_UP,
-    ) as target:  # fmt: skip
-        target.write(data, 1)
+    write_tif(tmp_path / "x.tif", data[None])
     theirs = flac_raster.create_streaming(tmp_path / "x.tif", tmp_path / "theirs.flac", 256)
     [loss] = verify(theirs).losses
     images = ((2.0 * data.ravel() / 49_999 - 1.0) * 32767).astype(np.int16)
