@@ -285,14 +285,21 @@ def test_progress_only_on_a_terminal(tmp_path, tif):
     assert b"100%" not in out
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Return a folder with a raster, as GeoTIFF and FLAC, that takes a while to convert."""
+    folder = tmp_path_factory.mktemp("large")
+    source = make_tif(folder / "x.tif", width=3000, height=3000, dtype="uint16")
+    run("convert", source, "-o", folder / "x.flac", "-c", "0")
+    return folder
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("way", ["to flac", "to geotiff"])
-def test_stopped_in_the_middle(tmp_path, number, way):
-    source = make_tif(tmp_path / "source.tif", width=6000, height=6000, dtype="uint16")
-    target = tmp_path / "x.flac"
+def test_stopped_in_the_middle(large, tmp_path, number, way):
+    source, target = large / "x.tif", tmp_path / "x.flac"
     if way == "to geotiff":
-        run("convert", source, "-o", tmp_path / "y.flac")
-        source, target = tmp_path / "y.flac", tmp_path / "x.tif"
+        source, target = large / "x.flac", tmp_path / "x.tif"
     target.write_bytes(b"old")
     before = set(os.listdir(tmp_path))
     words = ["convert", str(source), "-o", str(target), "--force", "-c", "8", "--overviews", "none"]
