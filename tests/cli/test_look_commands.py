@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -206,9 +207,27 @@ def test_the_readme_of_flac_raster_has_examples():
     assert len(commands) >= 14
 
 
+@pytest.fixture(scope="module")
+def theirs(flac_raster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return ``theirs(transform, crs)``: flac-raster's file of a raster there, and its GeoTIFF."""
+    made: dict[tuple[Any, str], Path] = {}
+
+    def get(transform: Any, crs: str) -> tuple[Path, Path]:
+        folder = made.get((transform, crs))
+        if folder is None:
+            folder = made[transform, crs] = tmp_path_factory.mktemp("theirs")
+            data = np.random.default_rng(1).integers(0, 3000, (1, SIZE, SIZE), dtype=np.uint16)
+            tif = write_tif(folder / "in.tif", data, crs=crs, transform=transform)
+            # Of 13 x 13 tiles, so that there is a tile 120.
+            flac_raster.create_streaming(tif, folder / "out.flac", tile_size=12)
+        return folder / "out.flac", folder / "in.tif"
+
+    return get
+
+
 @pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
 def test_examples_of_flac_rasters_readme(
-    words: list[str], flac_raster: Any, tmp_path: Path, range_server: Any,
+    words: list[str], theirs: Any, tmp_path: Path, range_server: Any,
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
     command, source, *options = words
@@ -224,12 +243,10 @@ def test_examples_of_flac_rasters_readme(
         transform = rasterio.Affine(step, 0, left - 50 * step, 0, -(top - bottom) / 40, 0)
         transform = rasterio.Affine(*transform[:5], top - 50 * transform.e)
         crs = "EPSG:4326" if abs(left) < 180 else "EPSG:32633"
-    data = np.random.default_rng(1).integers(0, 3000, (1, SIZE, SIZE), dtype=np.uint16)
-    write_tif(tmp_path / "in.tif", data, crs=crs, transform=transform)
+    flac, tif = theirs(transform, crs)
     served = source.startswith("https://")
     name = tmp_path / Path(source).name
-    # Of 13 x 13 tiles, so that there is a tile 120.
-    flac_raster.create_streaming(tmp_path / "in.tif", name, tile_size=12)
+    shutil.copy(flac, name)
     where = url_of(range_server(tmp_path), name) if served else name.name
     monkeypatch.chdir(tmp_path)
     done = run(command, where, *options)
@@ -244,10 +261,10 @@ def test_examples_of_flac_rasters_readme(
         assert headers <= set(re.findall(r"bytes=\d+-\d+", done.stdout))
         return
     [output] = _values(options, "--output", "-o")
-    with rasterio.open(tmp_path / "in.tif") as theirs, rasterio.open(output) as ours:
-        assert ours.crs == theirs.crs
-        window = theirs.window(*ours.bounds).round_offsets().round_lengths()
-        np.testing.assert_array_equal(ours.read(), theirs.read(window=window))
+    with rasterio.open(tif) as source_tif, rasterio.open(output) as ours:
+        assert ours.crs == source_tif.crs
+        window = source_tif.window(*ours.bounds).round_offsets().round_lengths()
+        np.testing.assert_array_equal(ours.read(), source_tif.read(window=window))
         if box is not None:
             assert ours.bounds == pytest.approx(_box(box), rel=1e-9)
         else:
