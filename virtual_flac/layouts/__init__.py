@@ -1,14 +1,10 @@
 """The layouts of FLAC raster files: `parse` picks one by the first bytes. No I/O.
 
-A streaming layout, with a JSON index in front, is a module with `recognises` and `parse` (see
-`Layout`). A new one goes into `LAYOUTS`, the most specific first. Files that begin as a FLAC stream
-are `plain`.
+A streaming layout has a JSON index in front: `tiled` is our own, `flac_raster` that of the program.
+Files that begin as a FLAC stream are `plain`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any, Protocol
 
 from zarr_flac import FlacInfo
 
@@ -19,40 +15,15 @@ from ._json import read_head
 from ._stream import begins_stream, read_stream_head
 from .plain import PlainStream
 
-
-class Layout(Protocol):
-    """What a layout's module offers."""
-
-    def recognises(self, index: Mapping[str, Any]) -> bool:
-        """Whether a JSON index is of this layout."""
-
-    def parse(
-        self, index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int | None
-    ) -> TileIndex:
-        """The tiles that a JSON index describes."""
-
-
 #: What the first bytes of a file say.
 type Parsed = TileIndex | PlainStream | FlacInfo
 
-LAYOUTS: tuple[Layout, ...] = (tiled, flac_raster)
 
+def parse(head: bytes, file_size: int) -> Parsed:
+    """What a file of `file_size` bytes holds, by its first bytes, as many as are at hand.
 
-def parse(head: bytes, file_size: int | None = None) -> Parsed:
-    """Parse the first bytes of a FLAC raster file.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes of the file, as many as are at hand.
-    file_size : int or None
-        Size of the file in bytes; offsets and shapes are checked against it.
-
-    Returns
-    -------
-    TileIndex, PlainStream or FlacInfo
-        A `PlainStream` where only the frames in the whole file tell where its tiles lie; what a
-        FLAC stream says of itself where it is sound, no raster.
+    A `PlainStream` where only the frames in the whole file tell where its tiles lie; a `FlacInfo`
+    where the file is sound, not a raster.
 
     Raises
     ------
@@ -76,9 +47,10 @@ def parse(head: bytes, file_size: int | None = None) -> Parsed:
             raise
         # So that the index and what its tiles say come with one request.
         raise NeedBytes(flac_raster.head_end(need.end, file_size)) from None
-    for layout in LAYOUTS:
-        if layout.recognises(index):
-            return layout.parse(index, head, data_offset, file_size)
+    if tiled.recognises(index):
+        return tiled.parse(index, head, data_offset, file_size)
+    if flac_raster.recognises(index):
+        return flac_raster.parse(index, head, data_offset, file_size)
     flac_raster.refuse_published_form(index)
     raise UnknownLayoutError(
         f"the index has the keys {sorted(index)[:12]}; expected 'layout': 'virtual-flac' or "

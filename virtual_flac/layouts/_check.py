@@ -14,16 +14,8 @@ from ..model.index import TileIndex
 MAX_SAMPLES_PER_BYTE = 65_535 / 10
 
 
-def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) -> None:
+def check_tiles(index: TileIndex, *, data_offset: int, file_size: int) -> None:
     """Refuse an index whose tiles cannot be where and what it says.
-
-    Parameters
-    ----------
-    index : TileIndex
-    data_offset : int
-        First byte after the header.
-    file_size : int or None
-        Size of the file in bytes, None when unknown.
 
     Raises
     ------
@@ -40,7 +32,7 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int | None) ->
         )
     if (ends < offsets).any():
         raise LayoutError("a tile's offset and length overflow 64 bits")
-    if file_size is not None and ends.max() > file_size:
+    if ends.max() > file_size:
         raise LayoutError(
             f"the tiles end at byte {ends.max()}, but the file has {file_size} bytes: it is cut "
             "short or damaged. Fetch it again."

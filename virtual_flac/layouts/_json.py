@@ -36,21 +36,8 @@ _KNOWN_SIGNATURES = {
 }
 
 
-def read_head(head: bytes, file_size: int | None) -> tuple[dict[str, Any], int]:
-    """Split off and parse the JSON index at the start of a streaming file.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes of the file, as many as are at hand.
-    file_size : int or None
-        Size of the file in bytes, None when unknown.
-
-    Returns
-    -------
-    index : dict
-    data_offset : int
-        Position of the first byte after the index.
+def read_head(head: bytes, file_size: int) -> tuple[dict[str, Any], int]:
+    """The JSON index at the start of a streaming file, and the position of the byte after it.
 
     Raises
     ------
@@ -62,7 +49,7 @@ def read_head(head: bytes, file_size: int | None) -> tuple[dict[str, Any], int]:
         When the index is cut short or not strict JSON.
     """
     if len(head) < SIZE_BYTES + 1:
-        if file_size is not None and file_size <= len(head):
+        if file_size <= len(head):
             raise UnknownLayoutError(
                 f"the file has {len(head)} bytes; a streaming FLAC file begins with the 4-byte "
                 "size of its index"
@@ -78,7 +65,7 @@ def read_head(head: bytes, file_size: int | None) -> tuple[dict[str, Any], int]:
             f"the file begins with {head[:8]!r}; a streaming FLAC file begins with the 4-byte size "
             "of its JSON index and a brace"
         )
-    if file_size is not None and end > file_size:
+    if end > file_size:
         raise LayoutError(
             f"the index is said to be {size} bytes long, but the file has only {file_size} bytes: "
             "it is cut short or damaged"

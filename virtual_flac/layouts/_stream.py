@@ -20,7 +20,7 @@ def begins_stream(head: bytes) -> bool:
     return head.startswith(SIGNATURES)
 
 
-def read_stream_head(head: bytes, file_size: int | None) -> FlacInfo:
+def read_stream_head(head: bytes, file_size: int) -> FlacInfo:
     """STREAMINFO, comments and seek table.
 
     Raises
@@ -38,7 +38,7 @@ def read_stream_head(head: bytes, file_size: int | None) -> FlacInfo:
                 f"the file begins with an ID3 tag, but no FLAC stream follows: {error}"
             ) from error
         raise _damaged(error) from error
-    if file_size is not None and end > file_size:
+    if end > file_size:
         raise LayoutError(
             f"the metadata of the FLAC stream goes on to byte {end}, but the file has only "
             f"{file_size} bytes: it is cut short or damaged"
@@ -48,12 +48,8 @@ def read_stream_head(head: bytes, file_size: int | None) -> FlacInfo:
             f"the metadata of the FLAC stream goes on to byte {end}; more than {MAX_HEAD_BYTES} "
             "is refused. Remove its pictures with `metaflac --remove --block-type=PICTURE`."
         )
-    wanted = end + FRAME_HEADER_BYTES
-    if file_size is not None:
-        wanted = min(wanted, file_size)
-    if len(head) < wanted:
-        ahead = end + READ_AHEAD_BYTES
-        raise NeedBytes(wanted if file_size is None else min(ahead, file_size))
+    if len(head) < min(end + FRAME_HEADER_BYTES, file_size):
+        raise NeedBytes(min(end + READ_AHEAD_BYTES, file_size))
     try:
         return read_info(head)
     except CorruptFlacError as error:

@@ -54,27 +54,13 @@ def begins(head: bytes) -> bool:
     return head.startswith(b'{"crs":', SIZE_BYTES)
 
 
-def head_end(index_end: int, file_size: int | None) -> int:
+def head_end(index_end: int, file_size: int) -> int:
     """Bytes to read of a file whose index ends at `index_end`: the first tile's comments, too."""
-    end = index_end + TILE_HEAD_BYTES
-    return index_end if file_size is None or index_end > file_size else min(end, file_size)
+    return max(index_end, min(index_end + TILE_HEAD_BYTES, file_size))
 
 
-def parse(
-    index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int | None
-) -> TileIndex:
-    """The index of a streaming file that flac-raster wrote.
-
-    Parameters
-    ----------
-    index : Mapping
-        The JSON object at the start of the file.
-    head : bytes
-        The first bytes of the file, as many as are at hand.
-    data_offset : int
-        Position of the first byte after the JSON.
-    file_size : int or None
-        Size of the file in bytes, None when unknown.
+def parse(index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int) -> TileIndex:
+    """The tiles of a streaming file that flac-raster wrote, from the JSON in front of its data.
 
     Raises
     ------
@@ -118,17 +104,7 @@ def parse(
 
 
 def _parse_frames(value: Any, grid: TileGrid) -> tuple[U64Array, U64Array]:
-    """Offsets, counted from the first byte after the index, and lengths of all tiles.
-
-    Returns
-    -------
-    offsets, lengths : ndarray of uint64, shape (1, tile row, tile column)
-
-    Raises
-    ------
-    LayoutError
-        When a tile is missing, given twice, or not where the grid has it.
-    """
+    """Offsets, counted from the first byte after the index, and lengths of all tiles."""
     frames = as_list(value, "frames")
     if len(frames) != grid.rows * grid.cols:
         raise LayoutError(

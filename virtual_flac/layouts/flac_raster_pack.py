@@ -115,14 +115,7 @@ def tile_comments(raster: RasterInfo, *, window: Window, crs: str | None) -> dic
 
     It computes ``round((s + 1) / 2 * (DATA_MAX - DATA_MIN) + DATA_MIN)`` with ``s = a / 32768``
     for the 16-bit sample ``a``: with these extremes ``a + b``, `b` being what was subtracted.
-
-    Parameters
-    ----------
-    raster : RasterInfo
-    window : Window
-        The tile's pixels.
-    crs : str or None
-        The CRS as authority code, where it has one.
+    `crs` is the authority code, where the CRS has one.
     """
     base = 0 if raster.dtype.kind == "i" else 1 << 15
     a, b, _, d, e, _ = raster.georef.transform[:6]

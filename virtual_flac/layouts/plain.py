@@ -36,26 +36,16 @@ _WHERE = "the comments of the stream"
 
 @dataclass(frozen=True, eq=False)
 class PlainStream:
-    """A raster in one FLAC stream whose frames are still to be found.
-
-    Parameters
-    ----------
-    info : FlacInfo
-    raster : RasterInfo
-    mapping : {"exact", "flac-raster"}
-    facts : StreamFacts
-        What the codec has to know.
-    streaminfo : StreamInfo
-        For `zarr_flac.FrameScanner`.
-    file_size : int or None
-    """
+    """A raster in one FLAC stream whose frames are still to be found."""
 
     info: FlacInfo
     raster: RasterInfo
     mapping: Literal["exact", "flac-raster"]
     facts: StreamFacts
+    """What the codec has to know."""
     streaminfo: StreamInfo
-    file_size: int | None
+    """For `zarr_flac.FrameScanner`."""
+    file_size: int
 
     @property
     def frames_offset(self) -> int:
@@ -100,12 +90,7 @@ class PlainStream:
         )
 
     def index_by_points(self, headers: Sequence[bytes]) -> TileIndex:
-        """The tiles, from the seek points.
-
-        Parameters
-        ----------
-        headers : sequence of bytes
-            What the file holds at each of `seek_points`: the header of a frame.
+        """The tiles, from the frame headers that the file holds at each of `seek_points`.
 
         Raises
         ------
@@ -127,8 +112,6 @@ class PlainStream:
                 )
         starts = np.array([point.first_sample for point in points], np.int64)
         offsets = np.array([point.offset for point in points], np.int64) + self.frames_offset
-        if self.file_size is None:
-            raise LayoutError("the size of the file is not known, so its last tile has no end")
         ends = np.append(offsets[1:], self.file_size)
         return self._index(starts, offsets, ends, int(np.diff(starts).max(initial=0)))
 
@@ -180,17 +163,8 @@ class PlainStream:
         return index
 
 
-def parse(info: FlacInfo, head: bytes, file_size: int | None) -> PlainStream | FlacInfo:
+def parse(info: FlacInfo, head: bytes, file_size: int) -> PlainStream | FlacInfo:
     """The raster that a FLAC stream says it holds; `info` again where it is sound.
-
-    Parameters
-    ----------
-    info : FlacInfo
-        What stands in front of the frames.
-    head : bytes
-        The first bytes of the file, the first frame's header among them.
-    file_size : int or None
-        Size of the file in bytes, None when unknown.
 
     Raises
     ------

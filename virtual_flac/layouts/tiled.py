@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import LayoutError, LayoutVersionError
 from ..model.grid import TileGrid
@@ -18,7 +17,6 @@ from ..model.index import (
     RasterInfo,
     TileIndex,
     TileSizes,
-    U32Array,
     U64Array,
 )
 from ._check import check_tiles
@@ -53,21 +51,8 @@ def recognises(index: Mapping[str, Any]) -> bool:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def parse(
-    index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int | None
-) -> TileIndex:
-    """The index of a file of this layout.
-
-    Parameters
-    ----------
-    index : Mapping
-        The JSON object at the start of the file.
-    head : bytes
-        The bytes it was read from, for the checksum.
-    data_offset : int
-        Position of the first byte after the JSON.
-    file_size : int or None
-        Size of the file in bytes, None when unknown.
+def parse(index: Mapping[str, Any], head: bytes, data_offset: int, file_size: int) -> TileIndex:
+    """The tiles of a file of this layout, from the JSON in front of its data.
 
     Raises
     ------
@@ -84,34 +69,27 @@ def parse(
     if interleave not in INTERLEAVES:
         raise LayoutError(f"interleave is {interleave!r}, expected one of {INTERLEAVES}")
     planes = 1 if interleave == "pixel" else raster.count
-    sizes = []
-    shapes = []
-    checksums = []
-    for number, item in enumerate(as_list(require(index, "levels", "the index"), "levels")):
-        level_grid, lengths, crcs = _parse_level(item, f"levels[{number}]", grid, planes)
-        shapes.append(level_grid)
-        sizes.append(lengths)
-        checksums.append(crcs)
-    if not sizes or len(sizes) > MAX_LEVELS or shapes[0] != grid:
+    items = as_list(require(index, "levels", "the index"), "levels")
+    levels = [_parse_level(item, f"levels[{i}]", grid, planes) for i, item in enumerate(items)]
+    size = (grid.width, grid.height)
+    if not 1 <= len(levels) <= MAX_LEVELS or (levels[0].width, levels[0].height) != size:
         raise LayoutError("levels must begin with the full resolution and be at most 32")
-    levels = tuple(
-        Level(
-            width=g.width,
-            height=g.height,
-            offsets=o + np.uint64(data_offset),
-            lengths=n,
-            checksums=c,
-        )
-        for g, o, n, c in zip(
-            shapes, relative_offsets(sizes, interleave), sizes, checksums, strict=True
-        )
-    )
+    offsets = relative_offsets([level.lengths for level in levels], interleave)
     result = TileIndex(
         layout=LAYOUT,
         raster=raster,
         tile_shape=(grid.tile_height, grid.tile_width),
         interleave=interleave,
-        levels=levels,
+        levels=tuple(
+            Level(
+                width=level.width,
+                height=level.height,
+                offsets=start + np.uint64(data_offset),
+                lengths=level.lengths,
+                checksums=level.checksums,
+            )
+            for level, start in zip(levels, offsets, strict=True)
+        ),
         source_overviews=bool(index.get("source_overviews", False)),
         extra={key: value for key, value in index.items() if key not in _KEYS},
     )
@@ -147,60 +125,41 @@ def _checksum(text: bytes, stated: str) -> str:
     return f"{zlib.crc32(text.replace(here, blank, 1)):08x}"
 
 
-def _parse_level(
-    item: Any, name: str, base: TileGrid, planes: int
-) -> tuple[TileGrid, U64Array, U32Array | None]:
+def _parse_level(item: Any, name: str, base: TileGrid, planes: int) -> TileSizes:
     level = as_object(item, name)
     width = as_int(require(level, "width", name), f"{name}.width", low=1, high=base.width)
     height = as_int(require(level, "height", name), f"{name}.height", low=1, high=base.height)
     grid = TileGrid(height, width, base.tile_height, base.tile_width)
     shape = (planes, grid.rows, grid.cols)
-    sizes = parse_sizes(require(level, "sizes", name), f"{name}.sizes", shape)
-    # Since 1.1.
-    checksums = level.get("checksums")
-    if checksums is None:
-        return grid, sizes, None
-    return grid, sizes, parse_checksums(checksums, f"{name}.checksums", shape)
+    checksums = level.get("checksums")  # since 1.1
+    return TileSizes(
+        width=width,
+        height=height,
+        lengths=parse_sizes(require(level, "sizes", name), f"{name}.sizes", shape),
+        checksums=None
+        if checksums is None
+        else parse_checksums(checksums, f"{name}.checksums", shape),
+    )
 
 
 # Where tiles lie ---------------------------------------------------------------------------------
 
 
-def file_order(shape: tuple[int, int, int], interleave: Interleave) -> npt.NDArray[np.intp]:
-    """Flat indices of (plane, tile row, tile column) in the order of the file."""
-    flat = np.arange(shape[0] * shape[1] * shape[2]).reshape(shape)
-    return flat.transpose(1, 2, 0).ravel() if interleave == "tile" else flat.ravel()
-
-
 def relative_offsets(lengths: Sequence[U64Array], interleave: Interleave) -> list[U64Array]:
     """Position of every tile, counted from the first tile byte; tiles follow without gaps.
 
-    Parameters
-    ----------
-    lengths : sequence of ndarray of uint64, shape (plane, tile row, tile column)
-        One array a level, full resolution first, which is also the order in the file.
-    interleave : {"band", "tile", "pixel"}
-
-    Returns
-    -------
-    list of ndarray of uint64, shapes as in `lengths`
+    An array of shape (plane, tile row, tile column) a level, in the order of the file.
     """
+    # From (plane, row, column) to the order of the file, and back.
+    there, back = ((1, 2, 0), (2, 0, 1)) if interleave == "tile" else ((0, 1, 2), (0, 1, 2))
     offsets = []
     position = np.uint64(0)
     for level in lengths:
-        order = file_order(_shape3(level), interleave)
-        in_order = level.ravel()[order].astype(np.uint64)
-        ends = position + np.cumsum(in_order, dtype=np.uint64)
-        starts = np.empty_like(in_order)
-        starts[order] = ends - in_order
-        offsets.append(starts.reshape(level.shape))
-        position = ends[-1]
+        in_order = level.transpose(there)
+        ends = position + np.cumsum(in_order, dtype=np.uint64).reshape(in_order.shape)
+        offsets.append(np.ascontiguousarray((ends - in_order).transpose(back)))
+        position = ends.flat[-1]
     return offsets
-
-
-def _shape3(array: U64Array) -> tuple[int, int, int]:
-    planes, rows, cols = array.shape
-    return planes, rows, cols
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -217,17 +176,7 @@ def pack(
 ) -> bytes:
     """The head of a file: 4-byte size and JSON. Tiles follow in the order of `relative_offsets`.
 
-    Parameters
-    ----------
-    raster : RasterInfo
-    levels : sequence of TileSizes
-        Full resolution first.
-    tile_size : int
-        Edge of the tiles in pixels.
-    interleave, source_overviews
-        As in `TileIndex`.
-    extra : mapping, optional
-        More keys; those of this layout among them are left out.
+    Keys in `extra` that this layout has a meaning for are left out.
     """
     # First, so that the checksum's own place is the first of its kind in the text; the keys that
     # we do not know come before ours, so that they cannot take their place.
