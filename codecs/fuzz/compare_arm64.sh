@@ -16,7 +16,7 @@ sources=$(ls ../c/*.c | grep -v -e /module.c)
 flags="-O2 -std=c11 -Wall -Wextra -Wpedantic -I../c -Wl,--wrap=vf_group_decode"
 
 mkdir -p "$build"
-$python make_streams.py "$build/streams"
+"$python" make_streams.py "$build/streams"
 for kind in true any; do
     case $kind in
     true) extra=replay.c used=$sources ;;
