@@ -147,7 +147,7 @@ def test_nothing_is_left_when_something_fails(tmp_path, error, old):
     assert not old or path.read_bytes() == old
 
 
-@pytest.mark.parametrize("where", ["spool.copy_bytes", "layout_writers.tiled.pack"])
+@pytest.mark.parametrize("where", ["spool.copy_bytes", "layout_writers.OwnLayout.pack"])
 def test_nothing_is_left_when_the_end_fails(tmp_path, monkeypatch, where):
     path = tmp_path / "x.flac"
     path.write_bytes(b"old")

@@ -1,11 +1,11 @@
 """What a layout decides of writing: which rasters it holds, how tiles are encoded, the head.
 
-One class a layout, made for one raster; the writer itself does not know them apart.
+One class a layout, made for one raster. The writer itself does not tell them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +13,9 @@ import numpy.typing as npt
 from zarr_flac import TileSpec, decode_tile, encode_tile
 
 from ..errors import LossyTileError, RasterError, SelectionError
-from ..layouts import flac_raster, flac_raster_pack, tiled
+from ..layouts import flac_raster_pack, tiled
 from ..model.grid import Window
-from ..model.index import Interleave, RasterInfo, TileSizes
+from ..model.index import Interleave, RasterInfo
 from .options import WriteOptions
 
 MAX_CHANNELS = 8
@@ -24,74 +24,45 @@ MAX_CHANNELS = 8
 class LayoutWriter(Protocol):
     """What the writer asks of a layout."""
 
-    name: str
-    """As in `TileIndex.layout`."""
     interleave: Interleave
-    checksums: bool
-    """Whether the head has a place for them."""
+    pack: Callable[..., bytes]
+    """The head of the file, as `tiled.pack`. The tiles follow without gaps."""
 
     def encode(self, pixels: npt.NDArray[Any], window: Window) -> bytes:
         """A tile that decodes to the pixels, shape (band, y, x); `window` is where they lie."""
 
-    def pack(
-        self, levels: Sequence[TileSizes], *, source_overviews: bool, extra: Mapping[str, Any]
-    ) -> bytes:
-        """The head of the file; the tiles follow without gaps."""
-
 
 class OwnLayout:
-    """Our own streaming layout.
+    """Our own streaming layout. Raises SelectionError for more bands than FLAC has channels."""
 
-    Raises
-    ------
-    SelectionError
-        When the raster has more bands than can be interleaved by pixel.
-    """
-
-    name = tiled.LAYOUT
-    checksums = True
+    pack = staticmethod(tiled.pack)
 
     def __init__(self, raster: RasterInfo, options: WriteOptions) -> None:
         self.interleave = options.interleave
-        channels = 1
-        if self.interleave == "pixel":
-            _check_channels(raster)
-            channels = raster.count
-        self._raster = raster
-        self._tile_size = options.tile_size
+        channels = raster.count if self.interleave == "pixel" else 1
+        most = MAX_CHANNELS // (2 if raster.dtype.itemsize == 8 else 1)
+        if channels > most:
+            raise SelectionError(
+                f"{channels} bands of {raster.dtype.name} cannot be interleaved by pixel: FLAC has "
+                f"{MAX_CHANNELS} channels, room for {most}. Use --interleave band "
+                "(interleave='band')."
+            )
         self._spec = _tile_spec(options, raster.dtype, channels)
 
     def encode(self, pixels: npt.NDArray[Any], window: Window) -> bytes:
         """A tile of the pixels."""
         return encode_tile(pixels, self._spec, verify=True)
 
-    def pack(
-        self, levels: Sequence[TileSizes], *, source_overviews: bool, extra: Mapping[str, Any]
-    ) -> bytes:
-        """The head of the file."""
-        return tiled.pack(
-            self._raster, levels, tile_size=self._tile_size, interleave=self.interleave,
-            source_overviews=source_overviews, extra=extra,
-        )  # fmt: skip
-
 
 class FlacRasterLayout:
-    """flac-raster's streaming layout.
+    """flac-raster's streaming layout. Refuses rasters as `flac_raster_pack.check_raster` does."""
 
-    Raises
-    ------
-    SelectionError, UnsupportedDtypeError
-        When it cannot hold the raster or its overviews.
-    """
-
-    name = flac_raster.LAYOUT
     interleave: Interleave = "band"
-    checksums = False
+    pack = staticmethod(flac_raster_pack.pack)
 
     def __init__(self, raster: RasterInfo, options: WriteOptions, overviews: int) -> None:
         flac_raster_pack.check_raster(raster, overviews=overviews)
         self._raster = raster
-        self._tile_size = options.tile_size
         self._dtype = flac_raster_pack.stored_dtype(raster.dtype)
         self._spec = _tile_spec(options, self._dtype, 1)
         self._crs = raster.georef.authority_code()
@@ -112,12 +83,6 @@ class FlacRasterLayout:
             raise LossyTileError("the tile decodes to other pixels than were encoded")
         return tile
 
-    def pack(
-        self, levels: Sequence[TileSizes], *, source_overviews: bool, extra: Mapping[str, Any]
-    ) -> bytes:
-        """The head of the file, which has no place for `extra`."""
-        return flac_raster_pack.pack(self._raster, levels, tile_size=self._tile_size)
-
 
 def _tile_spec(options: WriteOptions, dtype: np.dtype[Any], channels: int) -> TileSpec:
     return TileSpec(
@@ -127,12 +92,3 @@ def _tile_spec(options: WriteOptions, dtype: np.dtype[Any], channels: int) -> Ti
         compression=options.compression,
         block_size=options.block_size,
     )
-
-
-def _check_channels(raster: RasterInfo) -> None:
-    most = MAX_CHANNELS // (2 if raster.dtype.itemsize == 8 else 1)
-    if raster.count > most:
-        raise SelectionError(
-            f"{raster.count} bands of {raster.dtype.name} cannot be interleaved by pixel: FLAC has "
-            f"{MAX_CHANNELS} channels, room for {most}. Use --interleave band (interleave='band')."
-        )

@@ -24,60 +24,54 @@ class TileSpool:
         Of each level, the full resolution first.
     planes : int
         Bands, or one where they are interleaved by pixel.
+
+    Attributes
+    ----------
+    levels : list of TileSizes
+        Lengths and checksums of the tiles that have come, a level each.
     """
 
     def __init__(self, file: IO[bytes], grids: Sequence[TileGrid], planes: int) -> None:
         self._file = file
-        self._grids = grids
+        self._end = 0
         shapes = [(planes, grid.rows, grid.cols) for grid in grids]
         self._starts: list[U64Array] = [np.zeros(shape, np.uint64) for shape in shapes]
-        self._lengths: list[U64Array] = [np.zeros(shape, np.uint64) for shape in shapes]
         self._checksums: list[U32Array] = [np.zeros(shape, np.uint32) for shape in shapes]
-        self._end = 0
+        self.levels = [
+            TileSizes(
+                width=grid.width, height=grid.height,
+                lengths=np.zeros(crcs.shape, np.uint64), checksums=crcs,
+            )
+            for grid, crcs in zip(grids, self._checksums, strict=True)
+        ]  # fmt: skip
 
     def add(self, level: int, where: tuple[int, int, int], tile: bytes) -> None:
         """Keep a tile; `where` is its plane, tile row and tile column."""
         self._file.write(tile)
         self._starts[level][where] = self._end
-        self._lengths[level][where] = len(tile)
+        self.levels[level].lengths[where] = len(tile)
         self._checksums[level][where] = zlib.crc32(tile)
         self._end += len(tile)
 
     @property
     def missing(self) -> int:
         """Number of tiles that have not come yet."""
-        return sum(int((lengths == 0).sum()) for lengths in self._lengths)
+        return sum(int((level.lengths == 0).sum()) for level in self.levels)
 
-    def sizes(self, *, checksums: bool) -> list[TileSizes]:
-        """Lengths of all tiles, and their checksums if wanted, a level each."""
-        return [
-            TileSizes(
-                width=grid.width, height=grid.height, lengths=lengths,
-                checksums=crcs if checksums else None,
-            )
-            for grid, lengths, crcs in zip(self._grids, self._lengths, self._checksums, strict=True)
-        ]  # fmt: skip
-
-    def copy_to(self, file: IO[bytes], interleave: Interleave) -> list[U64Array]:
-        """Append all tiles in the order of the layout.
-
-        Returns
-        -------
-        list of ndarray of uint64
-            Where each tile lies, counted from the first.
-        """
-        offsets = relative_offsets(self._lengths, interleave)
+    def copy_to(self, file: IO[bytes], interleave: Interleave) -> None:
+        """Append all tiles in the order of the layout."""
         file.flush()
         self._file.flush()
-        for start, length in self._runs(offsets):
+        for start, length in self._runs(interleave):
             copy_bytes(self._file, file, start, length)
-        return offsets
 
-    def _runs(self, offsets: Sequence[U64Array]) -> Iterator[tuple[int, int]]:
-        """Start and length of neighbours that stay neighbours, in the order of the offsets."""
+    def _runs(self, interleave: Interleave) -> Iterator[tuple[int, int]]:
+        """Start and length of neighbours that stay neighbours, in the order of the layout."""
+        lengths = [level.lengths for level in self.levels]
+        offsets = relative_offsets(lengths, interleave)
         order = np.argsort(np.concatenate([part.ravel() for part in offsets]))
         starts = np.concatenate([part.ravel() for part in self._starts])[order]
-        ends = starts + np.concatenate([part.ravel() for part in self._lengths])[order]
+        ends = starts + np.concatenate([part.ravel() for part in lengths])[order]
         breaks = np.flatnonzero(ends[:-1] != starts[1:]) + 1
         first = [0, *breaks.tolist()]
         last = [*(breaks - 1).tolist(), len(starts) - 1]

@@ -11,19 +11,21 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 import numpy.typing as npt
 
+from .. import layouts
 from ..errors import FlacError, RasterError
 from ..io.local_files import atomic_write, check_target, nameless_file
 from ..io.workers import Counter, Progress
+from ..layouts.flac_raster import TILE_HEAD_BYTES
 from ..model.file_version import FileVersion
 from ..model.grid import TileGrid
-from ..model.index import Level, RasterInfo, TileIndex
+from ..model.index import RasterInfo, TileIndex
 from .layout_writers import FlacRasterLayout, LayoutWriter, OwnLayout
 from .options import WriteOptions
 from .spool import TileSpool
@@ -241,29 +243,16 @@ class FlacWriter:
             self._keep_first()
         if self._spool.missing:
             raise RasterError(f"{self._target}: {self._spool.missing} tiles were not written")
-        layout, tile_size = self._layout, self._options.tile_size
-        sizes = self._spool.sizes(checksums=layout.checksums)
-        head = layout.pack(sizes, source_overviews=self._source_overviews, extra=self._extra)
+        interleave = self._layout.interleave
+        head = self._layout.pack(
+            self._raster, self._spool.levels, tile_size=self._options.tile_size,
+            interleave=interleave, source_overviews=self._source_overviews, extra=self._extra,
+        )  # fmt: skip
         with atomic_write(self._target, overwrite=self._overwrite) as file:
             file.write(head)
-            offsets = self._spool.copy_to(file, layout.interleave)
-            file_size = file.seek(0, os.SEEK_END)
-        return TileIndex(
-            layout=layout.name,
-            raster=self._raster,
-            tile_shape=(tile_size, tile_size),
-            interleave=layout.interleave,
-            levels=tuple(
-                Level(
-                    width=level.width,
-                    height=level.height,
-                    offsets=relative + np.uint64(len(head)),
-                    lengths=level.lengths,
-                    checksums=level.checksums,
-                )
-                for level, relative in zip(sizes, offsets, strict=True)
-            ),
-            source_overviews=self._source_overviews,
-            version=FileVersion(size=file_size),
-            extra=self._extra,
-        )
+            self._spool.copy_to(file, interleave)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            index = layouts.parse(file.read(len(head) + TILE_HEAD_BYTES), size)
+        assert isinstance(index, TileIndex)
+        return replace(index, version=FileVersion(size=size))
