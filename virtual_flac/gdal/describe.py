@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import rasterio.shutil
+from rasterio.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
@@ -18,12 +18,6 @@ from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo
 from ..model.levels import resolve_bands
 
-DTYPES = frozenset(
-    {
-        *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-        *("float16", "float32", "float64"),
-    }
-)
 #: Metadata domains about the file or the driver, not about the raster; RPC is georeferencing.
 _STRUCTURAL = frozenset(
     {
@@ -36,16 +30,6 @@ _STRUCTURAL = frozenset(
 def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> RasterInfo:
     """Everything that GDAL says of a raster, but for masks (`masked_bands`).
 
-    Parameters
-    ----------
-    dataset : rasterio.io.DatasetReader
-    bands : sequence of int, optional
-        1-based bands; all by default.
-
-    Returns
-    -------
-    RasterInfo
-
     Raises
     ------
     UnsupportedDtypeError
@@ -57,13 +41,21 @@ def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> R
     """
     with prefixed_with(dataset.name):
         indexes = [at + 1 for at in resolve_bands(dataset.count, bands)]
-    dtype = _common_dtype(dataset, indexes)
+    names = {index: dataset.dtypes[index - 1] for index in indexes}
+    for index, name in names.items():
+        if name.startswith("complex"):
+            raise UnsupportedDtypeError(
+                f"{dataset.name}: band {index} is {name}; FLAC holds integers and real floats. "
+                "Split complex bands into two."
+            )
+    dtype = np.dtype(_one_for_all("dtype", names, dataset.name))
+    nodata = _nodata_values(dataset, dtype)
     return RasterInfo(
         width=dataset.width,
         height=dataset.height,
         dtype=dtype,
         georef=_georeference(dataset),
-        nodata=_common_nodata(dataset, indexes, dtype),
+        nodata=_one_for_all("nodata", {i: nodata[i - 1] for i in indexes}, dataset.name),
         bands=tuple(_band(dataset, index) for index in indexes),
         tags=_tags(dataset, 0),
     )
@@ -79,36 +71,15 @@ def masked_bands(dataset: DatasetReader) -> tuple[int, ...]:
     )
 
 
-def _common_dtype(dataset: DatasetReader, indexes: Sequence[int]) -> np.dtype[Any]:
-    names = {index: dataset.dtypes[index - 1] for index in indexes}
-    for index, name in names.items():
-        if name not in DTYPES:
-            raise UnsupportedDtypeError(
-                f"{dataset.name}: band {index} is {name}; FLAC holds integers and real floats. "
-                "Split complex bands into two."
-            )
-    if len(set(names.values())) > 1:
-        listed = ", ".join(f"{index}: {name}" for index, name in names.items())
-        raise RasterError(
-            f"{dataset.name}: the bands differ in dtype ({listed}). Choose bands of one dtype with "
-            "--bands (bands=...)."
-        )
-    dtype: np.dtype[Any] = np.dtype(names[indexes[0]])
-    return dtype
-
-
-def _common_nodata(
-    dataset: DatasetReader, indexes: Sequence[int], dtype: np.dtype[Any]
-) -> int | float | None:
-    stated = _nodata_values(dataset, dtype)
-    values = {index: stated[index - 1] for index in indexes}
+def _one_for_all(what: str, values: Mapping[int, Any], name: str) -> Any:
+    """The value that all bands have."""
     if len({str(value) for value in values.values()}) > 1:
         listed = ", ".join(f"{index}: {value}" for index, value in values.items())
         raise RasterError(
-            f"{dataset.name}: the bands differ in nodata ({listed}). Choose bands of one nodata "
-            "with --bands (bands=...)."
+            f"{name}: the bands differ in {what} ({listed}). Choose bands of one {what} with "
+            "--bands (bands=...)."
         )
-    return values[indexes[0]]
+    return next(iter(values.values()))
 
 
 def _nodata_values(dataset: DatasetReader, dtype: np.dtype[Any]) -> list[int | float | None]:
@@ -131,15 +102,13 @@ def _nodata_values(dataset: DatasetReader, dtype: np.dtype[Any]) -> list[int | f
 def _number(value: str | float | None, dtype: np.dtype[Any]) -> int | float | None:
     if value is None:
         return None
-    if dtype.kind != "f":
-        try:
-            return int(value)
-        except ValueError:
-            pass
     number = float(value)
-    if dtype.kind != "f" and math.isfinite(number) and number == int(number):
+    if dtype.kind == "f" or not number.is_integer():
+        return number
+    try:
+        return int(value)
+    except ValueError:  # "1e3"
         return int(number)
-    return number
 
 
 def _georeference(dataset: DatasetReader) -> GeoReference:
@@ -153,11 +122,8 @@ def _georeference(dataset: DatasetReader) -> GeoReference:
     )
 
 
-def _wkt(crs: Any) -> str | None:
-    if not crs:
-        return None
-    wkt: str = crs.to_wkt(version="WKT2_2019")
-    return wkt
+def _wkt(crs: CRS | None) -> str | None:
+    return crs.to_wkt(version="WKT2_2019") if crs else None
 
 
 def _feature(point: Any) -> dict[str, Any]:
@@ -192,11 +158,9 @@ def _colormap(dataset: DatasetReader, index: int) -> tuple[tuple[int, int, int, 
 
 def _tags(dataset: DatasetReader, index: int) -> dict[str, dict[str, str]]:
     """Metadata of a band, or of the dataset for band 0, by domain."""
-    domains = ["", *dataset.tag_namespaces(index)]
-    tags = {domain: dataset.tags(index, ns=domain) for domain in domains if _is_kept(domain)}
-    return {domain: items for domain, items in tags.items() if items}
-
-
-def _is_kept(domain: str) -> bool:
-    # rasterio gives JSON domains garbled; GDAL uses them for its own structures.
-    return domain not in _STRUCTURAL and not domain.startswith(("__", "json:"))
+    found = {}
+    for domain in ("", *dataset.tag_namespaces(index)):
+        # rasterio gives JSON domains garbled; GDAL uses them for its own structures.
+        if domain not in _STRUCTURAL and not domain.startswith(("__", "json:")):
+            found[domain] = dataset.tags(index, ns=domain)
+    return {domain: items for domain, items in found.items() if items}

@@ -1,4 +1,4 @@
-"""What GDAL reads as a `RasterSource`. Knows rasterio."""
+"""What GDAL reads as a `RasterSource`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ from ..model import overview_tags
 from ..model.grid import Window
 from .describe import describe, masked_bands
 from .remote import remote_settings
-from .session import (
-    gdal_session,
-    open_dataset,
-    open_level,
-    reserve_cache,
-    translating_errors,
-)
+from .session import gdal_session, open_dataset, reserve_cache, translating_errors
 
 
 class GdalSource:
@@ -68,9 +62,10 @@ class GdalSource:
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
     ) -> npt.NDArray[Any]:
         """Pixels as they are stored, shape (band, y, x); bands are positions, from 1."""
+        chosen = [self.bands[at - 1] for at in bands] if bands else list(self.bands)
         with translating_errors(self.name):
             pixels: npt.NDArray[Any] = self._levels[level].read(
-                self._chosen(bands), window=RasterioWindow(*window)
+                chosen, window=RasterioWindow(*window)
             )
         return pixels
 
@@ -86,19 +81,14 @@ class GdalSource:
             window.col_off * across, window.row_off * down, window.width * across,
             window.height * down,
         )  # fmt: skip
-        shape = window.height, window.width
-        positions = list(bands or range(1, len(self.bands) + 1))
-        valid = np.ones((len(positions), *shape), np.bool_)
+        positions = bands or range(1, len(self.bands) + 1)
+        valid = np.ones((len(positions), window.height, window.width), np.bool_)
         with translating_errors(self.name):
-            for at, position in enumerate(positions):
+            for mask, position in zip(valid, positions, strict=True):
                 if position in self.masked_bands:
                     band = self.bands[position - 1]
-                    mask = self.dataset.read_masks(band, window=place, out_shape=shape)
-                    valid[at] = mask > 0
+                    mask[:] = self.dataset.read_masks(band, window=place, out_shape=mask.shape) > 0
         return valid
-
-    def _chosen(self, positions: Sequence[int] | None) -> list[int]:
-        return [self.bands[at - 1] for at in positions] if positions else list(self.bands)
 
 
 @contextlib.contextmanager
@@ -109,28 +99,7 @@ def opened_gdal(
     bands: Sequence[int] | None = None,
     overviews: bool = True,
 ) -> Iterator[GdalSource]:
-    """A raster that GDAL reads, for the block.
-
-    Parameters
-    ----------
-    source : str, path or rasterio dataset
-        A dataset stays open.
-    registry : ObjectStoreRegistry, optional
-        GDAL is told what its store for `source` has been told.
-    bands : sequence of int, optional
-        1-based bands to read; all by default.
-    overviews : bool
-        Whether to open those, too.
-
-    Raises
-    ------
-    SourceError
-        When GDAL cannot open it, or has nothing like an option of the store.
-    SelectionError
-        When there is no such band.
-    RasterError, UnsupportedDtypeError
-        When the bands differ in dtype, nodata or number of overviews, or are complex.
-    """
+    """A raster that GDAL reads, for the block; parameters and errors as in `open_raster`."""
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
             name = os.fspath(source)
@@ -141,24 +110,19 @@ def opened_gdal(
             name, first = source.name, source
             stack.enter_context(gdal_session())
             stack.enter_context(translating_errors(name))
-        count = _overview_count(first) if overviews else 0
+        counts = {len(first.overviews(index)) for index in first.indexes if overviews}
+        if len(counts) > 1:
+            raise RasterError(
+                f"{name}: the bands differ in the number of overviews. Leave them out with "
+                "--overviews none, or have new ones made with --overviews 2,4,8."
+            )
+        levels = [first]
         try:
-            reduced = [
-                stack.enter_context(open_level(name, "r", level)) for level in range(1, count + 1)
-            ]
+            for level in range(1, max(counts, default=0) + 1):
+                levels.append(stack.enter_context(open_dataset(name, level=level)))
         except SourceError as error:
             raise RasterError(
                 f"{name}: its overviews cannot be opened on their own. Give the raster by its "
                 "name, or leave them out with overviews='none'."
             ) from error
-        yield GdalSource([first, *reduced], bands)
-
-
-def _overview_count(dataset: DatasetReader) -> int:
-    counts = {len(dataset.overviews(index)) for index in dataset.indexes}
-    if len(counts) > 1:
-        raise RasterError(
-            f"{dataset.name}: the bands differ in the number of overviews. Leave them out with "
-            "--overviews none, or have new ones made with --overviews 2,4,8."
-        )
-    return counts.pop()
+        yield GdalSource(levels, bands)

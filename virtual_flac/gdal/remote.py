@@ -58,13 +58,7 @@ _CLIENT_WITHOUT_EFFECT = (
 
 
 class StoreSession(Session):  # type: ignore[misc]
-    """GDAL's settings for a store, credentials included, which rasterio takes from sessions only.
-
-    Parameters
-    ----------
-    options : mapping
-        GDAL's names and values.
-    """
+    """GDAL's settings for a store, credentials included, which rasterio takes from sessions only."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = dict(options)
@@ -75,14 +69,9 @@ class StoreSession(Session):  # type: ignore[misc]
 
 
 def remote_settings(name: str, registry: ObjectStoreRegistry[Any] | None = None) -> dict[str, Any]:
-    """Arguments of `rasterio.Env` for a path or URL.
+    """Arguments of `rasterio.Env` for a path or URL, from the options of its store.
 
-    Parameters
-    ----------
-    name : str
-    registry : ObjectStoreRegistry, optional
-        Whose store for `name` has been given options. Without them the environment speaks, as for
-        obstore.
+    Without a registry they come from the environment, as for obstore.
 
     Raises
     ------

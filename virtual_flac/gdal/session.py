@@ -42,31 +42,30 @@ def reserve_cache(size: int) -> None:
     set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES + size)
 
 
-def open_dataset(name: str | Path, mode: str = "r", **options: Any) -> Any:
+def open_dataset(name: str | Path, mode: str = "r", *, level: int = 0, **options: Any) -> Any:
     """`rasterio.open`, silent about rasters without georeferencing, with errors of ours.
+
+    Level 0 is the full resolution, 1 the first overview.
 
     Raises
     ------
     SourceError
         When GDAL cannot open the file.
     """
+    if level:
+        options["overview_level"] = level - 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
             return rasterio.open(name, mode, **options)
         except RasterioError as error:
-            if "://" not in str(name) and Path(name).is_dir():
+            is_local = "://" not in str(name)
+            if is_local and Path(name).is_dir():
                 # GDAL reads some folders; this is none of them.
                 raise SourceError(f"{name} is a folder, expected a file") from error
-            missing = "://" not in str(name) and not Path(name).exists()
+            missing = is_local and not Path(name).exists()
             kind = SourceNotFoundError if missing else SourceError
             raise kind(explain(error, str(name))) from error
-
-
-def open_level(name: str | Path, mode: str, level: int, **options: Any) -> Any:
-    """A dataset in full resolution (0) or one of its overviews (1, 2, ...)."""
-    which = {"overview_level": level - 1} if level else {}
-    return open_dataset(name, mode, **which, **options)
 
 
 @contextlib.contextmanager

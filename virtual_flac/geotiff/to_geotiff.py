@@ -13,7 +13,7 @@ import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
-from ..gdal.session import gdal_session, open_level, translating_errors
+from ..gdal.session import gdal_session, open_dataset, translating_errors
 from ..io.local_files import check_target, publish, temporary_folder
 from ..io.workers import Counter, Progress, available_cores
 from ..model import overview_tags
@@ -118,7 +118,7 @@ def write_geotiff(
         together = str(options["INTERLEAVE"]).upper() == "PIXEL"
         for position, number in enumerate(levels):
             read_back = ReadBack()
-            with open_level(name, "r+", position, NUM_THREADS=threads) as dataset:
+            with open_dataset(name, "r+", level=position, NUM_THREADS=threads) as dataset:
                 if position:
                     tags = overview_tags.parse(flac.index.extra, number, raster.count)
                     for band, items in zip(dataset.indexes, tags, strict=False):
@@ -127,7 +127,7 @@ def write_geotiff(
                     write_domains(dataset, raster)
                 pieces = read_pieces(flac, level=number, together=together)
                 read_back.write(dataset, pieces, counter)
-            with open_level(name, "r", position) as dataset:
+            with open_dataset(name, level=position) as dataset:
                 read_back.compare(dataset, path)
                 if not position:
                     warn_of_lost_metadata(dataset, raster, path)
