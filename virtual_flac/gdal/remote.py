@@ -58,7 +58,7 @@ _CLIENT_WITHOUT_EFFECT = (
 
 
 class StoreSession(Session):  # type: ignore[misc]
-    """GDAL's settings for a store, credentials included, which rasterio takes from sessions only."""
+    """GDAL's settings for a store. rasterio takes credentials from sessions only."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = dict(options)
