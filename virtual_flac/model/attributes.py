@@ -1,7 +1,4 @@
-"""A raster to the attributes and coordinates that rioxarray gives the variable ``band_data``.
-
-Knows rioxarray's names and rules; knows nothing of Zarr, xarray or files.
-"""
+"""A raster to the attributes and coordinates that rioxarray gives the variable ``band_data``."""
 
 from __future__ import annotations
 
@@ -24,23 +21,11 @@ _UNWANTED = frozenset(
 
 
 def data_attributes(raster: RasterInfo, bands: Sequence[int] | None = None) -> dict[str, Any]:
-    """Tags, scaling, description and units, without ``_FillValue``.
+    """Tags, scaling, description and units of bands (0-based; all by default) as JSON values.
 
-    Parameters
-    ----------
-    raster : RasterInfo
-    bands : sequence of int, optional
-        0-based indices of the bands in question; all by default.
-
-    Returns
-    -------
-    dict
-        JSON values. ``scale_factor`` and ``add_offset`` appear only where they do something, so
-        that readers that decode CF leave the dtype of unscaled rasters alone.
-
-    Notes
-    -----
-    Where bands differ in scale or offset, rioxarray's ``scales`` and ``offsets`` list them.
+    ``scale_factor`` and ``add_offset`` appear only where they do something, so that readers that
+    decode CF leave the dtype of unscaled rasters alone. Where bands differ in scale or offset,
+    rioxarray's ``scales`` and ``offsets`` list them. ``_FillValue`` is left to the caller.
     """
     chosen = [raster.bands[i] for i in (range(raster.count) if bands is None else bands)]
     tags = {**raster.tags.get("", {}), **chosen[0].tags.get("", {})}
@@ -74,22 +59,10 @@ def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
 def coordinate_variables(
     raster: RasterInfo, bands: Sequence[int], *, with_xy: bool
 ) -> dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]]:
-    """Dimensions, values and attributes of the coordinates of one level, by name.
+    """Dimensions, values and attributes of ``band``, ``y``, ``x`` and ``spatial_ref``.
 
-    Parameters
-    ----------
-    raster : RasterInfo
-        As `TileIndex.raster_of` gives it for the level.
-    bands : sequence of int
-        0-based.
-    with_xy : bool
-        Whether ``x`` and ``y`` are wanted; rasters without georeferencing and rotated ones have
-        none.
-
-    Returns
-    -------
-    dict
-        ``band``, ``y``, ``x`` and the scalar ``spatial_ref``, which is there for its attributes.
+    `raster` is what `TileIndex.raster_of` gives, `bands` count from 0. Rotated rasters and those
+    with GCPs or RPCs have no ``x`` and ``y``. The scalar ``spatial_ref`` holds attributes only.
     """
     georef = raster.georef
     values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}

@@ -1,4 +1,4 @@
-"""Which version of a file bytes are of, by what the store said with them."""
+"""Versions of a file, told apart by what a store says of it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,10 @@ class FileVersion:
         pairs: list[tuple[str, Any, Any]] = [("size", self.size, found.size)]
         if self.etag is not None and found.etag is not None:
             # A proxy that compresses makes etags weak ("W/..."); the bytes are the same.
-            pairs.append(("etag", _strong(self.etag), _strong(found.etag)))
+            pairs.append(("etag", self.etag.removeprefix("W/"), found.etag.removeprefix("W/")))
         else:
             pairs.append(("time of change", self.last_modified, found.last_modified))
         for name, old, new in pairs:
             if old is not None and new is not None and old != new:
                 return f"its {name} was {old} and is {new}"
         return None
-
-
-def _strong(etag: str) -> str:
-    return etag.removeprefix("W/")

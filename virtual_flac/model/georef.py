@@ -1,7 +1,7 @@
 """Where a raster lies: CRS and transform to CF attributes and pixel-centre coordinates.
 
-Knows pyproj and affine; knows nothing of rasterio, xarray, tiles or bytes. The attributes are
-those that rioxarray writes and reads (CF 1.11, section 5.6, plus GDAL's ``GeoTransform``).
+The attributes are those that rioxarray writes and reads (CF 1.11, section 5.6, plus GDAL's
+``GeoTransform``).
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ import numpy.typing as npt
 from affine import Affine
 
 #: https://github.com/zarr-conventions/geo-proj and https://github.com/zarr-conventions/spatial
-_CONVENTIONS = {
-    "proj:": "f17cb550-5864-4468-aeb7-f3180cfb622f",
-    "spatial:": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
-}
+_PROJ = {"name": "proj:", "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f"}
+_SPATIAL = {"name": "spatial:", "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"}
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,17 +62,17 @@ class GeoReference:
         self, *, width: int, height: int, base_width: int, base_height: int
     ) -> GeoReference:
         """The same area seen by a reduced copy of ``width`` x ``height`` pixels."""
-        across, down = base_width / width, base_height / height
-        return self._with_pixels(Affine.scale(across, down), across, down, 0, 0)
+        return self._with_pixels(across=base_width / width, down=base_height / height)
 
     def for_window(self, col_off: float, row_off: float) -> GeoReference:
         """The georeferencing of a part that begins at a column and a row."""
-        return self._with_pixels(Affine.translation(col_off, row_off), 1, 1, col_off, row_off)
+        return self._with_pixels(col_off=col_off, row_off=row_off)
 
     def _with_pixels(
-        self, pixels: Affine, across: float, down: float, col_off: float, row_off: float
+        self, across: float = 1, down: float = 1, col_off: float = 0, row_off: float = 0
     ) -> GeoReference:
-        """For pixels that are larger, or counted from elsewhere."""
+        """For pixels that are `across` times as wide, or counted from another one."""
+        pixels = Affine(across, 0, col_off, 0, down, row_off)
         if not self.gcps and not self.rpcs:
             return replace(self, transform=self.transform @ pixels)
         points = [dict(point) for point in self.gcps]
@@ -141,13 +139,11 @@ class GeoReference:
             "spatial:transform": [float(v) for v in self.transform[:6]],
             "spatial:registration": "pixel",
         }
+        conventions = [_SPATIAL]
         if self.crs_wkt:
             attributes["proj:wkt2"] = self.crs_wkt
-        attributes["zarr_conventions"] = [
-            {"name": name, "uuid": uuid}
-            for name, uuid in _CONVENTIONS.items()
-            if name != "proj:" or self.crs_wkt
-        ]
+            conventions = [_PROJ, _SPATIAL]
+        attributes["zarr_conventions"] = [dict(convention) for convention in conventions]
         return attributes
 
     def authority_code(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Tile arithmetic: pixels to tiles and back. Plain integers; knows no bytes, files or CRS."""
+"""Tile arithmetic: pixels to tiles and back, in plain integers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,8 @@ class Window(NamedTuple):
 class TileGrid:
     """A raster of ``height`` x ``width`` pixels cut into tiles, row by row from the top.
 
-    Tiles of the last row and column keep their true, smaller size.
-
-    Parameters
-    ----------
-    height, width : int
-        Of the raster.
-    tile_height, tile_width : int
-        Of a tile that no edge cuts; may be larger than the raster.
+    Tiles of the last row and column keep their true, smaller size. A tile may be larger than the
+    raster.
     """
 
     height: int
@@ -85,32 +79,17 @@ class TileGrid:
 
 @dataclass(frozen=True, slots=True)
 class AxisPart:
-    """What a selection along one axis takes from one row or column of tiles.
-
-    Parameters
-    ----------
-    tile : int
-        Tile row or tile column.
-    inside : slice or ndarray
-        The pixels, counted from the first of the tile.
-    out : slice or ndarray
-        Where they go in the result.
-    """
+    """What a selection along one axis takes from one row or column of tiles."""
 
     tile: int
     inside: AxisSelection
+    """The pixels, counted from the first of the tile."""
     out: AxisSelection
+    """Where they go in the result."""
 
 
 def split_axis(indices: npt.NDArray[np.intp], tile_size: int) -> list[AxisPart]:
-    """The tiles that a selection along one axis needs, each once.
-
-    Parameters
-    ----------
-    indices : ndarray of int, shape (n,)
-        Not negative; in any order, and repeated if need be.
-    tile_size : int
-    """
+    """The tiles that pixels along one axis lie in, each once; the pixels may come in any order."""
     tiles = indices // tile_size
     parts = []
     for tile in np.unique(tiles).tolist():
@@ -132,9 +111,5 @@ def overview_factors(height: int, width: int, tile_size: int) -> list[int]:
 
     The rule of GDAL's COG driver; empty when the raster fits already.
     """
-    factors = []
-    factor = 1
-    while max(height, width) > tile_size * factor:
-        factor *= 2
-        factors.append(factor)
-    return factors
+    tiles = -(-max(height, width) // tile_size)
+    return [1 << power for power in range(1, (tiles - 1).bit_length() + 1)]

@@ -12,17 +12,9 @@ KEY = "overview_tags"
 
 
 def pack(levels: Sequence[Sequence[Mapping[str, str]]]) -> dict[str, Any]:
-    """The key and its value.
+    """The key with a list of bands' metadata a level, from large to small; empty where none have.
 
-    Parameters
-    ----------
-    levels : sequence
-        A mapping a band, for each overview from large to small.
-
-    Returns
-    -------
-    dict
-        Empty, or with a list a level of a mapping a band; of one mapping where bands are alike.
+    A level whose bands are alike has one entry.
     """
     packed = [tags[:1] if all(items == tags[0] for items in tags) else tags for tags in levels]
     return {KEY: packed} if any(items for tags in levels for items in tags) else {}

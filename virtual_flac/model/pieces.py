@@ -1,7 +1,4 @@
-"""In which pieces a raster is read, so that no block of the source is decoded twice.
-
-Plain integers; knows no files.
-"""
+"""In which pieces a raster is read, so that no block of the source is decoded twice."""
 
 from __future__ import annotations
 
@@ -21,23 +18,15 @@ class ReadPlan:
     """How a window is cut into pieces, along edges of units, row by row.
 
     Whole rows of units, as many as `read_bytes` allow; part of a row where none is allowed whole.
-
-    Parameters
-    ----------
-    window : Window
-    unit : tuple of (height, width)
-        What is never cut, except by the window: counted from the first pixel of the raster. A unit
-        that is larger than `read_bytes` is a piece.
-    pixel_bytes : int
-        Bytes of a pixel, of all bands that are read together.
-    read_bytes : int
-        Size of a piece.
     """
 
     window: Window
     unit: tuple[int, int]
+    """Height and width of what only the window cuts, counted from the raster's first pixel."""
     pixel_bytes: int
+    """Bytes of a pixel, of all bands that are read together."""
     read_bytes: int = READ_BYTES
+    """Size of a piece, unless a unit is larger."""
 
     @property
     def rows(self) -> int:
@@ -64,13 +53,7 @@ class ReadPlan:
                 yield Window(col, row, across, down)
 
     def cache_bytes(self, block_shape: tuple[int, int]) -> int:
-        """Size of a cache that keeps blocks which lie in two rows of pieces, within reason.
-
-        Parameters
-        ----------
-        block_shape : tuple of (height, width)
-            Of the source.
-        """
+        """Size of a cache that keeps the source's blocks which lie in two rows of pieces."""
         tall, wide = block_shape
         if self.rows % tall == 0 or self.rows >= self.window.height:
             return 0
@@ -85,16 +68,7 @@ def whole_tiles(
 ) -> tuple[int, int]:
     """Height and width of the unit in which a raster in blocks is read for a target in tiles.
 
-    Parameters
-    ----------
-    tile_size : int
-        Edge of the target's square tiles.
-    block_shape : tuple of (height, width)
-        Of the source.
-    width : int
-        Of the raster.
-    cached : bool
-        Whether the source keeps decoded blocks, so that a tall strip may be read in parts.
+    A source that is `cached` keeps decoded blocks, so that a tall strip may be read in parts.
     """
     if cached and block_shape[1] >= width:
         return tile_size, -(-width // tile_size) * tile_size

@@ -1,9 +1,8 @@
-"""Which pixels are meant: a bounding box, window or tile to a window of one resolution."""
+"""A bounding box, window or tile to a window of one resolution."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from ..errors import SelectionError
@@ -76,26 +75,12 @@ class Selection:
 def select_window(
     selection: Selection, base: TileGrid, georef: GeoReference, level: TileGrid | None = None
 ) -> Window:
-    """The pixels that are meant.
+    """The pixels that are meant, counted in `level`; `base` and `georef` are the full resolution's.
 
-    Parameters
-    ----------
-    selection : Selection
-    base : TileGrid
-        Of the full resolution.
-    georef : GeoReference
-        Of the full resolution.
-    level : TileGrid, optional
-        The resolution whose pixels are wanted; the full one by default.
-
-    Returns
-    -------
-    Window
-        In pixels of `level`. Of a box, the pixels that ``gdal_translate -projwin`` and ``rio clip``
-        take: the box is cut to the raster, its upper left corner goes to the upper left corner of
-        the pixel in which it lies, its size is rounded to whole pixels and at least one. Windows
-        and tiles are counted in the full resolution, as GDAL counts them; of an overview, every
-        pixel that they touch.
+    Of a box, the pixels that ``gdal_translate -projwin`` and ``rio clip`` take. The box is cut to
+    the raster. Its upper left corner goes to the upper left corner of the pixel in which it lies.
+    Its size is rounded to whole pixels, at least one. Windows and tiles are counted in the full
+    resolution, as GDAL counts them; of an overview, every pixel that they touch.
 
     Raises
     ------
@@ -109,7 +94,7 @@ def select_window(
         return bounds_window(
             selection.bbox, there, selection.bbox_crs, width=level.width, height=level.height
         )
-    window = _pixels(selection, base, georef)
+    window = _pixels(selection, base)
     _check_window(window, base)
     if level == base:
         return window
@@ -121,21 +106,7 @@ def select_window(
 def bounds_window(
     bounds: Bounds, georef: GeoReference, crs: str | None = None, *, width: int, height: int
 ) -> Window:
-    """Pixels of a raster of `width` x `height` that a box covers; see `select_window`.
-
-    Parameters
-    ----------
-    bounds : tuple of (xmin, ymin, xmax, ymax)
-    georef : GeoReference
-    crs : str, optional
-        Of `bounds`; the raster's by default.
-    width, height : int
-
-    Raises
-    ------
-    SelectionError
-        When the box and the raster have no pixel in common, or the raster has no transform.
-    """
+    """Pixels of a raster of `width` x `height` that a box in its CRS, or in `crs`, covers."""
     if georef.gcps or georef.rpcs:
         kind = "ground control points" if georef.gcps else "RPCs"
         raise SelectionError(
@@ -172,13 +143,7 @@ def bounds_of(georef: GeoReference, window: Window) -> Bounds:
 
 
 def to_raster_crs(bbox: Bounds, crs: str | None, georef: GeoReference) -> Bounds:
-    """A box in the raster's CRS that holds all of a box in another one.
-
-    Raises
-    ------
-    SelectionError
-        When one of the two is no CRS, or the box has no image in the raster's.
-    """
+    """A box in the raster's CRS that holds all of a box in another one."""
     if crs is None:
         return bbox
     if not georef.crs_wkt:
@@ -205,29 +170,20 @@ def to_raster_crs(bbox: Bounds, crs: str | None, georef: GeoReference) -> Bounds
     return xmin, ymin, xmax, ymax
 
 
-def center_tile(grid: TileGrid, georef: GeoReference) -> int:
-    """Number of the tile whose centre lies nearest to the raster's, the first of several."""
-    across = math.hypot(georef.transform.a, georef.transform.d)
-    down = math.hypot(georef.transform.b, georef.transform.e)
-
-    def distance(window: Window) -> float:
-        x = (2 * window.col_off + window.width - grid.width) * across
-        y = (2 * window.row_off + window.height - grid.height) * down
-        return x * x + y * y
-
-    nearest = min(_near_center(grid), key=distance)
-    return nearest.row_off // grid.tile_height * grid.cols + nearest.col_off // grid.tile_width
+def center_tile(grid: TileGrid) -> tuple[int, int]:
+    """Tile row and tile column of the tile whose centre is nearest to the raster's."""
+    return _center(grid.height, grid.tile_height), _center(grid.width, grid.tile_width)
 
 
-def _near_center(grid: TileGrid) -> Iterator[Window]:
-    """The tile in the middle and its neighbours, row by row; no other can be nearer."""
-    row, col = grid.height // 2 // grid.tile_height, grid.width // 2 // grid.tile_width
-    for r in range(max(row - 1, 0), min(row + 2, grid.rows)):
-        for c in range(max(col - 1, 0), min(col + 2, grid.cols)):
-            yield grid.window(r, c)
+def _center(size: int, tile_size: int) -> int:
+    """Which part of an axis has its centre nearest to the axis's, the first of two."""
+    middle = size // 2 // tile_size
+    near = range(max(middle - 1, 0), min(middle + 2, -(-size // tile_size)))
+    # The first and the last edge of a part add up to twice its centre.
+    return min(near, key=lambda i: abs(i * tile_size + min((i + 1) * tile_size, size) - size))
 
 
-def _pixels(selection: Selection, grid: TileGrid, georef: GeoReference) -> Window:
+def _pixels(selection: Selection, grid: TileGrid) -> Window:
     """A window of the full resolution."""
     if selection.window is not None:
         return selection.window
@@ -245,7 +201,7 @@ def _pixels(selection: Selection, grid: TileGrid, georef: GeoReference) -> Windo
         if not 0 <= number < count:
             raise SelectionError(f"there is no tile {number}; tiles are 0 to {count - 1}")
     elif selection.center:
-        number = center_tile(grid, georef)
+        return grid.window(*center_tile(grid))
     elif selection.last:
         number = count - 1
     else:
