@@ -15,7 +15,13 @@ import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
-pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+
+# The documentation is built with all of them, executed.
+EXECUTED = [
+    pytest.param(path, marks=[pytest.mark.exhaustive] * (path != NOTEBOOKS[0]), id=path.name)
+    for path in NOTEBOOKS
+]
 
 
 def code_cells(path: Path) -> list[dict[str, Any]]:
@@ -23,12 +29,14 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
+@each_notebook
 def test_it_is_stored_without_outputs(path: Path) -> None:
     for cell in code_cells(path):
         assert cell["outputs"] == []
         assert cell["execution_count"] is None
 
 
+@each_notebook
 def test_it_defines_no_functions(path: Path) -> None:
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
     for cell in code_cells(path):
@@ -36,6 +44,7 @@ def test_it_defines_no_functions(path: Path) -> None:
         assert not [node for node in ast.walk(ast.parse(code)) if isinstance(node, definitions)]
 
 
+@pytest.mark.parametrize("path", EXECUTED)
 def test_it_runs(path: Path, tmp_path: Path) -> None:
     command = shutil.which("jupyter-execute", path=str(Path(sys.executable).parent))
     if command is None:
