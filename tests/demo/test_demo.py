@@ -110,7 +110,7 @@ def test_the_cube_holds_the_dates(demo: DemoResult) -> None:
     with xr.open_dataset(str(demo.folder / "cube.json"), engine="kerchunk") as cube:
         np.testing.assert_array_equal(cube.band_data, expected)
         for point in demo.series["points"]:
-            series = cube.band_data.sel(x=point["x"], y=point["y"]).isel(band=0)
+            series = cube.band_data.isel(band=0, x=point["column"], y=point["row"])
             assert series.to_numpy().tolist() == point["values"]
 
 

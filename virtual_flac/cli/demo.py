@@ -14,7 +14,6 @@ from .output import FAILED, print_json, print_table, size_text
 
 if TYPE_CHECKING:
     from ..demo import DemoResult
-    from ..demo.server import RangeServer
 
 _ACTIONS = {"open": "open", "window": "read the window", "time series": "read the pixel"}
 
@@ -34,6 +33,7 @@ def demo(source: str | None, folder: Path, serve: bool, as_json: bool) -> None:
     SOURCE is a GeoTIFF; by default an elevation model that matplotlib ships.
     """
     from ..demo import run_demo
+    from ..demo import serve as serve_folder
 
     number = 0
 
@@ -42,21 +42,18 @@ def demo(source: str | None, folder: Path, serve: bool, as_json: bool) -> None:
         number += 1
         click.echo(f"{number}. {sentence}", err=as_json)
 
-    result = run_demo(source, folder, report=report, while_served=_serve_on if serve else None)
+    result = run_demo(source, folder, report=report)
     if as_json:
         print_json(result.to_dict())
-    elif not serve:
+    else:
         _show(result)
+    if serve:
+        with serve_folder(result.folder) as server, contextlib.suppress(KeyboardInterrupt):
+            url = server.url_of(next(name for name in result.files if name.endswith(".flac")))
+            click.echo(f"Serving until Ctrl-C: {url}", err=as_json)
+            server.process.wait()
     if not result.identical:
         raise SystemExit(FAILED)
-
-
-def _serve_on(server: RangeServer, result: DemoResult) -> None:
-    _show(result)
-    url = server.url_of(next(name for name in result.files if name.endswith(".flac")))
-    with contextlib.suppress(KeyboardInterrupt):
-        click.echo(f"Serving until Ctrl-C: {url}")
-        server.wait()
 
 
 def _show(result: DemoResult) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,11 +15,11 @@ import numpy.typing as npt
 import rasterio
 import xarray as xr
 from rasterio.windows import Window
+from virtualizarr import open_virtual_dataset
 
-from ..cube.stack import stack
 from ..gdal.session import open_dataset
 from ..io.stores import registry_for
-from ..references.kerchunk import write_kerchunk
+from ..publish import publish
 from ..virtual.parser import FLACParser
 from .server import RangeServer
 
@@ -31,12 +29,8 @@ FLAC_REFERENCES = 'FLAC, references, engine="kerchunk"'
 CUBE_REFERENCES = 'Cube of three FLACs, engine="kerchunk"'
 COG_RASTERIO = "COG, rasterio"
 
-#: GDAL's own advice for reading COGs over HTTP is not to list the folder.
-_GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 #: A picture needs no more pixels along a side.
 _PICTURE_SIZE = 1000
-
-Pixels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +47,16 @@ class Cost:
     seconds: float
 
 
-class Readers:
-    """Reads by every way and counts what that costs.
-
-    Parameters
-    ----------
-    server : RangeServer
-        Asked by nobody else meanwhile.
-    """
+class Meter:
+    """Counts what a server is asked for, in `costs`; nobody else may ask it meanwhile."""
 
     def __init__(self, server: RangeServer) -> None:
         self.costs: list[Cost] = []
         self._server = server
 
     @contextlib.contextmanager
-    def _measure(self, reader: str, action: str) -> Iterator[None]:
+    def measure(self, reader: str, action: str) -> Iterator[None]:
+        """Add the cost of the block."""
         before = len(self._server.requests())
         start = time.perf_counter()
         yield
@@ -76,87 +65,59 @@ class Readers:
         sent = sum(request.bytes_sent for request in asked)
         self.costs.append(Cost(reader, action, len(asked), sent, round(seconds, 4)))
 
-    def window(self, flac: str, cog: str, window: Window) -> list[Pixels]:
-        """The same window of a FLAC and a COG, as stored, once for each way to read it."""
-        return [
-            self._through_engine(flac, window),
-            self._through_references(flac, window),
-            self._through_rasterio(cog, window),
-        ]
 
-    def _through_engine(self, url: str, window: Window) -> Pixels:
-        from virtualizarr import open_virtual_dataset
-
-        with self._measure(FLAC_VIRTUAL, "open"):
-            open_virtual_dataset(url, parser=FLACParser(), registry=registry_for(url))
-        with self._measure(FLAC_ENGINE, "open"):
-            dataset = xr.open_dataset(url, engine="flac", mask_and_scale=False)
-        with self._measure(FLAC_ENGINE, "window"):
-            return _cut(dataset["band_data"], window).to_numpy()
-
-    def _through_references(self, url: str, window: Window) -> Pixels:
-        with tempfile.TemporaryDirectory() as scratch:
-            references = Path(scratch) / "refs.json"
-            write_references([url], references)
-            with self._measure(FLAC_REFERENCES, "open"):
-                dataset = xr.open_dataset(str(references), engine="kerchunk", mask_and_scale=False)
-            with self._measure(FLAC_REFERENCES, "window"):
-                return _cut(dataset["band_data"], window).to_numpy()
-
-    def _through_rasterio(self, url: str, window: Window) -> Pixels:
-        with rasterio.Env(**_GDAL):
-            with self._measure(COG_RASTERIO, "open"):
-                source = open_dataset(url)
-            with source, self._measure(COG_RASTERIO, "window"):
-                values: Pixels = source.read(window=window)
-        return values
-
-    def time_series(self, urls: Sequence[str]) -> dict[str, Any]:
-        """Values of three pixels of a cube of one band; the first one's read is measured."""
-        with tempfile.TemporaryDirectory() as scratch:
-            cube = Path(scratch) / "cube.json"
-            write_references(urls, cube)
-            with self._measure(CUBE_REFERENCES, "open"):
-                dataset = xr.open_dataset(str(cube), engine="kerchunk", chunks=None)
-        data = dataset["band_data"].isel(band=0)
-        height, width = data.shape[1:]
-        places = {
-            "north-west": (height // 8, width // 8),
-            "centre": (height // 2, width // 2),
-            "south-east": (height * 7 // 8, width * 7 // 8),
-        }
-        points: list[dict[str, Any]] = []
-        for name, (row, column) in places.items():
-            point = data.isel(y=row, x=column)
-            measured = self._measure(CUBE_REFERENCES, "time series")
-            with contextlib.nullcontext() if points else measured:
-                values = point.to_numpy()
-            where = {axis: float(point[axis]) for axis in ("x", "y") if axis in point.coords}
-            listed = [None if np.isnan(value) else value.item() for value in values]
-            points.append({"name": name, **where, "values": listed})
-        return {
-            "dates": [str(value) for value in np.datetime_as_string(dataset["time"], unit="D")],
-            "name": str(data.attrs.get("long_name", "value")),
-            "unit": str(data.attrs.get("units", "")),
-            "points": points,
-        }
+def read_window(meter: Meter, flac: str, cog: str, window: Window) -> list[npt.NDArray[Any]]:
+    """The same window of a FLAC and a COG, as stored, once for each way to read it."""
+    found: list[npt.NDArray[Any]] = []
+    with meter.measure(FLAC_VIRTUAL, "open"):
+        open_virtual_dataset(flac, parser=FLACParser(), registry=registry_for(flac))
+    with tempfile.TemporaryDirectory() as scratch:
+        references = str(Path(scratch) / "refs.json")
+        publish([flac], references)
+        ways = ((FLAC_ENGINE, flac, "flac"), (FLAC_REFERENCES, references, "kerchunk"))
+        for reader, name, engine in ways:
+            with meter.measure(reader, "open"):
+                dataset = xr.open_dataset(name, engine=engine, mask_and_scale=False)
+            with meter.measure(reader, "window"):
+                found.append(_cut(dataset["band_data"], window).to_numpy())
+    # GDAL's own advice for COGs over HTTP is not to list the folder.
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+        with meter.measure(COG_RASTERIO, "open"):
+            source = open_dataset(cog)
+        with source, meter.measure(COG_RASTERIO, "window"):
+            found.append(source.read(window=window))
+    return found
 
 
-def write_references(files: Sequence[str | os.PathLike[str]], target: Path) -> int:
-    """Write kerchunk references to one raster, or to several stacked; return their number."""
-    if len(files) == 1:
-        url = os.fspath(files[0])
-        dataset = FLACParser()(url, registry_for(url)).to_virtual_dataset()
-    else:
-        dataset = stack(files)
-    write_kerchunk(dataset, target, overwrite=True)
-    references = json.loads(target.read_text("utf-8"))["refs"]
-    # A reference is [url, offset, length]; what is inlined is text.
-    return sum(isinstance(value, list) for value in references.values())
+def read_series(meter: Meter, urls: Sequence[str], dates: xr.DataArray) -> dict[str, Any]:
+    """Measure reading a pixel of a cube of one band, and give the values of three from `dates`."""
+    last = dates.isel(time=-1).to_numpy()
+    margin = min(last.shape) // 16  # at an edge, the picture would cut off its mark
+    last = last[margin : last.shape[0] - margin, margin : last.shape[1] - margin]
+    order = np.argsort(last, axis=None)  # NaN come last
+    order = order[: max(1, np.count_nonzero(~np.isnan(last)))]
+    points: list[dict[str, Any]] = []
+    for name, rank in (("brightest", -1), ("median", len(order) // 2), ("darkest", 0)):
+        row, column = (int(at) + margin for at in np.unravel_index(order[rank], last.shape))
+        values = dates.isel(y=row, x=column).to_numpy().tolist()
+        known = [None if value != value else value for value in values]
+        points.append({"name": name, "row": row, "column": column, "values": known})
+    with tempfile.TemporaryDirectory() as scratch:
+        publish(urls, Path(scratch) / "cube.json")
+        with meter.measure(CUBE_REFERENCES, "open"):
+            cube = xr.open_dataset(f"{scratch}/cube.json", engine="kerchunk", chunks=None)
+    with meter.measure(CUBE_REFERENCES, "time series"):
+        cube["band_data"].isel(band=0, y=points[0]["row"], x=points[0]["column"]).to_numpy()
+    return {
+        "dates": [str(value) for value in np.datetime_as_string(dates["time"], unit="D")],
+        "name": str(dates.attrs.get("long_name", "value")),
+        "unit": str(dates.attrs.get("units", "")),
+        "points": points,
+    }
 
 
-def picture_data(url: str, cube: Path, window: Window) -> dict[str, xr.DataArray]:
-    """What the picture shows, read: the raster at one level, a window of it, the dates."""
+def read_for_picture(url: str, cube: Path, window: Window) -> dict[str, xr.DataArray]:
+    """The raster at one level, a window of it, and the dates of a cube."""
     with xr.open_datatree(url, engine="flac") as tree:
         levels = [group.to_dataset()["band_data"].isel(band=0) for group in tree.leaves]
         full = max(levels, key=lambda level: level.size)

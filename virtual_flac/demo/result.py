@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,23 +58,12 @@ class DemoResult:
             file.write(json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 
-def claim(folder: Path, names: list[str], *, keep: Path | None = None) -> None:
-    """Make a folder, and refuse to replace files that no demo made.
-
-    Parameters
-    ----------
-    folder : Path
-    names : list of str
-        What is to be written.
-    keep : Path, optional
-        A file that must not be touched: the source.
+def claim(folder: Path, names: Iterable[str], *, keep: Path | None = None) -> None:
+    """Make a folder for files; refuse to replace those that no demo made, and the source, `keep`.
 
     Raises
     ------
-    TargetExistsError
-        When a file or folder of one of these names is not the demo's.
-    SelectionError
-        When `keep` would be replaced.
+    TargetExistsError, SelectionError
     """
     if folder.exists() and not folder.is_dir():
         raise TargetExistsError(f"{folder} is a file; choose another folder with --output")

@@ -1,7 +1,7 @@
 """A folder behind HTTP on loopback: byte ranges, HEAD, and a log of every request.
 
 Runs as a process of its own, because a client that waits for an answer may hold the interpreter
-that would have to give it. Knows HTTP; knows nothing of rasters.
+that would have to give it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -25,13 +25,10 @@ HOST = "127.0.0.1"
 _LOG = "/.requests"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One answered request."""
 
     method: str
-    path: str
-    """As sent, percent-encoded, with its leading slash."""
     range: str | None
     """The header ``Range``, such as ``bytes=0-1023``."""
     status: int
@@ -49,29 +46,22 @@ class RangeServer:
         Its address, without a trailing slash.
     folder : Path
         What it serves.
+    process : subprocess.Popen
+        Ends when it is told to, as by Ctrl-C.
     """
 
     url: str
     folder: Path
-    _process: subprocess.Popen[str]
-
-    def wait(self) -> None:
-        """Return when the server ends, which it does when it is told to, as by Ctrl-C."""
-        self._process.wait()
+    process: subprocess.Popen[str]
 
     def url_of(self, path: str | os.PathLike[str]) -> str:
         """The URL of a file, named by its path in the folder or by its full path."""
-        relative = Path(path)
-        if relative.is_absolute():
-            relative = relative.relative_to(self.folder)
-        return f"{self.url}/{quote(relative.as_posix())}"
+        return f"{self.url}/{quote((self.folder / path).relative_to(self.folder).as_posix())}"
 
     def requests(self) -> list[Request]:
         """Every request since the server started, in the order of their answers."""
-        # Past any proxy that the environment names: that one knows no loopback of ours.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.url + _LOG, timeout=30) as response:
-            return [Request(**fields) for fields in json.load(response)]
+        with urllib.request.urlopen(self.url + _LOG, timeout=30) as response:
+            return [Request(*fields) for fields in json.load(response)]
 
 
 @contextlib.contextmanager
@@ -90,6 +80,8 @@ def serve(folder: str | os.PathLike[str], port: int = 0) -> Iterator[RangeServer
 
     Raises
     ------
+    NotADirectoryError
+        When there is no such folder.
     OSError
         When the port is taken.
 
@@ -109,41 +101,38 @@ def serve(folder: str | os.PathLike[str], port: int = 0) -> Iterator[RangeServer
         stderr=subprocess.PIPE,
         text=True,
     )
-    with process:  # closes the pipes and waits
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if not line:
-                assert process.stderr is not None
-                told = process.stderr.read().strip().rpartition("\n")[2]
-                raise OSError(f"no server of {directory} on {HOST}:{port}: {told}")
-            with _past_proxies():
-                yield RangeServer(f"http://{HOST}:{int(line)}", directory, process)
-        finally:
-            process.terminate()
+    with process, contextlib.ExitStack() as stack:  # closes the pipes and waits
+        stack.callback(process.terminate)
+        assert process.stdout
+        assert process.stderr
+        line = process.stdout.readline()
+        if not line:
+            told = process.stderr.read().strip().rpartition("\n")[2]
+            raise OSError(f"no server of {directory} on {HOST}:{port}: {told}")
+        stack.enter_context(_past_proxies())
+        yield RangeServer(f"http://{HOST}:{int(line)}", directory, process)
 
 
 @contextlib.contextmanager
 def _past_proxies() -> Iterator[None]:
     """Let clients of this process reach loopback where the environment names a proxy."""
-    before = {name: os.environ.get(name) for name in ("NO_PROXY", "no_proxy")}
-    for name, value in before.items():
-        os.environ[name] = f"{value},{HOST}" if value else HOST
+    names = ("NO_PROXY", "no_proxy")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.update({name: f"{before.get(name, '')},{HOST}".lstrip(",") for name in names})
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in names:
+            del os.environ[name]
+        os.environ.update(before)
 
 
-def application(folder: Path) -> web.Application:
-    """An aiohttp application that serves a folder and tells what it answered."""
+async def _run(folder: Path, port: int) -> None:
+    import asyncio
+
     from aiohttp import web
 
-    log: list[dict[str, Any]] = []
+    log: list[Request] = []
 
     async def tell(request: web.Request) -> web.Response:
         return web.json_response(log)
@@ -152,29 +141,14 @@ def application(folder: Path) -> web.Application:
         # Before the first byte is sent, so that a client that has the answer finds it in the log.
         if request.path != _LOG:
             size = 0 if request.method == "HEAD" else response.content_length or 0
-            log.append(
-                {
-                    "method": request.method,
-                    "path": request.raw_path,
-                    "range": request.headers.get("Range"),
-                    "status": response.status,
-                    "bytes_sent": size,
-                }
-            )
+            asked = request.headers.get("Range")
+            log.append(Request(request.method, asked, response.status, size))
 
     app = web.Application()
     app.on_response_prepare.append(remember)
     app.router.add_get(_LOG, tell)
     app.router.add_static("/", folder)
-    return app
-
-
-async def _run(folder: Path, port: int) -> None:
-    import asyncio
-
-    from aiohttp import web
-
-    runner = web.AppRunner(application(folder), access_log=None)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
