@@ -19,33 +19,23 @@ from ..errors import prefixed_with
 from ..io.stores import registry_for, to_url
 from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes, masking_alpha
-from ..model.index import TileIndex
 from ..model.levels import check_request, level_names, resolve_bands, resolve_level
 from ..reading.header import read_index
+from ..reading.tiles import TileReader
 from .lazy_arrays import PhysicalArray, StoredArray
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """What of a raster is shown, and how its pixels are decoded.
-
-    Parameters
-    ----------
-    variable : str
-        Name of the data variable.
-    bands : sequence of int or None
-        1-based bands to show; None for all.
-    mask, scale : bool
-        Whether nodata becomes NaN, and whether scale and offset are applied.
-    xy : bool
-        Whether to add coordinates of the pixel centres.
-    """
+    """What of a raster is shown, and how its pixels are decoded."""
 
     variable: str = "band_data"
     bands: Sequence[int] | None = None
     mask: bool = True
+    """Whether nodata becomes NaN."""
     scale: bool = True
     xy: bool = True
+    """Whether to add coordinates of the pixel centres."""
 
 
 def open_level(
@@ -59,10 +49,10 @@ def open_level(
 ) -> xr.Dataset:
     """Open one level lazily: the full resolution, or the one that `overview` or `group` name."""
     check_request(decoding.bands, overview, group)
-    url, registry, index = _read(source, registry, store_options)
-    with prefixed_with(url):
-        level = resolve_level(len(index.levels), overview, group) or 0
-    return _open_level(url, registry, index, level, decoding)
+    raster = _OpenRaster(source, decoding, registry, store_options)
+    with prefixed_with(raster.url):
+        level = resolve_level(len(raster.index.levels), overview, group) or 0
+    return raster.dataset(level)
 
 
 def open_levels(
@@ -74,90 +64,82 @@ def open_levels(
 ) -> dict[str, xr.Dataset]:
     """Open all levels lazily, by name: ``full``, ``overview_1`` ..."""
     check_request(decoding.bands, None, None)
-    url, registry, index = _read(source, registry, store_options)
-    return {
-        name: _open_level(url, registry, index, level, decoding)
-        for level, name in enumerate(level_names(len(index.levels)))
-    }
+    raster = _OpenRaster(source, decoding, registry, store_options)
+    names = level_names(len(raster.index.levels))
+    return {name: raster.dataset(level) for level, name in enumerate(names)}
 
 
-def _read(
-    source: str | os.PathLike[str],
-    registry: ObjectStoreRegistry[Any] | None,
-    store_options: Mapping[str, Any] | None,
-) -> tuple[str, ObjectStoreRegistry[Any], TileIndex]:
-    url = to_url(source)
-    registry = registry or registry_for(url, **(store_options or {}))
-    return url, registry, read_index(url, registry)
+class _OpenRaster:
+    """A raster whose header has been read, and how it is to be shown."""
 
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        decoding: DecodeOptions,
+        registry: ObjectStoreRegistry[Any] | None,
+        store_options: Mapping[str, Any] | None,
+    ) -> None:
+        self.url = to_url(source)
+        registry = registry or registry_for(self.url, **(store_options or {}))
+        self.index = read_index(self.url, registry)
+        self._decoding = decoding
+        self._reader = TileReader(self.url, self.index, registry)
+        with prefixed_with(self.url):
+            self._bands = resolve_bands(self.index.raster.count, decoding.bands)
 
-def _open_level(
-    url: str,
-    registry: ObjectStoreRegistry[Any],
-    index: TileIndex,
-    level: int,
-    decoding: DecodeOptions,
-) -> xr.Dataset:
-    with prefixed_with(url):
-        bands = resolve_bands(index.raster.count, decoding.bands)
-    raster = index.raster_of(level)
-    coordinates = coordinate_variables(raster, bands, with_xy=decoding.xy)
-    georef = raster.georef
-    if decoding.xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
-        x, y = georef.coordinates(width=raster.width, height=raster.height)
-        coordinates |= {"xc": (("y", "x"), x, {}), "yc": (("y", "x"), y, {})}
-    dataset = xr.Dataset(
-        {decoding.variable: _variable(url, registry, index, level, bands, decoding)}, coordinates
-    )
-    dataset.encoding["source"] = url
-    return dataset
+    def dataset(self, level: int) -> xr.Dataset:
+        """One level as a lazy dataset."""
+        raster, xy = self.index.raster_of(level), self._decoding.xy
+        coordinates = coordinate_variables(raster, self._bands, with_xy=xy)
+        georef = raster.georef
+        if xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
+            x, y = georef.coordinates(width=raster.width, height=raster.height)
+            coordinates |= {"xc": (("y", "x"), x, {}), "yc": (("y", "x"), y, {})}
+        dataset = xr.Dataset({self._decoding.variable: self._variable(level)}, coordinates)
+        dataset.encoding["source"] = self.url
+        return dataset
 
-
-def _variable(
-    url: str,
-    registry: ObjectStoreRegistry[Any],
-    index: TileIndex,
-    level: int,
-    bands: list[int],
-    decoding: DecodeOptions,
-) -> xr.Variable:
-    """The data variable with rioxarray's dtype, attributes and encoding."""
-    raster = index.raster
-    attributes = {
-        key: _as_rioxarray(key, value) for key, value in data_attributes(raster, bands).items()
-    }
-    if "scales" not in attributes:
-        attributes.setdefault("scale_factor", 1.0)
-    if "offsets" not in attributes:
-        attributes.setdefault("add_offset", 0.0)
-    note = flac_raster.loss_note(index)
-    if note is not None:
-        attributes["flac_raster_loss"] = note
-    chunks = index.tile_spec(level, bands).chunk_shape
-    assert chunks is not None
-    dims = ("band", "y", "x")
-    encoding: dict[str, Any] = {
-        "chunks": chunks,
-        "preferred_chunks": dict(zip(dims, chunks, strict=True)),
-        "grid_mapping": GRID_MAPPING,
-    }
-    fill = None if raster.fill_value is None else raster.dtype.type(raster.fill_value)
-    array = StoredArray(url, index, registry, level, bands)
-    if decoding.mask:
-        alpha = masking_alpha(raster.bands, raster.dtype.name) if decoding.bands is None else None
-        array = PhysicalArray(
-            url, index, registry, level, bands, alpha=alpha, fill=fill, scale=decoding.scale
-        )
-        encoding["dtype"] = raster.dtype.name
-        if fill is not None:
-            encoding["_FillValue"] = array.dtype.type(fill)
-    elif fill is not None:
-        attributes["_FillValue"] = fill
-    if decoding.scale:
-        for key in ("scale_factor", "add_offset", "scales", "offsets"):
-            if key in attributes:
-                encoding[key] = attributes.pop(key)
-    return xr.Variable(dims, indexing.LazilyIndexedArray(array), attributes, encoding)
+    def _variable(self, level: int) -> xr.Variable:
+        """The data variable with rioxarray's dtype, attributes and encoding."""
+        index, raster, bands = self.index, self.index.raster, self._bands
+        decoding = self._decoding
+        attributes = {
+            key: _as_rioxarray(key, value) for key, value in data_attributes(raster, bands).items()
+        }
+        if "scales" not in attributes:
+            attributes.setdefault("scale_factor", 1.0)
+        if "offsets" not in attributes:
+            attributes.setdefault("add_offset", 0.0)
+        note = flac_raster.loss_note(index)
+        if note is not None:
+            attributes["flac_raster_loss"] = note
+        chunks = index.tile_spec(level, bands).chunk_shape
+        assert chunks is not None
+        dims = ("band", "y", "x")
+        encoding: dict[str, Any] = {
+            "chunks": chunks,
+            "preferred_chunks": dict(zip(dims, chunks, strict=True)),
+            "grid_mapping": GRID_MAPPING,
+        }
+        fill = None if raster.fill_value is None else raster.dtype.type(raster.fill_value)
+        array = StoredArray(self._reader, index, level, bands)
+        if decoding.mask:
+            alpha = (
+                masking_alpha(raster.bands, raster.dtype.name) if decoding.bands is None else None
+            )
+            array = PhysicalArray(
+                self._reader, index, level, bands, alpha=alpha, fill=fill, scale=decoding.scale
+            )
+            encoding["dtype"] = raster.dtype.name
+            if fill is not None:
+                encoding["_FillValue"] = array.dtype.type(fill)
+        elif fill is not None:
+            attributes["_FillValue"] = fill
+        if decoding.scale:
+            for key in ("scale_factor", "add_offset", "scales", "offsets"):
+                if key in attributes:
+                    encoding[key] = attributes.pop(key)
+        return xr.Variable(dims, indexing.LazilyIndexedArray(array), attributes, encoding)
 
 
 def _as_rioxarray(key: str, value: Any) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from obspec_utils.registry import ObjectStoreRegistry
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
@@ -24,28 +23,13 @@ Positions = npt.NDArray[np.intp]
 class StoredArray(BackendArray):
     """A lazy array (band, y, x) of the integers or floats that the file holds.
 
-    Parameters
-    ----------
-    url : str
-    index : TileIndex
-        Of that file.
-    registry : ObjectStoreRegistry
-        Stores to read with.
-    level : int
-        0 is the full resolution.
-    bands : sequence of int
-        Their positions from 0, in this order.
+    Bands are chosen by their positions from 0.
     """
 
     def __init__(
-        self,
-        url: str,
-        index: TileIndex,
-        registry: ObjectStoreRegistry[Any],
-        level: int,
-        bands: Sequence[int],
+        self, reader: TileReader, index: TileIndex, level: int, bands: Sequence[int]
     ) -> None:
-        self._reader = TileReader(url, index, registry)
+        self._reader = reader
         self._level = level
         self._bands = np.asarray(bands)
         here = index.levels[level]
@@ -68,12 +52,7 @@ class StoredArray(BackendArray):
             values = values[copies]
         return values[tuple(0 if axis.ndim == 0 else slice(None) for axis in indices)]
 
-    def _read(
-        self,
-        positions: Positions,
-        rows: Positions,
-        cols: Positions,
-    ) -> npt.NDArray[Any]:
+    def _read(self, positions: Positions, rows: Positions, cols: Positions) -> npt.NDArray[Any]:
         """The pixels where positions along the band axis, rows and columns meet."""
         return self._read_as(self._stored_dtype, positions, rows, cols)
 
@@ -94,23 +73,14 @@ class StoredArray(BackendArray):
 class PhysicalArray(StoredArray):
     """A lazy array of physical values: nodata as NaN, then scale and offset of each band.
 
-    Parameters
-    ----------
-    url, index, registry, level, bands
-        As for `StoredArray`.
-    alpha : int or None
-        0-based band whose zeros mask the other bands, where no nodata is set.
-    fill : scalar or None
-        The value that becomes NaN.
-    scale : bool
-        Whether to apply scale and offset.
+    `fill` is the value that becomes NaN. Where there is none, zeros of the band `alpha`, counted
+    from 0, mask the other bands.
     """
 
     def __init__(
         self,
-        url: str,
+        reader: TileReader,
         index: TileIndex,
-        registry: ObjectStoreRegistry[Any],
         level: int,
         bands: Sequence[int],
         *,
@@ -118,7 +88,7 @@ class PhysicalArray(StoredArray):
         fill: Any,
         scale: bool,
     ) -> None:
-        super().__init__(url, index, registry, level, bands)
+        super().__init__(reader, index, level, bands)
         self._alpha = alpha if fill is None else None
         # A NaN fill value needs no mask: it is NaN already.
         self._fill = None if fill != fill else fill
@@ -129,12 +99,7 @@ class PhysicalArray(StoredArray):
         small = stored.kind in "iu" and stored.itemsize <= 2
         self.dtype = stored if stored.kind == "f" else np.dtype("f4" if small else "f8")
 
-    def _read(
-        self,
-        positions: Positions,
-        rows: Positions,
-        cols: Positions,
-    ) -> npt.NDArray[Any]:
+    def _read(self, positions: Positions, rows: Positions, cols: Positions) -> npt.NDArray[Any]:
         def convert(target: npt.NDArray[Any], stored: npt.NDArray[Any], here: range) -> None:
             target[...] = stored
             if self._fill is not None:
@@ -147,17 +112,8 @@ class PhysicalArray(StoredArray):
 
         out = self._read_as(self.dtype, positions, rows, cols, convert)
         if self._alpha is not None and (positions != self._alpha).any():
-            self._hide(out, positions, rows, cols)
+            # The alpha band itself is not hidden.
+            alpha = self._read_as(self._stored_dtype, np.array([self._alpha]), rows, cols)
+            others = positions != self._alpha
+            out[others] = np.where(alpha == 0, np.nan, out[others])
         return out
-
-    def _hide(
-        self,
-        out: npt.NDArray[Any],
-        positions: Positions,
-        rows: Positions,
-        cols: Positions,
-    ) -> None:
-        """NaN where the alpha band is zero; the alpha band itself hides nothing."""
-        assert self._alpha is not None
-        alpha = self._read_as(self._stored_dtype, np.array([self._alpha]), rows, cols)
-        out[positions != self._alpha] = np.where(alpha == 0, np.nan, out[positions != self._alpha])

@@ -89,7 +89,7 @@ class FlacBackendEntrypoint(BackendEntrypoint):
             filename_or_obj, decoding, overview=overview, group=group,
             registry=registry, store_options=store_options,
         )  # fmt: skip
-        return _drop(dataset, drop_variables)
+        return dataset.drop_vars(drop_variables or [], errors="ignore")
 
     def open_groups_as_dict(
         self,
@@ -128,7 +128,10 @@ class FlacBackendEntrypoint(BackendEntrypoint):
         levels = open_levels(
             filename_or_obj, decoding, registry=registry, store_options=store_options
         )
-        groups = {f"/{name}": _drop(dataset, drop_variables) for name, dataset in levels.items()}
+        drop = drop_variables or []
+        groups = {
+            f"/{name}": level.drop_vars(drop, errors="ignore") for name, level in levels.items()
+        }
         return {"/": xr.Dataset(), **groups}
 
     def open_datatree(self, filename_or_obj: Any, **kwargs: Any) -> xr.DataTree:
@@ -162,10 +165,3 @@ class FlacBackendEntrypoint(BackendEntrypoint):
             return layouts.looks_like_ours(head)
         except (OSError, FlacError):
             return False
-
-
-def _drop(dataset: xr.Dataset, names: str | Iterable[str] | None) -> xr.Dataset:
-    if names is None:
-        return dataset
-    dropped = [names] if isinstance(names, str) else list(names)
-    return dataset.drop_vars(dropped, errors="ignore")
