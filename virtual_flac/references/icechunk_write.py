@@ -15,8 +15,14 @@ import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 
 from ..errors import SelectionError, SourceNotFoundError, TargetExistsError, needs_extra
-from ..virtual.arrays import inline_loaded, without_indexes
-from ..virtual.manifests import ChunkTables, chunk_tables, virtual_arrays, with_tables
+from ..virtual.arrays import inline_loaded
+from ..virtual.manifests import (
+    ChunkTables,
+    chunk_tables,
+    virtual_arrays,
+    with_tables,
+    with_variables,
+)
 from .icechunk_append import append
 from .icechunk_chunks import checksums, set_references
 from .icechunk_settings import (
@@ -205,4 +211,4 @@ def _ready(vds: xr.Dataset) -> xr.Dataset:
             chunk = max(variable.shape[0], _COORDINATE_CHUNK)
             growing.encoding = {**variable.encoding, "chunks": (chunk, *variable.shape[1:])}
         variables[name] = growing
-    return without_indexes(vds, variables)
+    return with_variables(vds, variables)

@@ -12,7 +12,7 @@ from numcodecs import LZMA, Shuffle
 from virtualizarr.manifests import ManifestArray
 from xarray.conventions import encode_cf_variable
 
-from .manifests import inline_manifest, virtual_array, without_fill_values
+from .manifests import inline_manifest, virtual_array, with_variables, without_fill_values
 
 #: Coordinates are linear but for the rounding of the last bits. Byte planes, then the differences
 #: of neighbouring bytes (the LZMA filter 3, delta), are nearly all the same: 10,980 of them take
@@ -31,14 +31,9 @@ _COORDINATE_CODECS: list[dict[str, Any]] = [
 def inline_array(
     values: npt.NDArray[Any], dims: tuple[str, ...], attributes: Mapping[str, Any] | None = None
 ) -> ManifestArray:
-    """A small array whose one chunk is inside the references.
+    """A small array of a fixed-size dtype whose one chunk is inside the references.
 
-    Parameters
-    ----------
-    values : ndarray
-        Of a fixed-size dtype. 64-bit values are compressed when there are more than a few.
-    dims : tuple of str
-    attributes : Mapping, optional
+    64-bit values are compressed when there are more than a few.
     """
     raw = np.asarray(values, dtype=values.dtype.newbyteorder("<"), order="C")
     data = raw.tobytes()
@@ -60,25 +55,11 @@ def inline_array(
 def inline_loaded(vds: xr.Dataset) -> xr.Dataset:
     """The same dataset with every loaded variable inside the references, in compressed form.
 
-    Parameters
-    ----------
-    vds : xarray.Dataset
-
-    Returns
-    -------
-    xarray.Dataset
-        Loaded numbers and times become virtual arrays without an index; virtual arrays without
-        ``_FillValue`` say ``fill_value: null``.
+    Loaded numbers and times become virtual arrays without an index; virtual arrays without
+    ``_FillValue`` say ``fill_value: null``.
     """
     result = {name: _inline(variable, name) for name, variable in vds.variables.items()}
-    return without_fill_values(without_indexes(vds, result))
-
-
-def without_indexes(vds: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
-    """The same dataset with other variables; xarray would read virtual ones to index them."""
-    coords = {name: variables[name] for name in vds.coords}
-    data = {name: variables[name] for name in vds.data_vars}
-    return xr.Dataset(data, coords=xr.Coordinates(coords, indexes={}), attrs=vds.attrs)
+    return without_fill_values(with_variables(vds, result))
 
 
 def _inline(variable: xr.Variable, name: Hashable) -> xr.Variable:

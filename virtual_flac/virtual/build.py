@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -14,9 +13,8 @@ from zarr_flac import TileSpec
 
 from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
-from ..model.file_version import FileVersion
 from ..model.index import RasterInfo, TileIndex
-from ..model.levels import FULL_RESOLUTION, overview_name
+from ..model.levels import FULL_RESOLUTION, overview_name, resolve_level
 from .arrays import inline_array
 from .manifests import ChunkTables, virtual_array, without_fill_values
 from .source_versions import attach
@@ -30,14 +28,8 @@ class FlacManifestStore(CoalescingStore):
     parent, and those of an overview are others. In trees the full resolution is therefore a
     sibling of its overviews, named ``full``.
 
-    Parameters
-    ----------
-    group, registry, version
-        As for `CoalescingStore`.
-    url : str
-    tile_names : mapping of str to callable
-        By path of the array, such as ``"overview_1/band_data"``: gives a tile its name in errors,
-        from its position in the chunk grid.
+    `planes` are the positions in the index of the planes that the arrays show; `level` is that of
+    the root group.
     """
 
     def __init__(
@@ -45,17 +37,23 @@ class FlacManifestStore(CoalescingStore):
         group: ManifestGroup,
         *,
         registry: ObjectStoreRegistry[Any],
-        version: FileVersion,
+        index: TileIndex,
         url: str,
-        tile_names: Mapping[str, Callable[..., str]],
+        planes: Sequence[int],
+        level: int = 0,
     ) -> None:
-        super().__init__(group, registry=registry, version=version)
+        super().__init__(group, registry=registry, version=index.version)
+        self.index = index
         self.url = url
-        self.tile_names = dict(tile_names)
+        self.planes = planes
+        self.level = level
 
     def name_chunk(self, array: str, position: tuple[int, ...]) -> str:
         """What errors call a tile."""
-        return self.tile_names[array](*position)
+        plane, row, col = position
+        folder = array.rpartition("/")[0]
+        level = self.level or resolve_level(len(self.index.levels), group=folder) or 0
+        return self.index.tile_name(level, self.planes[plane], row, col)
 
     def to_virtual_dataset(
         self,
@@ -78,12 +76,9 @@ class FlacManifestStore(CoalescingStore):
         store = FlacManifestStore(
             ManifestGroup(groups={FULL_RESOLUTION: full, **self.group.groups}),
             registry=self.registry,
-            version=self.version,
+            index=self.index,
             url=self.url,
-            tile_names={
-                path if "/" in path else f"{FULL_RESOLUTION}/{path}": name
-                for path, name in self.tile_names.items()
-            },
+            planes=self.planes,
         )
         tree = ManifestStore.to_virtual_datatree(
             store, group, loadable_variables=loadable_variables, decode_times=decode_times
@@ -111,39 +106,17 @@ def build_virtual_zarr(
     coordinates: bool = True,
     skip_variables: Iterable[str] = (),
 ) -> FlacManifestStore:
-    """A virtual Zarr of one file.
+    """A virtual Zarr of one file; the arguments are those of `FLACParser`.
 
-    Parameters
-    ----------
-    index : TileIndex
-    url : str
-        Where the file lies; goes into every reference.
-    registry : ObjectStoreRegistry
-    variable : str
-        Name of the data variable.
-    bands : sequence of int, optional
-        Positions from 0 of the bands to show, in this order; all by default.
-    level : int, optional
-        Show one level only, as the root group: 0 is the full resolution, 1 the first overview.
-        By default the full resolution is the root and the overviews are its child groups
-        ``overview_1``, ``overview_2`` ...
-    coordinates : bool
-        Whether to add ``x`` and ``y``.
-    skip_variables : iterable of str
-        Variables to leave out.
-
-    Returns
-    -------
-    FlacManifestStore
+    `bands` are positions from 0 here. With a `level`, that level alone is the root group.
     """
     chosen = list(range(index.raster.count) if bands is None else bands)
     skip = frozenset(skip_variables)
     # Interleaved by pixel, a tile holds all bands and the codec picks those that were chosen.
     planes = [0] if index.interleave == "pixel" else chosen
     note = flac_raster.loss_note(index)
-    tile_names = {}
 
-    def group(number: int, path: str, children: Mapping[str, ManifestGroup]) -> ManifestGroup:
+    def group(number: int, children: Mapping[str, ManifestGroup]) -> ManifestGroup:
         raster, here = index.raster_of(number), index.levels[number]
         attributes = {**data_attributes(raster, chosen), **reading_attributes(raster)}
         if note is not None:
@@ -163,7 +136,6 @@ def build_virtual_zarr(
         ).items():
             arrays[name] = inline_array(values, dims, notes)
         names = " ".join(name for name in arrays if name != variable and name not in skip)
-        tile_names[f"{path}{variable}"] = partial(_tile_name, index, number, planes)
         return ManifestGroup(
             arrays={name: array for name, array in arrays.items() if name not in skip},
             groups=children,
@@ -173,21 +145,12 @@ def build_virtual_zarr(
             },
         )
 
-    children = {}
-    if level is None:
-        for number in range(1, len(index.levels)):
-            name = overview_name(number)
-            children[name] = group(number, f"{name}/", {})
-    root = group(level or 0, "", children)
+    overviews = range(1, len(index.levels)) if level is None else ()
+    children = {overview_name(number): group(number, {}) for number in overviews}
     return FlacManifestStore(
-        root, registry=registry, version=index.version, url=url, tile_names=tile_names
-    )
-
-
-def _tile_name(
-    index: TileIndex, number: int, planes: Sequence[int], plane: int, row: int, col: int
-) -> str:
-    return index.tile_name(number, planes[plane], row, col)
+        group(level or 0, children),
+        registry=registry, index=index, url=url, planes=planes, level=level or 0,
+    )  # fmt: skip
 
 
 def tile_array(
@@ -199,21 +162,9 @@ def tile_array(
     dims: Sequence[str],
     attributes: Mapping[str, Any] | None = None,
 ) -> ManifestArray:
-    """A virtual array whose chunks are tiles.
+    """A virtual array of a raster's dtype and nodata whose chunks are tiles.
 
-    Parameters
-    ----------
-    raster : RasterInfo
-        Its dtype and nodata count.
-    spec : TileSpec
-        Of the tiles.
-    tables : ChunkTables
-        Where they lie.
-    shape : tuple of int
-    dims : sequence of str
-        As many as `shape` has axes. The last ones are those of a tile, (band, y, x) or (y, x); a
-        chunk has one entry along the others.
-    attributes : Mapping, optional
+    The last `dims` are those of a tile, (band, y, x) or (y, x); a chunk has one entry along others.
     """
     assert spec.chunk_shape is not None
     return virtual_array(

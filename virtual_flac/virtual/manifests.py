@@ -64,17 +64,10 @@ class _ScalarManifest(ChunkManifest):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkTables:
-    """Where the chunks of one array lie: one entry each, in the shape of the chunk grid.
-
-    Parameters
-    ----------
-    paths : ndarray of StringDType
-        URLs; empty for an absent chunk. May repeat itself without taking memory (stride 0).
-    offsets, lengths : ndarray of uint64
-        In bytes.
-    """
+    """Where the chunks of one array lie: one entry each, in the shape of the chunk grid."""
 
     paths: npt.NDArray[Any]
+    """URLs as StringDType; empty for an absent chunk. May repeat itself with strides of 0."""
     offsets: npt.NDArray[np.uint64]
     lengths: npt.NDArray[np.uint64]
 
@@ -160,28 +153,19 @@ def virtual_array(
     attributes: Mapping[str, Any] | None = None,
     fill_value: Any = None,
 ) -> ManifestArray:
-    """A virtual array of Zarr v3.
+    """A virtual array of Zarr v3; `codecs` are those that follow ``bytes``.
 
-    Parameters
-    ----------
-    manifest : ChunkManifest
-    shape, dtype, chunk_shape, dims
-    codecs : list of dict, optional
-        Those that follow ``bytes``.
-    attributes : Mapping, optional
-    fill_value : scalar, optional
-        None: no value is special, in kerchunk references ``fill_value: null``.
+    Without a `fill_value` no value is special: in kerchunk references ``fill_value: null``.
     """
-    fields: dict[str, Any] = {
-        "shape": shape,
-        "data_type": dtype,
-        "chunk_shape": chunk_shape,
-        "fill_value": fill_value,
-        "codecs": [BYTES_CODEC, *(codecs or [])],
-        "attributes": dict(attributes or {}),
-        "dimension_names": dims,
-    }
-    metadata = create_v3_array_metadata(**fields)
+    metadata = create_v3_array_metadata(
+        shape=shape,
+        data_type=dtype,
+        chunk_shape=chunk_shape,
+        fill_value=fill_value,
+        codecs=[BYTES_CODEC, *(codecs or [])],
+        attributes=dict(attributes or {}),
+        dimension_names=dims,
+    )
     return ManifestArray(_unfilled(metadata) if fill_value is None else metadata, manifest)
 
 
@@ -247,12 +231,21 @@ def with_arrays(dataset: xr.Dataset, arrays: Mapping[Hashable, ManifestArray]) -
         if name in arrays else old
         for name, old in dataset.variables.items()
     }  # fmt: skip
-    coords = {name: variables[name] for name in dataset.coords}
-    data = {name: variables[name] for name in dataset.data_vars}
     indexes = {name: index for name, index in dataset.xindexes.items() if name not in arrays}
-    result = xr.Dataset(data, xr.Coordinates(coords, indexes=indexes), dataset.attrs)
+    result = with_variables(dataset, variables, indexes)
     result.encoding = dict(dataset.encoding)
     return result
+
+
+def with_variables(
+    dataset: xr.Dataset,
+    variables: Mapping[Hashable, xr.Variable],
+    indexes: Mapping[Any, xr.Index] | None = None,
+) -> xr.Dataset:
+    """The same dataset with other variables; xarray would read virtual ones to index them."""
+    coords = {name: variables[name] for name in dataset.coords}
+    data = {name: variables[name] for name in dataset.data_vars}
+    return xr.Dataset(data, xr.Coordinates(coords, indexes=indexes or {}), dataset.attrs)
 
 
 def without_fill_values(dataset: xr.Dataset) -> xr.Dataset:

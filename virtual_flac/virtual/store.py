@@ -36,7 +36,7 @@ def chunk_name(key: str) -> str | None:
 
 
 class Chunk(NamedTuple):
-    """Where one chunk lies, and what errors call it."""
+    """Where one chunk, or a part of it, lies, and what errors call it."""
 
     url: str
     offset: int
@@ -50,13 +50,7 @@ class CoalescingStore(ManifestStore):
     Of published references, too: they hold no versions of files, so a file that changed is noticed
     only when its tiles do not decode.
 
-    Parameters
-    ----------
-    group : ManifestGroup
-    registry : ObjectStoreRegistry
-        Stores to read with.
-    version : FileVersion, optional
-        Of the one file that all chunks lie in; bytes of another version are refused.
+    Bytes of another `version` of the one file that all chunks lie in are refused.
 
     Notes
     -----
@@ -110,8 +104,8 @@ class CoalescingStore(ManifestStore):
             return await super().get(key, prototype, byte_range)
         part = _part_of(byte_range, chunk.length)
         reader = FileReader(chunk.url, self.registry, self.version)
-        read = _Read(chunk.offset + part.start, len(part), chunk.name)
-        data = await self._batches.get(reader, read)
+        wanted = chunk._replace(offset=chunk.offset + part.start, length=len(part))
+        data = await self._batches.get(reader, wanted)
         buffer: Any = prototype.buffer.from_bytes(data)
         # The codec, which alone sees damage, puts this before what it has to say.
         set_origin(buffer, f"{chunk.url}: {chunk.name}")
@@ -132,18 +126,12 @@ def _part_of(byte_range: ByteRequest | None, length: int) -> range:
             return range(max(length - suffix, 0), length)
 
 
-class _Read(NamedTuple):
-    offset: int
-    length: int
-    name: str
-
-
 @dataclass(slots=True, eq=False)
 class _Loop:
     """What one event loop has under way."""
 
     slots: asyncio.Semaphore
-    waiting: dict[str, list[tuple[_Read, asyncio.Future[memoryview]]]] = field(default_factory=dict)
+    waiting: dict[str, list[tuple[Chunk, asyncio.Future[memoryview]]]] = field(default_factory=dict)
     """By URL."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -157,7 +145,7 @@ class _Batches:
     def __reduce__(self) -> Any:
         return type(self), ()  # what is under way stays in its process
 
-    async def get(self, reader: FileReader, read: _Read) -> memoryview:
+    async def get(self, reader: FileReader, read: Chunk) -> memoryview:
         loop = asyncio.get_running_loop()
         state = self._loops.get(loop)
         if state is None:
@@ -186,7 +174,7 @@ async def _read_part(
     reader: FileReader,
     slots: asyncio.Semaphore,
     part: MergedRange,
-    members: list[tuple[_Read, asyncio.Future[memoryview]]],
+    members: list[tuple[Chunk, asyncio.Future[memoryview]]],
 ) -> None:
     first, last = members[0][0].name, members[-1][0].name
     try:
