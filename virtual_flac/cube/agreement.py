@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from affine import Affine
 
 from ..errors import MismatchError, SelectionError
 from ..model.attributes import data_attributes
 from ..model.file_version import FileVersion
 from ..model.index import Band, U64Array
-from .arrangement import Footprint
 from .headers import RasterHeader
 
 #: Options of `ignore`, and what taking them does. None of them changes a stored pixel.
@@ -48,7 +48,9 @@ class AcceptedRaster:
     variable: Any
     tiles: U64Array
     """Offsets and lengths, copied: views would keep the whole header's."""
-    footprint: Footprint
+    transform: Affine
+    width: int
+    height: int
     version: FileVersion
 
 
@@ -76,14 +78,8 @@ class VariableGroup:
 class CompatibilityCheck:
     """Compares each file with the first as it comes and keeps little of it.
 
-    Parameters
-    ----------
-    ignore : collection of str
-        Names of `IGNORABLE` in which rasters may differ.
-    mosaic, as_variables : bool
-        As for `stack`.
-    along_band : bool
-        Whether the bands come from several files.
+    `ignore` names what may differ, of `IGNORABLE`; `along_band` says whether the bands come from
+    several files. The other arguments are those of `stack`.
 
     Raises
     ------
@@ -136,8 +132,7 @@ class CompatibilityCheck:
         self.kept.append(
             AcceptedRaster(
                 number, header.url, variable, np.stack([header.offsets, header.lengths]),
-                Footprint(header.url, raster.georef.transform, raster.width, raster.height),
-                header.version,
+                raster.georef.transform, raster.width, raster.height, header.version,
             )
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from affine import Affine
 
 from ..errors import MismatchError
+from .agreement import AcceptedRaster
 from .inputs import CubeInputs
 from .labels import BAND, as_coordinate
 
@@ -20,23 +21,13 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """New dimensions: their coordinates, and the position of each kept file along them.
-
-    Parameters
-    ----------
-    coordinates : dict of str to ndarray
-        All but band.
-    positions : list of tuple of int
-        One for each kept file.
-    bands : list
-        Labels along band, in their order; empty where there are none.
-    band_positions : list of int
-        One for each kept file, where there are labels along band.
-    """
+    """New dimensions: their coordinates, and the position of each kept file along them."""
 
     coordinates: dict[str, npt.NDArray[Any]]
+    """All but band."""
     positions: list[tuple[int, ...]]
     bands: list[Any]
+    """Labels along band, in their order; empty where there are none."""
     band_positions: list[int]
 
 
@@ -61,42 +52,17 @@ def find_axes(inputs: CubeInputs, numbers: Sequence[int]) -> Axes:
 
 
 @dataclass(frozen=True, slots=True)
-class Footprint:
-    """One raster of a mosaic.
-
-    Parameters
-    ----------
-    url : str
-    transform : Affine
-    width, height : int
-    """
-
-    url: str
-    transform: Affine
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class Mosaic:
-    """The grid that covers all rasters.
-
-    Parameters
-    ----------
-    width, height : int
-        In pixels.
-    transform : Affine
-    corners : list of (int, int)
-        Tile row and tile column of each raster's first tile.
-    """
+    """The grid that covers all rasters; sizes in pixels."""
 
     width: int
     height: int
     transform: Affine
     corners: list[tuple[int, int]]
+    """Tile row and tile column of each raster's first tile."""
 
 
-def place_on_grid(footprints: Sequence[Footprint], tile_shape: tuple[int, int]) -> Mosaic:
+def place_on_grid(rasters: Sequence[AcceptedRaster], tile_shape: tuple[int, int]) -> Mosaic:
     """Arrange rasters of one resolution on one grid of whole tiles.
 
     Raises
@@ -105,29 +71,29 @@ def place_on_grid(footprints: Sequence[Footprint], tile_shape: tuple[int, int]) 
         When a raster lies between pixels or tiles of the grid, or ends in a partial tile where
         others go on.
     """
-    first = footprints[0]
-    pixels = [_pixel_offset(first, footprint) for footprint in footprints]
+    first = rasters[0]
+    pixels = [_pixel_offset(first, raster) for raster in rasters]
     left, top = min(col for col, _ in pixels), min(row for _, row in pixels)
     offsets = [(row - top, col - left) for col, row in pixels]
-    height = max(row + f.height for (row, _), f in zip(offsets, footprints, strict=True))
-    width = max(col + f.width for (_, col), f in zip(offsets, footprints, strict=True))
-    anchors = (footprints[[row for row, _ in offsets].index(0)],
-               footprints[[col for _, col in offsets].index(0)])  # fmt: skip
-    for offset, footprint in zip(offsets, footprints, strict=True):
-        ends = (offset[0] + footprint.height, offset[1] + footprint.width)
-        sizes = (footprint.height, footprint.width)
+    height = max(row + r.height for (row, _), r in zip(offsets, rasters, strict=True))
+    width = max(col + r.width for (_, col), r in zip(offsets, rasters, strict=True))
+    anchors = (rasters[[row for row, _ in offsets].index(0)],
+               rasters[[col for _, col in offsets].index(0)])  # fmt: skip
+    for offset, raster in zip(offsets, rasters, strict=True):
+        ends = (offset[0] + raster.height, offset[1] + raster.width)
+        sizes = (raster.height, raster.width)
         for axis, (name, side) in enumerate((("rows", "below"), ("columns", "to the right of"))):
             tile = tile_shape[axis]
             if offset[axis] % tile:
                 raise MismatchError(
-                    f"{footprint.url}: begins {offset[axis]} {name} behind {anchors[axis].url}, "
+                    f"{raster.url}: begins {offset[axis]} {name} behind {anchors[axis].url}, "
                     f"which is not a whole number of tiles of {tile} {name}; a mosaic has one grid "
                     "of tiles. Write the rasters again with a tile size that fits, or make them "
                     "one with gdalbuildvrt and convert that."
                 )
             if ends[axis] != (height, width)[axis] and sizes[axis] % tile:
                 raise MismatchError(
-                    f"{footprint.url}: its {sizes[axis]} {name} are not a whole number of tiles of "
+                    f"{raster.url}: its {sizes[axis]} {name} are not a whole number of tiles of "
                     f"{tile}, and others lie {side} it; only the last tiles of a mosaic may be "
                     "partial. Write the rasters again with a tile size that fits, or make them one "
                     "with gdalbuildvrt and convert that."
@@ -136,7 +102,7 @@ def place_on_grid(footprints: Sequence[Footprint], tile_shape: tuple[int, int]) 
     return Mosaic(width, height, first.transform @ Affine.translation(left, top), corners)
 
 
-def _pixel_offset(first: Footprint, other: Footprint) -> tuple[int, int]:
+def _pixel_offset(first: AcceptedRaster, other: AcceptedRaster) -> tuple[int, int]:
     """Columns and rows from the first raster's corner to the other's."""
     if other.transform == first.transform:
         return 0, 0

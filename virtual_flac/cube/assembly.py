@@ -25,60 +25,130 @@ from .labels import BAND
 _PER_BAND = ("scale_factor", "add_offset", "scales", "offsets", "long_name", "units")
 
 
-def assemble(
-    check: CompatibilityCheck, axes: Axes, parser: FLACParser, *, allow_missing: bool
-) -> xr.Dataset:
-    """The cube.
+class CubeBuilder:
+    """Makes one dataset of the rasters that a check accepted; a parser gives its names."""
 
-    Raises
-    ------
-    MismatchError
-        When there is no raster for a position and `allow_missing` is false or the rasters have no
-        nodata, or there are two.
-    SelectionError
-        When a band cannot be the name of a variable.
-    """
-    coordinates: dict[str, xr.Variable] = {}
-    variables: dict[str, xr.Variable] = {}
-    attributes: dict[str, Any] = {}
-    for label in axes.bands if check.as_variables else [None]:
-        group, mosaic = check.groups[label], None
-        raster = group.first.raster
+    def __init__(
+        self, check: CompatibilityCheck, axes: Axes, parser: FLACParser, *, allow_missing: bool
+    ) -> None:
+        self.check = check
+        self.axes = axes
+        self.parser = parser
+        self.allow_missing = allow_missing
+
+    def build(self) -> xr.Dataset:
+        """The cube.
+
+        Raises
+        ------
+        MismatchError
+            When there is no raster for a position and `allow_missing` is false or the rasters have
+            no nodata, or there are two.
+        SelectionError
+            When a band cannot be the name of a variable.
+        """
+        check = self.check
+        coordinates: dict[str, xr.Variable] = {}
+        variables: dict[str, xr.Variable] = {}
+        attributes: dict[str, Any] = {}
+        for label in self.axes.bands if check.as_variables else [None]:
+            first, mosaic = check.groups[label].first, None
+            raster = first.raster
+            if check.mosaic:
+                # One extent for all; corners in the tiles of each variable.
+                mosaic = place_on_grid(check.kept, first.tile_shape)
+                georef = replace(raster.georef, transform=mosaic.transform)
+                raster = replace(raster, width=mosaic.width, height=mosaic.height, georef=georef)
+            if not variables:
+                coordinates = self._coordinates(raster)
+                attributes = raster.georef.convention_attributes()
+            name = self.parser.variable if label is None else _variable_name(label, coordinates)
+            variables[name] = self._variable(label, raster, mosaic)
+        return xr.Dataset(variables, coordinates, attributes)
+
+    def _coordinates(self, raster: RasterInfo) -> dict[str, xr.Variable]:
+        """Coordinates of a raster and of the new dimensions."""
+        check, labels = self.check, self.axes.bands
+        found: dict[str, xr.Variable] = {}
+        bands = next(iter(check.groups.values())).first.bands
+        skip = frozenset(self.parser.skip_variables)
+        for name, (dims, values, notes) in coordinate_variables(
+            raster, bands, with_xy=self.parser.coordinates
+        ).items():
+            if name in skip or (name == BAND and check.as_variables):
+                continue
+            data: Any = values
+            if name == GRID_MAPPING:
+                data = inline_array(values, dims, notes)
+            elif name == BAND and check.along_band:
+                whole = all(isinstance(band, int) for band in labels)
+                data = np.asarray(labels if whole else range(1, len(labels) + 1), np.int64)
+                notes = {}
+            found[name] = xr.Variable(dims, data, notes)
+        new = {name: _dimension(name, values) for name, values in self.axes.coordinates.items()}
+        return found | new
+
+    def _variable(self, label: Any, raster: RasterInfo, mosaic: Mosaic | None) -> xr.Variable:
+        check, axes = self.check, self.axes
+        group = check.groups[label]
+        first = group.first
+        height, width = first.tile_shape
+        grid = TileGrid(raster.height, raster.width, height, width)
+        lead = tuple(map(len, axes.coordinates.values()))
+        count = len(axes.bands) if check.along_band else len(first.bands)
+        planes = count if check.along_band else first.lengths.shape[0]
+        table = ChunkTable(
+            lead, (planes, grid.rows, grid.cols), by_band=check.along_band, mosaic=check.mosaic
+        )
+        for row, kept in enumerate(check.kept):
+            if kept.variable == label:
+                table.add(
+                    kept.url, kept.tiles, axes.positions[row],
+                    band=axes.band_positions[row] if check.along_band else None,
+                    corner=mosaic.corners[row] if mosaic else (0, 0),
+                )  # fmt: skip
+        if table.hole is not None:
+            self._check_hole(table.hole, label)
+        band = [] if check.as_variables else [(BAND, count)]
+        dims = (*axes.coordinates, *(name for name, _ in band), "y", "x")
+        shape = (*lead, *(size for _, size in band), raster.height, raster.width)
+        assert first.spec.chunk_shape is not None
+        chunk_shape = (
+            first.spec.chunk_shape[0], min(height, raster.height), min(width, raster.width)
+        )  # fmt: skip
+        spec = replace(first.spec, chunk_shape=chunk_shape)
+        attributes = group.attributes
+        if check.along_band:
+            attributes = _band_attributes(attributes, group, axes)
+        tables = table.tables(with_band=not check.as_variables)
+        array = tile_array(raster, spec, tables, shape=shape, dims=dims)
+        return xr.Variable(dims, array, {**attributes, **reading_attributes(raster)})
+
+    def _check_hole(self, hole: tuple[int, ...], label: Any) -> None:
+        check, axes = self.check, self.axes
+        first = check.groups[label].first
+        where = [
+            f"{dim} {values[position]}"
+            for (dim, values), position in zip(axes.coordinates.items(), hole, strict=False)
+        ]
+        band, row, col = hole[-3:]
+        if check.along_band:
+            where.append(f"band {axes.bands[band]}")
+        if label is not None:
+            where.append(f"variable {label}")
         if check.mosaic:
-            # One extent for all; corners in the tiles of each variable.
-            footprints = [kept.footprint for kept in check.kept]
-            mosaic = place_on_grid(footprints, group.first.tile_shape)
-            georef = replace(raster.georef, transform=mosaic.transform)
-            raster = replace(raster, width=mosaic.width, height=mosaic.height, georef=georef)
-        if not variables:
-            coordinates = _coordinates(raster, check, axes, parser)
-            attributes = raster.georef.convention_attributes()
-        name = parser.variable if label is None else _variable_name(label, coordinates)
-        variables[name] = _variable(raster, group, check, axes, mosaic, label, allow_missing)
-    return xr.Dataset(variables, coordinates, attributes)
-
-
-def _coordinates(
-    raster: RasterInfo, check: CompatibilityCheck, axes: Axes, parser: FLACParser
-) -> dict[str, xr.Variable]:
-    """Coordinates of a raster and of the new dimensions."""
-    found: dict[str, xr.Variable] = {}
-    bands = next(iter(check.groups.values())).first.bands
-    skip = frozenset(parser.skip_variables)
-    for name, (dims, values, notes) in coordinate_variables(
-        raster, bands, with_xy=parser.coordinates
-    ).items():
-        if name in skip or (name == BAND and check.as_variables):
-            continue
-        data: Any = values
-        if name == GRID_MAPPING:
-            data = inline_array(values, dims, notes)
-        elif name == BAND and check.along_band:
-            whole = all(isinstance(band, int) for band in axes.bands)
-            data = np.asarray(axes.bands if whole else range(1, len(axes.bands) + 1), np.int64)
-            notes = {}
-        found[name] = xr.Variable(dims, data, notes)
-    return found | {name: _dimension(name, values) for name, values in axes.coordinates.items()}
+            where.append(f"tile ({row}, {col})")
+        text = f"there is no raster for {', '.join(where)}"
+        if not self.allow_missing:
+            raise MismatchError(
+                f"{text}. Pass allow_missing=True (--allow-missing) to fill missing positions with "
+                "nodata, or leave out its siblings."
+            )
+        if first.raster.fill_value is None:
+            raise MismatchError(
+                f"{text}, and {first.url} has no nodata that could stand there. Write the rasters "
+                "with nodata, or leave out its siblings."
+            )
 
 
 def _dimension(name: str, values: npt.NDArray[Any]) -> xr.Variable:
@@ -99,83 +169,6 @@ def _variable_name(band: Any, coordinates: dict[str, xr.Variable]) -> str:
     if not name or "/" in name or name in coordinates or name in (BAND, "y", "x"):
         raise SelectionError(f"{name!r} cannot be the name of a variable here; rename the band")
     return name
-
-
-def _variable(
-    raster: RasterInfo,
-    group: VariableGroup,
-    check: CompatibilityCheck,
-    axes: Axes,
-    mosaic: Mosaic | None,
-    label: Any,
-    allow_missing: bool,
-) -> xr.Variable:
-    first = group.first
-    grid = TileGrid(raster.height, raster.width, *first.tile_shape)
-    lead = tuple(map(len, axes.coordinates.values()))
-    count = len(axes.bands) if check.along_band else len(first.bands)
-    planes = count if check.along_band else first.lengths.shape[0]
-    table = ChunkTable(
-        lead, (planes, grid.rows, grid.cols), by_band=check.along_band, mosaic=check.mosaic
-    )
-    for row, kept in enumerate(check.kept):
-        if kept.variable == label:
-            table.add(
-                kept.url, kept.tiles, axes.positions[row],
-                band=axes.band_positions[row] if check.along_band else None,
-                corner=mosaic.corners[row] if mosaic else (0, 0),
-            )  # fmt: skip
-    if table.hole is not None:
-        _check_hole(table.hole, group, axes, check, label, allow_missing=allow_missing)
-    with_band = not check.as_variables
-    dims = (*axes.coordinates, *([BAND] if with_band else []), "y", "x")
-    shape = (*lead, *([count] if with_band else []), raster.height, raster.width)
-    assert first.spec.chunk_shape is not None
-    height, width = first.tile_shape
-    spec = replace(
-        first.spec,
-        chunk_shape=(
-            first.spec.chunk_shape[0], min(height, raster.height), min(width, raster.width)
-        ),
-    )  # fmt: skip
-    attributes = group.attributes
-    if check.along_band:
-        attributes = _band_attributes(attributes, group, axes)
-    array = tile_array(raster, spec, table.tables(with_band=with_band), shape=shape, dims=dims)
-    return xr.Variable(dims, array, {**attributes, **reading_attributes(raster)})
-
-
-def _check_hole(
-    hole: tuple[int, ...],
-    group: VariableGroup,
-    axes: Axes,
-    check: CompatibilityCheck,
-    label: Any,
-    *,
-    allow_missing: bool,
-) -> None:
-    where = [
-        f"{dim} {values[position]}"
-        for (dim, values), position in zip(axes.coordinates.items(), hole, strict=False)
-    ]
-    band, row, col = hole[-3:]
-    if check.along_band:
-        where.append(f"band {axes.bands[band]}")
-    if label is not None:
-        where.append(f"variable {label}")
-    if check.mosaic:
-        where.append(f"tile ({row}, {col})")
-    text = f"there is no raster for {', '.join(where)}"
-    if not allow_missing:
-        raise MismatchError(
-            f"{text}. Pass allow_missing=True (--allow-missing) to fill missing positions with "
-            "nodata, or leave out its siblings."
-        )
-    if group.first.raster.fill_value is None:
-        raise MismatchError(
-            f"{text}, and {group.first.url} has no nodata that could stand there. Write the "
-            "rasters with nodata, or leave out its siblings."
-        )
 
 
 def _band_attributes(

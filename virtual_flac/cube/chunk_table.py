@@ -18,16 +18,8 @@ from ..virtual.manifests import ChunkTables
 class ChunkTable:
     """Offsets, lengths and files of all chunks.
 
-    Parameters
-    ----------
-    lead : tuple of int
-        Sizes of the new dimensions.
-    grid : tuple of int
-        Chunks along band, y and x.
-    by_band : bool
-        Whether the bands come from several files.
-    mosaic : bool
-        Whether several files share a plane.
+    `lead` are the sizes of the new dimensions, `grid` the chunks along band, y and x. With
+    `by_band` the bands come from several files, with `mosaic` several files share a plane.
     """
 
     def __init__(
@@ -51,19 +43,10 @@ class ChunkTable:
         band: int | None,
         corner: tuple[int, int],
     ) -> None:
-        """Enter the tiles of one file.
+        """Enter the offsets and lengths of one file's tiles, shape (2, plane, row, column).
 
-        Parameters
-        ----------
-        url : str
-        tiles : ndarray of uint64, shape (2, plane, tile row, tile column)
-            Offsets and lengths.
-        position : tuple of int
-            Along the new dimensions.
-        band : int or None
-            Position along band where the bands come from several files.
-        corner : tuple of int
-            Tile row and column of the first tile.
+        `position` is along the new dimensions; `band` along band, where the bands come from several
+        files; `corner` is the tile row and column of the first tile.
 
         Raises
         ------

@@ -28,30 +28,18 @@ _LARGEST_BATCH = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RasterHeader:
-    """One level of one raster, as little of it as a cube needs.
-
-    Parameters
-    ----------
-    url : str
-    raster : RasterInfo
-        Width, height and georeferencing are those of the level.
-    bands : tuple of int
-        0-based, those to show.
-    tile_shape : tuple of int
-        Height and width of a full tile.
-    spec : TileSpec
-        Of the tiles; its chunk shape is never larger than the level.
-    offsets, lengths : ndarray of uint64, shape (plane, tile row, tile column)
-        Of the planes to show.
-    version : FileVersion
-    """
+    """One level of one raster, as little of it as a cube needs."""
 
     url: str
     raster: RasterInfo
+    """Width, height and georeferencing are those of the level."""
     bands: tuple[int, ...]
+    """Positions from 0 of those to show."""
     tile_shape: tuple[int, int]
+    """Of a full tile; the chunk shape of `spec` is never larger than the level."""
     spec: TileSpec
     offsets: U64Array
+    """Of the planes to show, shape (plane, tile row, tile column), as `lengths`."""
     lengths: U64Array
     version: FileVersion
 
@@ -81,24 +69,10 @@ def read_headers(
     parallel: Parallel,
     workers: int,
 ) -> Iterator[tuple[str, RasterHeader | Exception]]:
-    """The headers of files in their order, or what went wrong with them.
+    """URLs in their order, each with the header that `parser` chooses, or with what went wrong.
 
-    Parameters
-    ----------
-    urls : sequence of str
-    parser : FLACParser
-        Chooses bands and level.
-    registry : ObjectStoreRegistry
-        Pickled where the executor works in other processes.
-    parallel : {"threads", "dask", "lithops", False} or Executor or its class
-        Where to read.
-    workers : int
-        Files read at the same time, in each process.
-
-    Yields
-    ------
-    url : str
-    header : RasterHeader or Exception
+    `workers` files are read at the same time, in each process. The registry is pickled where the
+    executor works in other processes.
     """
     workers = max(1, workers)
     # Threads share the work file by file; other executors get batches and a few threads in each.
@@ -113,15 +87,7 @@ def read_headers(
 
 @dataclass(frozen=True)
 class _BatchReader:
-    """Reads the headers of a few files; the function that executors run, so it pickles.
-
-    Parameters
-    ----------
-    parser : FLACParser
-    registry : ObjectStoreRegistry
-    threads : int
-        Files read at the same time.
-    """
+    """Reads the headers of a few files; the function that executors run, so it pickles."""
 
     parser: FLACParser
     registry: ObjectStoreRegistry[Any]

@@ -22,20 +22,13 @@ from .labels import BAND, TIME, given_labels, labels_from_names
 
 @dataclass(frozen=True, slots=True)
 class CubeInputs:
-    """Rasters and their labels.
-
-    Parameters
-    ----------
-    urls : list of str
-    labels : dict of str to list
-        Dimension to one value a URL, in the order of the dimensions.
-    bands_ordered : bool
-        Whether bands stand in an order that somebody chose.
-    """
+    """Rasters and their labels."""
 
     urls: list[str]
     labels: dict[str, list[Any]]
-    bands_ordered: bool = False
+    """By dimension, in their order, one value a URL."""
+    bands_ordered: bool
+    """Whether bands stand in an order that somebody chose."""
 
 
 def find_inputs(
@@ -73,26 +66,26 @@ def find_inputs(
     elif not isinstance(given, Mapping | list | tuple) and not hasattr(given, "to_dict"):
         given = list(given)
     items = items_of(given)
-    if items is not None:
-        inputs = _from_items(items, assets, base, dims, values)
+    if items is None:
+        urls, found = _raster_urls(given, assets), None
     else:
-        inputs = _from_urls(given, assets, dims, values, pattern, mosaic=mosaic)
-    if not inputs.urls:
+        urls, found = _assets_of(items, assets, base)
+    if not urls:
         raise SelectionError("there are no rasters to stack")
-    if BAND in inputs.labels:
-        inputs.labels[BAND] = inputs.labels.pop(BAND)  # stands before y and x
-    return inputs
+    if values is not None:
+        labels = given_labels(values, dims, len(urls))
+    elif found is not None:
+        labels = _chosen(found, dims)
+    elif dims == []:
+        labels = {}
+    else:
+        labels = labels_from_names(urls, pattern, dims, optional=mosaic)
+    if BAND in labels:
+        labels[BAND] = labels.pop(BAND)  # stands before y and x
+    return CubeInputs(urls, labels, bands_ordered=values is not None or items is not None)
 
 
-def _from_urls(
-    given: Any,
-    assets: Sequence[str] | None,
-    dims: Sequence[str] | None,
-    values: Sequence[Any] | Mapping[str, Sequence[Any]] | None,
-    pattern: str | None,
-    *,
-    mosaic: bool,
-) -> CubeInputs:
+def _raster_urls(given: Any, assets: Sequence[str] | None) -> list[str]:
     if assets is not None:
         raise SelectionError("assets (--asset) belong to STAC items; these are URLs")
     if isinstance(given, Mapping):
@@ -101,11 +94,7 @@ def _from_urls(
     for url in urls:
         if "*" in url and not url.startswith("file://"):
             raise SelectionError(f"{url}: wildcards work for local files only; list the URLs")
-    if values is not None:
-        return CubeInputs(urls, given_labels(values, dims, len(urls)), bands_ordered=True)
-    if dims == []:
-        return CubeInputs(urls, {})
-    return CubeInputs(urls, labels_from_names(urls, pattern, dims, optional=mosaic))
+    return urls
 
 
 def items_of(source: Any) -> list[Mapping[str, Any]] | None:
@@ -125,13 +114,9 @@ def items_of(source: Any) -> list[Mapping[str, Any]] | None:
     return None
 
 
-def _from_items(
-    items: Iterable[Mapping[str, Any]],
-    keys: Sequence[str] | None,
-    base: str | None,
-    dims: Sequence[str] | None,
-    values: Sequence[Any] | Mapping[str, Sequence[Any]] | None,
-) -> CubeInputs:
+def _assets_of(
+    items: Iterable[Mapping[str, Any]], keys: Sequence[str] | None, base: str | None
+) -> tuple[list[str], dict[str, list[Any]]]:
     """The assets of items, with the items' moments and, where there are several keys, bands."""
     urls: list[str] = []
     times: list[datetime] = []
@@ -149,22 +134,21 @@ def _from_items(
             urls.append(to_url(_resolve(assets[key].get("href", ""), item, base)))
             times.append(_moment(item))
             bands.append(key)
-    if values is not None:
-        return CubeInputs(urls, given_labels(values, dims, len(urls)), bands_ordered=True)
-    found: dict[str, list[Any]] = {TIME: times}
-    if len(set(bands)) > 1:
-        found[BAND] = bands
-    if dims is not None:
-        unknown = [name for name in dims if name not in found]
-        # The moments under another name.
-        if len(unknown) == 1 and TIME not in dims:
-            found[unknown[0]] = found[TIME]
-        elif unknown:
-            raise SelectionError(
-                f"the items say nothing of {unknown[0]!r}; they have {list(found)}"
-            )
-        found = {name: found[name] for name in dims}
-    return CubeInputs(urls, found, bands_ordered=True)
+    several = {BAND: bands} if len(set(bands)) > 1 else {}
+    return urls, {TIME: times, **several}
+
+
+def _chosen(found: dict[str, list[Any]], dims: Sequence[str] | None) -> dict[str, list[Any]]:
+    """The labels of items along the dimensions wanted, all by default."""
+    if dims is None:
+        return found
+    unknown = [name for name in dims if name not in found]
+    # The moments under another name.
+    if len(unknown) == 1 and TIME not in dims:
+        found[unknown[0]] = found[TIME]
+    elif unknown:
+        raise SelectionError(f"the items say nothing of {unknown[0]!r}; they have {list(found)}")
+    return {name: found[name] for name in dims}
 
 
 def _is_flac(asset: Mapping[str, Any]) -> bool:

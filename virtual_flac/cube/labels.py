@@ -37,27 +37,13 @@ def labels_from_names(
     *,
     optional: bool = False,
 ) -> dict[str, list[Any]]:
-    r"""Values of the new dimensions that file names hold.
+    """Values of the new dimensions that file names hold: moments, numbers or text.
 
-    Parameters
-    ----------
-    urls : sequence of str
-    pattern : str or None
-        A regular expression, searched for in the file name (in the whole path when it holds a
-        ``/``); `DATE_PATTERN` when None. Its named groups are dimensions. ``%Y %m %d %j %H %M %S``
-        and the like stand for parts of a date as in ``strptime``, so do groups named ``year``,
-        ``month``, ``day`` ... and three groups without names.
-    dims : sequence of str, optional
-        The dimensions wanted; all that the pattern finds by default, ``band`` last. The one that
-        no group is named after gets the date.
-    optional : bool
-        Whether there may be no labels: where neither `pattern` nor `dims` is given and no name
-        holds a date.
-
-    Returns
-    -------
-    dict of str to list
-        One value a URL: ``datetime``, or int, float or str, whatever all of them are.
+    `pattern` is that of `stack`; it is searched for in the whole path when it holds a ``/``. Groups
+    may be named ``year``, ``month``, ``day`` ... too. Without `dims`, all that it finds are the
+    dimensions, ``band`` last; the one of `dims` that no group is named after gets the date. There
+    may be no labels where they are `optional`, neither `pattern` nor `dims` is given and no name
+    holds a date.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from ..virtual.parser import FLACParser
 from ..virtual.source_versions import attach
 from .agreement import CompatibilityCheck
 from .arrangement import find_axes
-from .assembly import assemble
+from .assembly import CubeBuilder
 from .headers import Parallel, read_headers
 from .inputs import CubeInputs, find_inputs
 from .labels import BAND, as_coordinate
@@ -169,7 +169,7 @@ def stack(
     if skipped:
         _report_skipped(skipped, report, len(inputs.urls))
     axes = find_axes(inputs, [kept.number for kept in check.kept])
-    dataset = assemble(check, axes, parser, allow_missing=allow_missing)
+    dataset = CubeBuilder(check, axes, parser, allow_missing=allow_missing).build()
     attach(dataset, {kept.url: kept.version for kept in check.kept})
     return dataset
 
