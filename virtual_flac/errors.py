@@ -142,6 +142,12 @@ def prefixed_with(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
+def shortened(value: object) -> str:
+    """A value in one line of at most 120 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
 @contextlib.contextmanager
 def needs_extra(extra: str, *libraries: str) -> Iterator[None]:
     """Say what to install when an import in the block fails.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -32,61 +32,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What was written.
-
-    Parameters
-    ----------
-    target : str
-        Path or URL.
-    kind : str
-        ``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``.
-    sources : tuple of str
-        URLs that the references point to.
-    sizes : dict of str to int
-        Dimensions of the data variable; after appending, those of the whole.
-    variables : tuple of str
-        Names of the data variables.
-    dtype : str
-        Of the first one.
-    groups : tuple of str
-        Child groups beside the root.
-    references : int
-        Byte ranges, those of child groups included.
-    bytes : int
-        Size of the target, a folder's files together.
-    snippet : str
-        One line of Python that opens the target.
-    skipped : tuple of Skipped
-        Rasters that were left out.
-    """
+    """What was written."""
 
     target: str
     kind: str
+    """``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``."""
     sources: tuple[str, ...]
+    """URLs that the references point to."""
     sizes: dict[str, int]
+    """Dimensions of the data variable; after appending, those of the whole."""
     variables: tuple[str, ...]
     dtype: str
+    """Of the first variable."""
     groups: tuple[str, ...]
+    """Child groups beside the root."""
     references: int
+    """Byte ranges, those of child groups included."""
     bytes: int
+    """Size of the target, a folder's files together."""
     snippet: str
+    """One line of Python that opens the target."""
     skipped: tuple[Skipped, ...] = ()
+    """Rasters that were left out."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        return {
-            "target": self.target,
-            "kind": self.kind,
-            "sources": list(self.sources),
-            "sizes": self.sizes,
-            "variables": list(self.variables),
-            "dtype": self.dtype,
-            "groups": list(self.groups),
-            "references": self.references,
-            "bytes": self.bytes,
-            "snippet": self.snippet,
-            "skipped": [{"url": item.url, "reason": item.reason} for item in self.skipped],
-        }
+        return asdict(self)
 
 
 def publish(
@@ -189,7 +160,7 @@ def publish(
         groups=tuple(groups),
         references=sum(count_references(part) for part in (dataset, *groups.values())),
         bytes=destination.size(),
-        snippet=snippet(target, dataset, options),
+        snippet=snippet(target, source_urls(dataset), options),
         skipped=tuple(skipped),
     )
 

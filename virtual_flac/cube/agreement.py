@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 
-from ..errors import MismatchError, SelectionError
+from ..errors import MismatchError, SelectionError, shortened
 from ..model.attributes import data_attributes
 from ..model.file_version import FileVersion
 from ..model.index import Band, U64Array
@@ -180,11 +180,6 @@ class CompatibilityCheck:
             else:
                 way = _OTHERWISE[name]
             raise MismatchError(
-                f"{url}: {name} is {_short(other[name])}, but {first_url} has {_short(expected)}; "
-                f"rasters of one cube must agree. {way}"
+                f"{url}: {name} is {shortened(other[name])}, but {first_url} has "
+                f"{shortened(expected)}; rasters of one cube must agree. {way}"
             )
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -28,12 +28,8 @@ _HEAD_BYTES = 256
 def references_kind(source: str | os.PathLike[str], head: bytes | None = None) -> str | None:
     """What kind of references a path or URL is; None when it is something else.
 
-    Parameters
-    ----------
-    source : str or path
-        Local files and folders are looked into. Of a URL, the suffix decides.
-    head : bytes, optional
-        Its first bytes, which then decide alone.
+    Local files and folders are looked into; of a URL, the suffix decides. The first bytes decide
+    alone where they are given.
     """
     text = os.fspath(source)
     if head is not None:
@@ -53,11 +49,7 @@ def references_kind(source: str | os.PathLike[str], head: bytes | None = None) -
 def refuse_references(source: str | os.PathLike[str], head: bytes | None = None) -> None:
     """Say how references are opened where a raster is expected.
 
-    Parameters
-    ----------
-    source : str or path
-    head : bytes, optional
-        The first bytes of a file. Without them, only folders are looked into.
+    Without the first bytes of a file, only folders are looked into.
 
     Raises
     ------

@@ -15,43 +15,28 @@ from ..errors import SelectionError
 from ..model.grid import Window
 from ..model.index import Band, RasterInfo
 from .open import open_store
-from .snippet import snippet_for
+from .snippet import snippet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencesReport:
-    """What published references hold.
-
-    Parameters
-    ----------
-    source : str
-        Path or URL.
-    kind : str
-        ``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``.
-    sizes : dict of str to int
-        Dimensions.
-    variables : dict of str to dict
-        ``dims``, ``dtype`` and ``chunks`` of each data variable.
-    coordinates : tuple of str
-    crs : str or None
-        Name of the CRS.
-    references : int
-        Byte ranges of other files.
-    files : int
-        Files that they lie in.
-    snippet : str
-        One line of Python that opens them.
-    """
+    """What published references hold."""
 
     source: str
     kind: str
+    """``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``."""
     sizes: dict[str, int]
     variables: dict[str, dict[str, Any]]
+    """``dims``, ``dtype`` and ``chunks`` of each data variable."""
     coordinates: tuple[str, ...]
     crs: str | None
+    """Name of the CRS."""
     references: int
+    """Byte ranges of other files."""
     files: int
+    """Files that they lie in."""
     snippet: str
+    """One line of Python that opens them."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -63,12 +48,6 @@ def describe_references(
 ) -> ReferencesReport:
     """What published references hold; reads no chunk of the files that they refer to.
 
-    Parameters
-    ----------
-    source : str or path
-    store_options : Mapping, optional
-        As for `open_references`.
-
     Raises
     ------
     SelectionError, SourceError
@@ -76,9 +55,7 @@ def describe_references(
     """
     options = dict(store_options or {})
     store = open_store(source, options)
-    with xr.open_dataset(
-        store.zarr, engine="zarr", consolidated=False, zarr_format=3, mask_and_scale=False
-    ) as dataset:
+    with store.dataset(mask_and_scale=False) as dataset:
         variables = {
             str(name): {
                 "dims": list(map(str, array.dims)),
@@ -97,7 +74,7 @@ def describe_references(
             crs=_crs_name(dataset),
             references=references,
             files=len(urls),
-            snippet=snippet_for(source, urls, options),
+            snippet=snippet(source, urls, options),
         )
 
 
@@ -117,16 +94,7 @@ def _crs_name(dataset: xr.Dataset) -> str | None:
 class ReferencedRaster:
     """The first plane of references as a raster (`rasters.RasterSource`), to look at.
 
-    Parameters
-    ----------
-    source : str or path
-    store_options : Mapping, optional
-        As for `open_references`.
-
-    Attributes
-    ----------
-    taken : dict of str to str
-        The label that was taken along each dimension but band, y and x: the first one.
+    `taken` is the label that was taken along each dimension but band, y and x: the first one.
     """
 
     masked_bands: Sequence[int] = ()
@@ -139,9 +107,7 @@ class ReferencedRaster:
     ) -> None:
         self.name = os.fspath(source)
         store = open_store(source, dict(store_options or {}))
-        dataset = xr.open_dataset(
-            store.zarr, engine="zarr", consolidated=False, zarr_format=3, mask_and_scale=False
-        )
+        dataset = store.dataset(mask_and_scale=False)
         planes = [array for array in dataset.data_vars.values() if array.ndim >= 2]
         if not planes:
             raise SelectionError(f"{self.name}: no variable has two dimensions; nothing to show")

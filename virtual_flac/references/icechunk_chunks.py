@@ -23,11 +23,7 @@ def checksums(
 ) -> dict[str, str | datetime | None]:
     """What tells that a file has changed, by URL.
 
-    Parameters
-    ----------
-    datasets : iterable of xarray.Dataset
-    last_modified : datetime or None
-        Holds for all files, whatever is recorded of them.
+    `last_modified` holds for all files, whatever is recorded of them.
     """
     now = datetime.now(UTC) + timedelta(seconds=1)
     result: dict[str, str | datetime | None] = {}
@@ -63,18 +59,10 @@ def set_references(
     versions: Mapping[str, Any],
     offset: tuple[int, ...] | None = None,
 ) -> None:
-    """Enter the chunks of one array, those of one file at a time.
+    """Enter the chunks of the array at `path`, those of one file at a time.
 
-    Parameters
-    ----------
-    store : icechunk.IcechunkStore
-    path : str
-        Of the array.
-    tables : ChunkTables
-    versions : Mapping of str to str or datetime or None
-        What tells that a file has changed, by URL.
-    offset : tuple of int, optional
-        Chunks along each axis that are there already.
+    `versions` say by URL what tells that a file has changed, as `checksums` gives them. `offset` is
+    the number of chunks along each axis that are there already.
     """
     for block, url in tables.blocks():
         start = [axis.start for axis in block]

@@ -24,6 +24,7 @@ INLINE_BYTES = 16 * 1024
 MANIFEST_CHUNKS = 100_000
 #: What obstore waits before it tries again, unless told otherwise.
 _BACKOFF = {"init_backoff": "100ms", "max_backoff": "15s"}
+_KEYS = ("access_key_id", "secret_access_key", "session_token")
 _UNITS = {"ms": 1, "s": 1000, "sec": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 
 
@@ -32,11 +33,6 @@ def repository_config(options: Mapping[str, Any]) -> Any:
 
     Icechunk splits a chunk of more than 8 to 12 MB into several requests, and writes every chunk
     of more than 512 bytes as an object. A repository remembers these settings for its readers.
-
-    Parameters
-    ----------
-    options : Mapping
-        As for `registry_for`; ``retry_config`` and the times among ``client_options`` count.
     """
     import icechunk
 
@@ -115,12 +111,7 @@ def container(prefix: str, options: Mapping[str, Any]) -> Any:
 def access(prefixes: Iterable[str], options: Mapping[str, Any]) -> dict[str, Any]:
     """Permission to read virtual chunks, for ``icechunk.Repository.open``.
 
-    Parameters
-    ----------
-    prefixes : iterable of str
-        Of containers.
-    options : Mapping
-        As for `registry_for`; what is not there comes from the environment.
+    What is not in the options comes from the environment.
     """
     import icechunk
 
@@ -135,10 +126,7 @@ def _credentials(scheme: str, options: Mapping[str, Any]) -> Any:
     if scheme == "s3":
         if anonymous(options):
             return icechunk.s3_anonymous_credentials()
-        keys = {
-            name: _option(options, name)
-            for name in ("access_key_id", "secret_access_key", "session_token")
-        }
+        keys = {name: _option(options, name) for name in _KEYS}
         if keys["access_key_id"] and keys["secret_access_key"]:
             return icechunk.s3_static_credentials(**keys)
         return icechunk.s3_from_env_credentials()
@@ -173,8 +161,7 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
     if anonymous(options):
         location["anonymous"] = True
     elif _option(options, "access_key_id"):
-        for name in ("access_key_id", "secret_access_key", "session_token"):
-            location[name] = _option(options, name)
+        location |= {name: _option(options, name) for name in _KEYS}
     else:
         location["from_env"] = True
     return icechunk.s3_storage(prefix=parsed.path.strip("/"), **location)
@@ -237,13 +224,8 @@ def split_sizes(chunk_grid: Sequence[int], limit: int) -> tuple[int, ...]:
 def splitting_config(parts: Mapping[str | None, xr.Dataset]) -> Any:
     """Icechunk's setting for the virtual arrays of several groups.
 
-    A repository remembers it, so that what is appended is split alike. Small cubes have one
-    manifest an array, as without it.
-
-    Parameters
-    ----------
-    parts : Mapping of str or None to xarray.Dataset
-        By path of the group, None for the root.
+    Groups are given by their paths, None for the root. A repository remembers the setting, so that
+    what is appended is split alike. Small cubes have one manifest an array, as without it.
     """
     from icechunk import ManifestSplitCondition, ManifestSplitDimCondition, ManifestSplittingConfig
 

@@ -14,7 +14,13 @@ from typing import Any
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 
-from ..errors import SelectionError, SourceNotFoundError, TargetExistsError, needs_extra
+from ..errors import (
+    SelectionError,
+    SourceNotFoundError,
+    TargetExistsError,
+    needs_extra,
+    prefixed_with,
+)
 from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import (
     ChunkTables,
@@ -104,38 +110,35 @@ def write_icechunk(
         import icechunk
 
     options = dict(store_options or {})
-    everything = [vds, *(groups or {}).values()]
-    prefixes = list(dict.fromkeys(p for part in everything for p in source_prefixes(part)))
+    parts: dict[str | None, xr.Dataset] = {None: vds}
+    parts.update((groups or {}).items())
+    prefixes = list(dict.fromkeys(p for part in parts.values() for p in source_prefixes(part)))
     destination = Target(target, options)
     where = storage(target, options)
     exists = icechunk.Repository.exists(where)
-    versions = checksums(everything, last_modified)
+    versions = checksums(parts.values(), last_modified)
     if append_dim is not None:
         if not exists:
             raise SourceNotFoundError(f"{target}: there is no Icechunk repository to append to")
         if groups:
             raise SelectionError("groups cannot be appended to; append to each by itself")
-        repository = _reopen(where, prefixes, options)
-        session = repository.writable_session("main")
-        append(vds, _ready(vds), session.store, append_dim, versions, str(target))
-        snapshot: str = session.commit(message or f"Append along {append_dim}")
-        return snapshot
-    if exists and overwrite:
-        repository = _reopen(where, prefixes, options, _config(vds, groups, options))
-        session = repository.writable_session("main")
-        session.store.sync_clear()
-    else:
+        session = _session(where, prefixes, options, exists=True)
+        with prefixed_with(str(target)):
+            append(vds, _ready(vds), session.store, append_dim, versions)
+        appended: str = session.commit(message or f"Append along {append_dim}")
+        return appended
+    if not (exists and overwrite):
         if exists or destination.exists():
             raise TargetExistsError(f"{target} exists; choose another target or remove it")
         destination.check_folder()
+    manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
     try:
-        if not exists:
-            repository = _create(where, prefixes, options, _config(vds, groups, options))
-            session = repository.writable_session("main")
-        _write(vds, session.store, None, versions)
-        for name, part in (groups or {}).items():
+        session = _session(where, prefixes, options, manifest, exists=exists)
+        if exists:
+            session.store.sync_clear()
+        for name, part in parts.items():
             _write(part, session.store, name, versions)
-        snapshot = session.commit(message or "Add virtual references")
+        snapshot: str = session.commit(message or "Add virtual references")
     except BaseException:
         if not exists:
             destination.remove()
@@ -143,50 +146,28 @@ def write_icechunk(
     return snapshot
 
 
-def _config(
-    vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None, options: Mapping[str, Any]
-) -> Any:
+def _session(
+    where: Any, prefixes: list[str], options: Mapping[str, Any], manifest: Any = None, *,
+    exists: bool,
+) -> Any:  # fmt: skip
+    """A session of a new or old repository, with containers for what its new chunks need."""
     import icechunk
 
-    config = repository_config(options)
-    parts: dict[str | None, xr.Dataset] = {None: vds}
-    parts.update((groups or {}).items())
-    config.manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
-    return config
-
-
-def _create(where: Any, prefixes: list[str], options: Mapping[str, Any], config: Any) -> Any:
-    """A new repository with containers for all of its chunks."""
-    import icechunk
-
-    for prefix in prefixes:
-        config.set_virtual_chunk_container(container(prefix, options))
-    repository = icechunk.Repository.create(
-        where, config=config, authorize_virtual_chunk_access=access(prefixes, options)
-    )
-    repository.save_config()
-    return repository
-
-
-def _reopen(
-    where: Any, prefixes: list[str], options: Mapping[str, Any], changed: Any = None
-) -> Any:
-    """The repository, with containers for what its new chunks need, and with other manifests."""
-    import icechunk
-
-    config = icechunk.Repository.fetch_config(where) or repository_config(options)
-    if changed is not None:
-        config.manifest = changed.manifest
-    known = list(config.virtual_chunk_containers or {})
+    old = icechunk.Repository.fetch_config(where) if exists else None
+    config = old or repository_config(options)
+    if manifest is not None:
+        config.manifest = manifest
+    known = list(config.virtual_chunk_containers or {}) if exists else []
     new = [prefix for prefix in prefixes if not prefix.startswith(tuple(known))]
     for prefix in new:
         config.set_virtual_chunk_container(container(prefix, options))
-    repository = icechunk.Repository.open(
+    enter = icechunk.Repository.open if exists else icechunk.Repository.create
+    repository = enter(
         where, config=config, authorize_virtual_chunk_access=access([*known, *new], options)
     )
-    if new or changed is not None:
+    if new or manifest is not None:
         repository.save_config()
-    return repository
+    return repository.writable_session("main")
 
 
 def _write(vds: xr.Dataset, store: Any, group: str | None, versions: Mapping[str, Any]) -> None:

@@ -31,13 +31,7 @@ def count_references(vds: xr.Dataset) -> int:
 
 
 def source_prefixes(vds: xr.Dataset) -> list[str]:
-    """Prefixes of the URLs that a virtual dataset refers to, one a store.
-
-    Returns
-    -------
-    list of str
-        ``"file:///folder/"``, ``"https://host/"``, ``"s3://bucket/"`` ...; one folder for all
-        local files.
+    """Prefixes of the URLs that a virtual dataset refers to, as `prefixes_of` gives them.
 
     Raises
     ------
@@ -51,7 +45,7 @@ def source_prefixes(vds: xr.Dataset) -> list[str]:
 
 
 def prefixes_of(urls: list[str]) -> list[str]:
-    """Prefixes of URLs, as `source_prefixes` gives them."""
+    """``https://host/``, ``s3://bucket/`` ... of URLs, and one folder for all local files."""
     local = [url for url in urls if url.startswith("file://")]
     prefixes = [common_folder(local)] if local else []
     others = (urlparse(url) for url in urls if not url.startswith("file://"))
@@ -71,17 +65,8 @@ def common_folder(urls: list[str]) -> str:
 def rebase(vds: xr.Dataset, base_url: str) -> xr.Dataset:
     """The same virtual dataset referring to files below another URL.
 
-    Parameters
-    ----------
-    vds : xarray.Dataset
-    base_url : str
-        Takes the place of the folder that holds all files; names below it stay.
-
-    Returns
-    -------
-    xarray.Dataset
-        Without the etags and times of the files that were scanned: those of the others are not
-        known. `check_sources` asks for them.
+    It takes the place of the folder that holds all files; names below that stay. Etags and times of
+    the files that were scanned are gone: `check_sources` asks for those of the others.
     """
     urls = source_urls(vds)
     folder = common_folder(urls)

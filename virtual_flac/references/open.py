@@ -92,29 +92,24 @@ def open_references(
     far away, raise it with ``zarr.config.set({"async.concurrency": 64})``.
     """
     store = open_store(target, dict(store_options or {}), group=group, registry=registry)
-    if store.kind == ICECHUNK:
-        options = {"group": group, **options}
-    # A store knows its format: xarray would else look for consolidated metadata, then for v2's.
-    fixed: dict[str, Any] = {"engine": "zarr", "consolidated": False, "zarr_format": 3}
-    return xr.open_dataset(store.zarr, **fixed, **options)
+    return store.dataset(**({"group": group} if store.kind == ICECHUNK else {}), **options)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedReferences:
-    """References behind a Zarr store.
-
-    Parameters
-    ----------
-    kind : str
-        As `references_kind` calls it.
-    zarr : zarr.abc.store.Store
-    count : callable
-        Gives the number of byte ranges, and the URLs of the files that they lie in.
-    """
+    """References behind a Zarr store."""
 
     kind: str
+    """As `references_kind` calls it."""
     zarr: Any
     count: Callable[[], tuple[int, list[str]]]
+    """Gives the number of byte ranges, and the URLs of the files that they lie in."""
+
+    def dataset(self, **options: Any) -> xr.Dataset:
+        """What the references hold, lazily."""
+        # A store knows its format: xarray would else look for consolidated metadata, then for v2's.
+        fixed: dict[str, Any] = {"engine": "zarr", "consolidated": False, "zarr_format": 3}
+        return xr.open_dataset(self.zarr, **fixed, **options)
 
 
 def open_store(
@@ -209,14 +204,7 @@ def _icechunk(text: str, given: dict[str, Any]) -> OpenedReferences:
 
 
 class _IcechunkReader(WrapperStore[Any]):
-    """Reads an Icechunk store.
-
-    Parameters
-    ----------
-    store : icechunk.IcechunkStore
-    target : str
-        What errors call the repository.
-    """
+    """Reads an Icechunk store; errors call the repository `target`."""
 
     def __init__(self, store: Any, target: str) -> None:
         super().__init__(store)

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
-import xarray as xr
-
 from .icechunk_settings import anonymous, s3_location
-from .locations import prefixes_of, source_urls
+from .locations import prefixes_of
 
 _ACCESS = {
     "file": "ic.Credentials.LocalFileSystemAccess()",
@@ -23,31 +21,15 @@ _ACCESS = {
 
 
 def snippet(
-    target: str | os.PathLike[str],
-    vds: xr.Dataset,
-    store_options: Mapping[str, Any] | None = None,
+    target: str | os.PathLike[str], urls: list[str], options: Mapping[str, Any] | None = None
 ) -> str:
-    """One line of Python that opens the target as ``ds``; without any secret.
+    """One line of Python that opens references to files as ``ds``; without any secret.
 
-    Parameters
-    ----------
-    target : str or path
-    vds : xarray.Dataset
-        What was written there.
-    store_options : Mapping, optional
-        Where buckets are and whether they are public; keys come from the reader's environment.
+    The store options say where buckets are and whether they are public; keys come from the reader's
+    environment.
     """
-    return snippet_for(target, source_urls(vds), store_options)
-
-
-def snippet_for(
-    target: str | os.PathLike[str],
-    urls: list[str],
-    store_options: Mapping[str, Any] | None = None,
-) -> str:
-    """The same for references to files of these URLs."""
     name = json.dumps(os.fspath(target))
-    options = dict(store_options or {})
+    options = options or {}
     if str(target).endswith((".json", ".parquet", ".parq")):
         return (
             f"import xarray as xr; ds = xr.open_dataset({name}, "
