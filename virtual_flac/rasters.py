@@ -14,6 +14,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from .errors import RasterError, SelectionError
 from .io.reference_kinds import refuse_references
+from .io.stores import SCHEMES
 from .layouts._stream import begins_stream
 from .model.grid import Window
 from .model.index import RasterInfo
@@ -28,20 +29,6 @@ type Source = str | os.PathLike[str] | DatasetReader
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)
-_SCHEMES = (
-    "file",
-    "http",
-    "https",
-    "s3",
-    "s3a",
-    "gs",
-    "gcs",
-    "az",
-    "azure",
-    "adl",
-    "abfs",
-    "abfss",
-)
 
 
 class RasterSource(Protocol):
@@ -119,26 +106,8 @@ def read_pieces(
 ) -> Iterator[Piece]:
     """Read a raster piece by piece, in bounded memory and without decoding a block twice.
 
-    Parameters
-    ----------
-    source : RasterSource
-    level : int
-        0 is the full resolution, 1 the first overview.
-    bands : sequence of int, optional
-        In this order; all by default.
-    window : Window, optional
-        Part of the level; all of it by default.
-    unit : tuple of (height, width), optional
-        What is not cut (`ReadPlan`); by default the blocks of the source.
-    together : bool
-        Read all bands of a piece at once also where they are stored apart.
-    read_bytes : int
-        Size of a piece, unless a unit is larger.
-
-    Yields
-    ------
-    Piece
-        Band by band, or all bands together, row by row.
+    Band by band and row by row; all bands `together` also where they are stored apart. `unit` is
+    the height and width of what is not cut (`ReadPlan`), by default the blocks of the source.
     """
     stored_together, *block = source.block_shape
     chosen = list(bands or range(1, len(source.bands) + 1))
@@ -187,17 +156,14 @@ def flac_header(
 ) -> HeaderReader | None:
     """Reads the header of what is for us to read; None for what is for GDAL.
 
-    A local file is looked into; so is what lies behind a URL, where its name does not tell. These
-    bytes are not read a second time by the `HeaderReader`.
-
-    Raises
-    ------
-    SourceError
-        When it has to be looked into and cannot be read.
+    A local file is looked into; so is what lies behind a URL, where its name does not tell. The
+    `HeaderReader` does not read these bytes a second time.
     """
+    if isinstance(source, HeaderReader):
+        return source
     text = os.fspath(source)
     scheme, separator, _ = text.partition("://")
-    if separator and scheme not in _SCHEMES:
+    if separator and scheme not in SCHEMES:
         return None
     suffix = Path(text.partition("?")[0]).suffix.lower()
     absent = not separator and not Path(text).expanduser().is_file()
@@ -218,13 +184,6 @@ def flac_header(
 
 def _begins_as_ours(head: bytes) -> bool:
     return head[4:5] == b"{" or begins_stream(head)
-
-
-def is_flac(
-    source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
-) -> bool:
-    """Whether a file or URL is for us to read and not for GDAL, see `flac_header`."""
-    return flac_header(source, registry) is not None
 
 
 def open_raster(
@@ -259,7 +218,7 @@ def open_raster(
     """
     header = flac_header(source, registry) if isinstance(source, str | os.PathLike) else None
     if header is not None:
-        return opened_flac(source, registry, workers, header, bands=bands, overviews=overviews)
+        return opened_flac(header, registry, workers, bands=bands, overviews=overviews)
     # FLAC rasters are read without GDAL, which need not be installed.
     from .gdal.raster import opened_gdal
 

@@ -106,6 +106,17 @@ def test_from_a_server(tmp_path, tif, range_server):
         np.testing.assert_array_equal(found.read(), expected.read())
 
 
+@pytest.mark.parametrize("output", ["back.tif", "again.flac"])
+def test_a_header_behind_a_url_without_a_suffix_is_read_once(tmp_path, tif, range_server, output):
+    folder = tmp_path / "www"
+    folder.mkdir()
+    run("convert", tif, "-o", tmp_path / "x.flac")
+    (tmp_path / "x.flac").rename(folder / "raster")
+    server = range_server(folder)
+    run("convert", f"{server.url}/raster", "-o", tmp_path / output)
+    assert [request.range[0] for request in server.log()].count(0) == 1
+
+
 def test_quiet_is_silent(tmp_path, tif):
     result = run("convert", tif, "-o", tmp_path / "x.flac", "--quiet")
     assert result.output == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +115,12 @@ def convert(
 
     IN is a path or URL of a GeoTIFF, another raster that GDAL reads, or a FLAC raster.
     """
-    from ..rasters import is_flac
+    from ..rasters import flac_header
 
     shown = {name: arguments.pop(name) for name in ("force", "as_json", "verbose", "quiet")}
     registry = registry_of(source, stores)
-    from_flac = is_flac(source, registry)
+    header = flac_header(source, registry)
+    from_flac = header is not None
     output = output or _default_output(source, kind, from_flac=from_flac)
     forward = _is_to_flac(source, output, kind, from_flac=from_flac)
     to_flac = {**arguments, "layout": "flac-raster" if kind == "flac-raster" else None}
@@ -129,7 +131,8 @@ def convert(
     chosen = {"tile_size": tile_size, "workers": workers, **(to_flac if forward else to_geotiff)}
     options = {name: value for name, value in chosen.items() if value is not None}
     options["overviews"] = _parse_overviews(overviews, forward)
-    _convert(source, output, forward=forward, registry=registry, options=options, **shown)
+    opened = header or source
+    _convert(opened, output, forward=forward, registry=registry, options=options, **shown)
 
 
 @command("create-streaming", "create-streaming dem.tif --tile-size=1024 --output=dem.flac")
@@ -165,7 +168,7 @@ def create_streaming(
 
 
 def _convert(
-    source: str,
+    source: str | os.PathLike[str],
     output: Path,
     *,
     forward: bool,
@@ -178,7 +181,7 @@ def _convert(
 ) -> None:
     if verbose:
         told = ", ".join(f"{name} {value}" for name, value in options.items())
-        click.echo(f"Reading {source}\nWriting {output} with {told}", err=True)
+        click.echo(f"Reading {os.fspath(source)}\nWriting {output} with {told}", err=True)
     start = time.perf_counter()
     with progress_bar(output.name, quiet=quiet or as_json) as progress:
         from ..geotiff.to_flac import write_flac
@@ -189,7 +192,7 @@ def _convert(
             source, output, overwrite=force, progress=progress, registry=registry, **options
         )
     seconds = time.perf_counter() - start
-    result = _result(index, source, output, seconds, forward=forward)
+    result = _result(index, os.fspath(source), output, seconds, forward=forward)
     if as_json:
         print_json(result)
     elif not quiet:

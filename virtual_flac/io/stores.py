@@ -24,7 +24,9 @@ CLIENT_OPTIONS: dict[str, Any] = {
 }
 RETRY_CONFIG: dict[str, Any] = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 
-_CLOUD_SCHEMES = {"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"}
+_CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"})
+#: What `registry_for` makes stores for.
+SCHEMES = _CLOUD_SCHEMES | {"file", "http", "https"}
 
 
 def to_url(path_or_url: str | os.PathLike[str]) -> str:

@@ -1,7 +1,6 @@
 """Tiles of a raster that is one FLAC stream: where its frames stand in the file.
 
-One pass over the file, a piece at a time, or the few bytes that a seek table points to. Knows
-`FileReader` and the scanner of the codec; must not know what the frames hold.
+One pass over the file, a piece at a time, or the few bytes that a seek table points to.
 """
 
 from __future__ import annotations
@@ -23,16 +22,7 @@ PIECE_BYTES = 8 * 2**20
 def locate_tiles(
     stream: PlainStream, file: FileReader, head: bytes, progress: Progress | None = None
 ) -> TileIndex:
-    """Find the tiles of a plain file.
-
-    Parameters
-    ----------
-    stream : PlainStream
-    file : FileReader
-    head : bytes
-        The first bytes of the file, which need not be read again.
-    progress : callable, optional
-        Called with the bytes read and the bytes in all.
+    """Find the tiles of a plain file, whose first bytes are at hand.
 
     Raises
     ------
@@ -44,7 +34,6 @@ def locate_tiles(
     points = stream.seek_points
     if not points:
         return _scan(stream, file, head, progress)
-    assert stream.file_size is not None
     starts = [stream.frames_offset + point.offset for point in points]
     if starts[-1] + FRAME_HEADER_BYTES > stream.file_size:
         raise CorruptFlacError(
@@ -61,7 +50,6 @@ def _scan(
     stream: PlainStream, file: FileReader, head: bytes, progress: Progress | None
 ) -> TileIndex:
     size = stream.file_size
-    assert size is not None
     scanner = FrameScanner(stream.streaminfo, stream.frames_offset)
     found = [scanner.feed(memoryview(head)[stream.frames_offset :])]
     done = len(head)

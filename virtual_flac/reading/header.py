@@ -23,19 +23,10 @@ from .frame_scan import locate_tiles
 PREFIX_BYTES = 32 * 1024
 
 
-class HeaderReader:
-    """Reads the header of one file.
+class HeaderReader(os.PathLike[str]):
+    """Reads the header of one file, each byte once.
 
-    Parameters
-    ----------
-    url : str or path
-    registry : ObjectStoreRegistry, optional
-        Stores to read with; made by `registry_for` when not given.
-
-    Attributes
-    ----------
-    file : FileReader
-        Which knows the version of the file and what reading has cost.
+    Stands for the path or URL of the file, so that who has looked into it can hand on both.
     """
 
     def __init__(
@@ -43,9 +34,13 @@ class HeaderReader:
         url: str | os.PathLike[str],
         registry: ObjectStoreRegistry[Any] | None = None,
     ) -> None:
+        self._name = os.fspath(url)
         address = to_url(url)
         self.file = FileReader(address, registry or registry_for(address))
         self._head = b""
+
+    def __fspath__(self) -> str:
+        return self._name
 
     @property
     def size(self) -> int:
@@ -56,13 +51,7 @@ class HeaderReader:
         return version.size
 
     def first_bytes(self, end: int = PREFIX_BYTES) -> bytes:
-        """The first `end` bytes or more of them, all of a shorter file.
-
-        Raises
-        ------
-        SourceError
-            When they cannot be read.
-        """
+        """The first `end` bytes or more of them, all of a shorter file."""
         if self.file.version is None:
             self._head = self.file.read_prefix(max(end, PREFIX_BYTES))
         have, end = len(self._head), min(end, self.size)
@@ -71,15 +60,7 @@ class HeaderReader:
         return self._head
 
     def parse(self) -> layouts.Parsed:
-        """What the header says, by as few requests as it takes.
-
-        Raises
-        ------
-        SourceError
-            When it cannot be read.
-        LayoutError
-            When it is no header of a FLAC file, or a damaged one.
-        """
+        """What the header says, by as few requests as it takes."""
         refuse_references(self.file.url)
         head = self.first_bytes()
         refuse_references(self.file.url, head)

@@ -24,20 +24,7 @@ from .tiles import TileReader
 
 
 class FlacSource:
-    """A FLAC raster of any layout as a `virtual_flac.rasters.RasterSource`.
-
-    Parameters
-    ----------
-    url : str or path
-    index : TileIndex
-    registry : ObjectStoreRegistry or None
-    pool : ThreadPoolExecutor
-        Decodes.
-    bands : sequence of int, optional
-        1-based bands in the order in which they are given out; all by default.
-    overviews : bool
-        Whether those are given out, too.
-    """
+    """A FLAC raster of any layout as a `virtual_flac.rasters.RasterSource`."""
 
     masked_bands = ()
     reserve_cache = None
@@ -98,33 +85,12 @@ def opened_flac(
     url: str | os.PathLike[str],
     registry: ObjectStoreRegistry[Any] | None = None,
     workers: int | None = None,
-    header: HeaderReader | None = None,
     *,
     bands: Sequence[int] | None = None,
     overviews: bool = True,
 ) -> Iterator[FlacSource]:
-    """A FLAC raster, and threads that decode it, for the block.
-
-    Parameters
-    ----------
-    url : str or path
-    registry : ObjectStoreRegistry, optional
-    workers : int, optional
-        Threads that decode; one per core by default.
-    header : HeaderReader, optional
-        Of the file, where some of it has been read.
-    bands : sequence of int, optional
-        1-based bands to read, in this order; all by default.
-    overviews : bool
-        Whether to give out the overviews, too.
-
-    Raises
-    ------
-    SourceError, LayoutError
-        When it cannot be read or is no FLAC raster.
-    SelectionError
-        When there is no such band.
-    """
-    index = (header or HeaderReader(url, registry)).read_index()
+    """A FLAC raster, and threads that decode it, for the block; see `rasters.open_raster`."""
+    header = url if isinstance(url, HeaderReader) else HeaderReader(url, registry)
+    index = header.read_index()
     with ThreadPoolExecutor(workers or available_cores(), thread_name_prefix="decode") as pool:
         yield FlacSource(url, index, registry, pool, bands, overviews)

@@ -1,7 +1,4 @@
-"""Windows of a FLAC raster: the tiles they touch, their byte ranges in, checked pixels out.
-
-For readers that want pixels without Zarr.
-"""
+"""Windows of a FLAC raster without Zarr: byte ranges in, checked pixels out."""
 
 from __future__ import annotations
 
@@ -34,17 +31,9 @@ Convert = Callable[[npt.NDArray[Any], npt.NDArray[Any], range], None]
 
 
 class TileReader:
-    """Reads windows of a FLAC raster.
+    """Reads windows of the FLAC raster that `index` was read from.
 
-    Parameters
-    ----------
-    url : str or path
-    index : TileIndex
-        Of that file.
-    registry : ObjectStoreRegistry, optional
-        Stores to read with.
-    pool : ThreadPoolExecutor, optional
-        Decodes; by default a thread a core that this process may use, for the time of a call.
+    Tiles are decoded by `pool`, by default by a thread a core for the time of a call.
     """
 
     def __init__(
@@ -71,17 +60,8 @@ class TileReader:
     ) -> npt.NDArray[Any]:
         """Pixels of a window as they are stored, shape (band, y, x).
 
-        Reads and decodes the tiles that the window touches, whole: neighbours with one request,
-        decoded as they arrive.
-
-        Parameters
-        ----------
-        window : Window
-            Inside the level.
-        level : int
-            0 is the full resolution, 1 the first overview.
-        bands : sequence of int, optional
-            Their positions from 0, in this order; all by default.
+        The tiles that the window touches are read and decoded whole: neighbours with one request,
+        decoded as they arrive. `bands` are positions from 0, in this order; all by default.
 
         Raises
         ------
@@ -107,23 +87,10 @@ class TileReader:
         bands: Sequence[int] | None = None,
         convert: Convert | None = None,
     ) -> None:
-        """Fill an array with the pixels where `rows` and `cols` meet.
+        """Fill an array with the pixels where `rows` and `cols` meet, in any order.
 
-        Parameters
-        ----------
-        out : ndarray, shape (band, len(rows), len(cols))
-            Of the raster's dtype, or what `convert` makes of it.
-        rows, cols : ndarray of int
-            Pixel rows and columns of the level, in any order; only tiles that hold one are read.
-        level, bands
-            As for `read`.
-        convert : callable, optional
-            Puts stored pixels into a part of `out`; called from several threads.
-
-        Raises
-        ------
-        SourceError, CorruptFlacError
-            As `read` does.
+        Only tiles that hold one are read. `convert` is called from several threads; without it,
+        `out` is of the raster's dtype.
         """
         index = self._index
         if out.size == 0:
@@ -192,18 +159,7 @@ class _Tile:
 def decode_at(
     data: Any, decoder: TileDecoder, place: Window, out: npt.NDArray[Any] | None = None
 ) -> npt.NDArray[Any]:
-    """Decode a tile whose place is known, at its true size.
-
-    Parameters
-    ----------
-    data : bytes-like
-        The tile.
-    decoder : TileDecoder
-        Of its level.
-    place : Window
-        Pixels of the level that the tile covers.
-    out : ndarray, optional
-        Receives the pixels: shape (band, `place.height`, `place.width`).
+    """Decode the tile of a level that covers the pixels `place`, at its true size.
 
     Raises
     ------
