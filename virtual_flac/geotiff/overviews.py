@@ -18,23 +18,16 @@ from ..io.local_files import temporary_folder
 from ..model.grid import overview_factors
 from ..model.index import RasterInfo
 from ..rasters import RasterSource
+from .compression import has_palette
 from .stage import write_stage
 
 Overviews = Literal["source", "auto", "none"] | Sequence[int]
 
-#: GDAL's names; rasterio's where they differ.
-RESAMPLINGS = {
-    "nearest": "nearest",
-    "average": "average",
-    "rms": "rms",
-    "gauss": "gauss",
-    "bilinear": "bilinear",
-    "cubic": "cubic",
-    "cubicspline": "cubic_spline",
-    "cubic_spline": "cubic_spline",
-    "lanczos": "lanczos",
-    "mode": "mode",
-}
+#: GDAL's names.
+RESAMPLINGS = (
+    *("nearest", "average", "rms", "gauss", "bilinear"),
+    *("cubic", "cubicspline", "lanczos", "mode"),
+)
 
 
 @contextlib.contextmanager
@@ -49,24 +42,12 @@ def with_overviews(
 ) -> Iterator[RasterSource]:
     """The raster itself, if it has the overviews that are wanted, or a copy that has.
 
-    Parameters
-    ----------
-    raster : RasterSource
-        Opened without its overviews if they are not wanted.
-    overviews : {"source", "auto", "none"} or sequence of int
-        Those of the raster; those, or powers of two if it has none; none; or new ones, reduced by
-        these factors.
-    resampling : str or None
-        GDAL's name of how new ones are computed; by default nearest for palettes, average else.
-    tile_size : int
-        Where to end with powers of two.
-    threads : int
-    target : Path
-        Beside which new overviews may lie until the end.
+    Options are those of `write_flac`. The raster is opened without overviews if its own are not
+    wanted. New ones lie beside the target until the end; powers of two end with one tile.
     """
     info = raster.info
-    factors = check_overviews(overviews, info)
-    method = _check_resampling(resampling, info)
+    factors = _factors(overviews, info)
+    method = _resampling(resampling, info)
     if overviews == "auto" and len(raster.sizes) == 1:
         factors = overview_factors(info.height, info.width, tile_size)
     if not factors:
@@ -86,14 +67,13 @@ def with_overviews(
             yield reduced
 
 
-def check_overviews(overviews: Overviews, raster: RasterInfo) -> list[int]:
-    """Factors that were asked for, in order; empty where a word was.
+def usual_resampling(raster: RasterInfo) -> Resampling:
+    """How overviews are computed where nobody says."""
+    return Resampling.nearest if has_palette(raster) else Resampling.average
 
-    Raises
-    ------
-    SelectionError
-        When a factor makes no overview.
-    """
+
+def _factors(overviews: Overviews, raster: RasterInfo) -> list[int]:
+    """Factors that were asked for, in order; empty where a word was."""
     if isinstance(overviews, str):
         if overviews not in ("source", "auto", "none"):
             raise _unknown(overviews)
@@ -121,16 +101,13 @@ def _unknown(overviews: object) -> SelectionError:
     )
 
 
-def _check_resampling(resampling: str | None, raster: RasterInfo) -> Resampling:
-    if resampling is None:
-        categories = any(band.colormap is not None for band in raster.bands)
-        return Resampling.nearest if categories else Resampling.average
-    try:
-        return Resampling[RESAMPLINGS[resampling.lower()]]
-    except KeyError:
-        raise SelectionError(
-            f"resampling is {resampling!r}, expected one of {', '.join(RESAMPLINGS)}"
-        ) from None
+def _resampling(name: str | None, raster: RasterInfo) -> Resampling:
+    if name is None:
+        return usual_resampling(raster)
+    gdal_name = name.lower().replace("cubic_spline", "cubicspline")
+    if gdal_name not in RESAMPLINGS:
+        raise SelectionError(f"resampling is {name!r}, expected one of {', '.join(RESAMPLINGS)}")
+    return Resampling["cubic_spline" if gdal_name == "cubicspline" else gdal_name]
 
 
 def _build(

@@ -35,17 +35,7 @@ class ReadBack:
         counter: Counter,
         corner: tuple[int, int] = (0, 0),
     ) -> None:
-        """Write all pieces of a raster.
-
-        Parameters
-        ----------
-        dataset : rasterio.io.DatasetWriter
-        pieces : iterable of Piece
-        counter : Counter
-            Counts the pixels.
-        corner : tuple of (column, row)
-            Of the raster, which becomes the first pixel of the dataset.
-        """
+        """Write all pieces of a raster, whose pixel `corner` becomes the first of the dataset."""
         for bands, (col, row, width, height), pixels in pieces:
             window = RasterioWindow(col - corner[0], row - corner[1], width, height)
             dataset.write(pixels, bands, window=window)
@@ -53,19 +43,7 @@ class ReadBack:
             counter.add(pixels.size)
 
     def compare(self, dataset: DatasetReader, name: str | os.PathLike[str]) -> None:
-        """Read everything again.
-
-        Parameters
-        ----------
-        dataset : rasterio.io.DatasetReader
-        name : str or path
-            Of the file, for errors.
-
-        Raises
-        ------
-        LossyTileError
-            When other pixels come back.
-        """
+        """Read everything again; raises LossyTileError when other pixels come back."""
         for bands, window, expected in self._written:
             if _checksum(dataset.read(bands, window=window)) != expected:
                 raise LossyTileError(
@@ -82,16 +60,7 @@ def _checksum(pixels: npt.NDArray[Any]) -> int:
 def warn_of_lost_metadata(
     dataset: DatasetReader, raster: RasterInfo, name: str | os.PathLike[str]
 ) -> None:
-    """Say what of a raster's metadata a GeoTIFF does not hold.
-
-    Parameters
-    ----------
-    dataset : rasterio.io.DatasetReader
-    raster : RasterInfo
-        What it should say.
-    name : str or path
-        Of the file.
-    """
+    """Say what of a raster's metadata a GeoTIFF does not hold."""
     found = describe(dataset)
     lost = [
         *_lost_georeference(dataset, found, raster),

@@ -14,12 +14,12 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-import numpy as np
 import rasterio.shutil
 from affine import Affine
 
+from ..gdal.session import open_dataset
 from ..model.georef import GeoReference
-from ..model.index import Band, RasterInfo
+from ..model.index import RasterInfo
 
 #: What GDAL writes behind the header of a file whose order is that of a COG.
 _ORDER_NOTE = b"GDAL_STRUCTURAL_METADATA_SIZE="
@@ -31,38 +31,35 @@ _COLORS = {"Y": "YCbCr_Y", "Cb": "YCbCr_Cb", "Cr": "YCbCr_Cr", "other_ir": "Othe
 
 
 def write_skeleton(
+    name: Path,
     raster: RasterInfo,
     overviews: Sequence[tuple[int, int]],
-    name: Path,
     options: Mapping[str, Any],
 ) -> None:
-    """A GeoTIFF with all metadata and all directories, and no pixels yet.
+    """Write a GeoTIFF with all metadata and all directories, and no pixels yet.
 
-    Parameters
-    ----------
-    raster : RasterInfo
-    overviews : sequence of (width, height)
-    name : Path
-        The file; a few VRTs are left beside it.
-    options : mapping
-        GDAL's creation options.
+    Overviews are given by width and height, options are GDAL's. A few VRTs are left beside it.
     """
-    names = []
+    root = _describe(raster)
     for number, (width, height) in enumerate(overviews, 1):
-        names.append(f"overview{number}.vrt")
-        text = _describe_overview(raster, width, height)
-        name.with_name(names[-1]).write_text(text, "utf-8")
+        overview = name.with_name(f"overview{number}.vrt")
+        _save(_describe_pixels(raster, width, height), overview)
+        for element in root.iter("VRTRasterBand"):
+            source = SubElement(element, "Overview")
+            SubElement(source, "SourceFilename", relativeToVRT="1").text = overview.name
+            SubElement(source, "SourceBand").text = element.get("band")
     virtual = name.with_name("raster.vrt")
-    virtual.write_text(_describe_raster(raster, names), "utf-8")
-    rasterio.shutil.copy(
-        os.fspath(virtual),
-        os.fspath(name),
-        driver="GTiff",
-        SPARSE_OK=True,
-        COPY_SRC_OVERVIEWS=bool(overviews),
+    _save(root, virtual)
+    settings = {
+        "BIGTIFF": "IF_SAFER",
+        "SPARSE_OK": True,
+        "COPY_SRC_OVERVIEWS": bool(overviews),
+        **({"PHOTOMETRIC": "MINISWHITE"} if _is_inverted_gray(raster) else {}),
         **options,
-    )
+    }
+    rasterio.shutil.copy(os.fspath(virtual), os.fspath(name), driver="GTiff", **settings)
     _forget_order(name)
+    _write_domains(name, raster)
 
 
 def _forget_order(name: Path) -> None:
@@ -80,20 +77,20 @@ def _forget_order(name: Path) -> None:
             file.write(bytes(line_end - start + size))
 
 
-def write_domains(dataset: Any, raster: RasterInfo) -> None:
+def _write_domains(name: Path, raster: RasterInfo) -> None:
     """Metadata of all domains but the default one, XML documents letter for letter."""
-    levels = [(0, raster.tags), *((n, band.tags) for n, band in enumerate(raster.bands, 1))]
-    for number, tags in levels:
-        for domain, items in tags.items():
-            if domain.startswith("xml:"):
-                # GDAL joins key and value with the sign at which we take them apart.
-                parts = (text.partition("=") for text in items.values())
-                dataset.update_tags(number, ns=domain, **{key: value for key, _, value in parts})
-            elif domain:
-                dataset.update_tags(number, ns=domain, **items)
+    with open_dataset(name, "r+") as dataset:
+        for number, tags in enumerate((raster.tags, *(band.tags for band in raster.bands))):
+            for domain, items in tags.items():
+                if domain.startswith("xml:"):
+                    # GDAL joins key and value with the sign at which we take them apart.
+                    parts = (text.partition("=") for text in items.values())
+                    items = {key: value for key, _, value in parts}
+                if domain:
+                    dataset.update_tags(number, ns=domain, **items)
 
 
-def is_inverted_gray(raster: RasterInfo) -> bool:
+def _is_inverted_gray(raster: RasterInfo) -> bool:
     """Whether the raster looks as GDAL describes a TIFF whose 0 is white."""
     colormap = raster.bands[0].colormap
     if raster.count > 1 or not colormap or raster.bands[0].color_interpretation == "palette":
@@ -101,34 +98,45 @@ def is_inverted_gray(raster: RasterInfo) -> bool:
     return colormap[0] == (255, 255, 255, 255)
 
 
-def _describe_raster(raster: RasterInfo, overviews: Sequence[str]) -> str:
-    """A VRT with all that is known of a raster.
+def _save(root: Element, name: Path) -> None:
+    name.write_text(ElementTree.tostring(root, encoding="unicode"), "utf-8")
 
-    Parameters
-    ----------
-    raster : RasterInfo
-    overviews : sequence of str
-        Names of the overviews' own VRT files, in the same folder, from large to small.
-    """
-    root = _dataset(raster.width, raster.height)
+
+def _describe(raster: RasterInfo) -> Element:
+    """A VRT with all that is known of a raster but overviews."""
+    root = _describe_pixels(raster, raster.width, raster.height)
     _add_georeference(root, raster.georef)
     _add_tags(root, raster.tags)
-    for number, band in enumerate(raster.bands, 1):
-        element = _add_band(root, number, raster)
-        _describe_band(element, band)
-        for name in overviews:
-            overview = SubElement(element, "Overview")
-            SubElement(overview, "SourceFilename", relativeToVRT="1").text = name
-            SubElement(overview, "SourceBand").text = str(number)
-    return ElementTree.tostring(root, encoding="unicode")
+    for element, band in zip(root.findall("VRTRasterBand"), raster.bands, strict=True):
+        _add_tags(element, band.tags)
+        if band.description:
+            SubElement(element, "Description").text = band.description
+        if band.unit:
+            SubElement(element, "UnitType").text = band.unit
+        if (band.scale, band.offset) != (1.0, 0.0):
+            SubElement(element, "Offset").text = repr(band.offset)
+            SubElement(element, "Scale").text = repr(band.scale)
+    return root
 
 
-def _describe_overview(raster: RasterInfo, width: int, height: int) -> str:
-    """A VRT of the same bands in another size."""
-    root = _dataset(width, height)
+def _describe_pixels(raster: RasterInfo, width: int, height: int) -> Element:
+    """A VRT of what overviews have, too: bands, their dtype, nodata and colours."""
+    root = Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
+    name = raster.dtype.name
+    data_type = _DATA_TYPES.get(name, name.capitalize())
     for number, band in enumerate(raster.bands, 1):
-        _describe_colors(_add_band(root, number, raster), band)
-    return ElementTree.tostring(root, encoding="unicode")
+        element = SubElement(root, "VRTRasterBand", dataType=data_type, band=str(number))
+        if raster.nodata is not None:
+            SubElement(element, "NoDataValue").text = repr(raster.nodata)
+        color = band.color_interpretation
+        SubElement(element, "ColorInterp").text = _COLORS.get(color, color.capitalize())
+        # GDAL gives inverted gray a colour table too; as one it would become a palette.
+        if band.colormap is not None and color == "palette":
+            table = SubElement(element, "ColorTable")
+            for entry in band.colormap:
+                channels = zip(("c1", "c2", "c3", "c4"), map(str, entry), strict=True)
+                SubElement(table, "Entry", dict(channels))
+    return root
 
 
 def is_empty(wkt: str) -> bool:
@@ -136,15 +144,15 @@ def is_empty(wkt: str) -> bool:
     return wkt.startswith('ENGCRS["unnamed",') and 'LENGTHUNIT["unknown",1' in wkt
 
 
-def _dataset(width: int, height: int) -> Element:
-    return Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
-
-
 def _add_georeference(root: Element, georef: GeoReference) -> None:
     if georef.crs_wkt and not is_empty(georef.crs_wkt):
-        SubElement(root, "SRS").text = _srs(georef)
+        # The WKT of a compound CRS has one code for the whole, GeoTIFF wants those of its parts.
+        compound = georef.crs_wkt.startswith("COMPOUNDCRS[")
+        code = georef.authority_code() if compound else None
+        SubElement(root, "SRS").text = code or georef.crs_wkt
     if georef.transform != Affine.identity():
-        SubElement(root, "GeoTransform").text = _numbers(georef.transform.to_gdal())
+        numbers = (repr(float(value)) for value in georef.transform.to_gdal())
+        SubElement(root, "GeoTransform").text = ", ".join(numbers)
     if georef.gcps:
         points = SubElement(root, "GCPList")
         if georef.gcp_crs_wkt:
@@ -153,12 +161,6 @@ def _add_georeference(root: Element, georef: GeoReference) -> None:
             points.append(_control_point(feature, number))
     if georef.rpcs:
         _add_items(root, "RPC", georef.rpcs)
-
-
-def _srs(georef: GeoReference) -> str | None:
-    # The WKT of a compound CRS has a code for the whole alone, GeoTIFF wants those of its parts.
-    compound = georef.crs_wkt and georef.crs_wkt.startswith("COMPOUNDCRS[")
-    return (georef.authority_code() if compound else None) or georef.crs_wkt
 
 
 def _control_point(feature: Mapping[str, Any], number: int) -> Element:
@@ -177,44 +179,6 @@ def _control_point(feature: Mapping[str, Any], number: int) -> Element:
     )
 
 
-def _add_band(root: Element, number: int, raster: RasterInfo) -> Element:
-    name = raster.dtype.name
-    data_type = _DATA_TYPES.get(name, name.capitalize())
-    element = SubElement(root, "VRTRasterBand", dataType=data_type, band=str(number))
-    if raster.nodata is not None:
-        SubElement(element, "NoDataValue").text = _nodata_text(raster.nodata)
-    return element
-
-
-def _nodata_text(nodata: int | float) -> str:
-    if isinstance(nodata, int) or np.isfinite(nodata):
-        return repr(nodata)
-    return {"nan": "nan", "inf": "inf", "-inf": "-inf"}[str(float(nodata))]
-
-
-def _describe_band(element: Element, band: Band) -> None:
-    _add_tags(element, band.tags)
-    if band.description:
-        SubElement(element, "Description").text = band.description
-    if band.unit:
-        SubElement(element, "UnitType").text = band.unit
-    if (band.scale, band.offset) != (1.0, 0.0):
-        SubElement(element, "Offset").text = repr(band.offset)
-        SubElement(element, "Scale").text = repr(band.scale)
-    _describe_colors(element, band)
-
-
-def _describe_colors(element: Element, band: Band) -> None:
-    name = band.color_interpretation
-    SubElement(element, "ColorInterp").text = _COLORS.get(name, name.capitalize())
-    # GDAL gives inverted gray a colour table too; as one it would become a palette.
-    if band.colormap is not None and name == "palette":
-        table = SubElement(element, "ColorTable")
-        for entry in band.colormap:
-            channels = zip(("c1", "c2", "c3", "c4"), map(str, entry), strict=True)
-            SubElement(table, "Entry", dict(channels))
-
-
 def _add_tags(parent: Element, tags: Mapping[str, Mapping[str, str]]) -> None:
     # Copies do not take other domains with them; and XML would come back with other white space.
     if tags.get(""):
@@ -225,7 +189,3 @@ def _add_items(parent: Element, domain: str, items: Mapping[str, str]) -> None:
     element = SubElement(parent, "Metadata", {"domain": domain} if domain else {})
     for key, value in items.items():
         SubElement(element, "MDI", key=key).text = value
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return ", ".join(repr(float(value)) for value in values)

@@ -10,7 +10,7 @@ from ..model.grid import Window
 from ..model.index import RasterInfo
 from ..rasters import RasterSource, read_pieces
 from .read_back import ReadBack
-from .skeleton import is_inverted_gray, write_domains, write_skeleton
+from .skeleton import write_skeleton
 
 #: Edge of its tiles, and of those of what GDAL makes of it.
 BLOCK_SIZE = 512
@@ -30,36 +30,17 @@ def write_stage(
 ) -> ReadBack:
     """Write a GeoTIFF that takes pixels in any order and gives them in that of its reader.
 
-    Parameters
-    ----------
-    stage : Path
-    raster : RasterSource
-        Where the pixels come from.
-    part : RasterInfo
-        What they are.
-    level : int
-        0 is the full resolution, 1 the first overview.
-    window : Window, optional
-        In that level; all of it by default.
-    in_rows : bool
-        For readers that go line by line: whole tiles would be read again for each.
-    progress : callable, optional
-
-    Returns
-    -------
-    ReadBack
-        What has been written.
+    The pixels are `window` of a level of the raster, all of it by default; `part` describes them.
+    With `in_rows` it suits readers that go line by line: whole tiles would be read again for each.
+    Returns a record of what has been written.
     """
     tiling = {} if in_rows else {"BLOCKXSIZE": BLOCK_SIZE, "BLOCKYSIZE": BLOCK_SIZE}
-    options = {"TILED": not in_rows, "INTERLEAVE": "PIXEL", "BIGTIFF": "IF_SAFER", **tiling}
-    if is_inverted_gray(part):
-        options["PHOTOMETRIC"] = "MINISWHITE"
-    write_skeleton(part, [], stage, options)
+    options = {"TILED": not in_rows, "INTERLEAVE": "PIXEL", **tiling}
+    write_skeleton(stage, part, [], options)
     window = window or Window(0, 0, part.width, part.height)
     pieces = read_pieces(raster, level=level, window=window, together=True, read_bytes=READ_BYTES)
     counter = Counter(progress, part.width * part.height * part.count)
     read_back = ReadBack()
     with open_dataset(stage, "r+") as dataset:
-        write_domains(dataset, part)
         read_back.write(dataset, pieces, counter, corner=(window.col_off, window.row_off))
     return read_back

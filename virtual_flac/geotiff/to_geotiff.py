@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
@@ -20,12 +19,9 @@ from ..model import overview_tags
 from ..model.index import RasterInfo, TileIndex
 from ..rasters import read_pieces
 from ..reading.raster import opened_flac
+from .compression import check_compression, predictor
 from .read_back import ReadBack, warn_of_lost_metadata
-from .skeleton import is_inverted_gray, write_domains, write_skeleton
-
-#: GDAL's names of the compressions that lose nothing.
-COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "packbits", "lzma", "lerc_deflate", "lerc_zstd")
-_WITH_PREDICTOR = ("deflate", "lzw", "zstd")
+from .skeleton import write_skeleton
 
 
 def write_geotiff(
@@ -97,14 +93,23 @@ def write_geotiff(
     """
     path = Path(target)
     check_target(path, overwrite=overwrite)
-    _check_options(compress, tile_size, overviews)
+    check_compression(compress)
+    if tile_size < 16 or tile_size % 16:
+        raise SelectionError(f"tile_size is {tile_size}; GeoTIFF needs a multiple of 16")
+    if overviews not in ("source", "all", "none"):
+        raise SelectionError(f"overviews is {overviews!r}, expected 'source', 'all' or 'none'")
     threads = workers or available_cores()
     with contextlib.ExitStack() as stack:
         flac = stack.enter_context(opened_flac(source, registry, threads))
         levels = _levels(flac.index, level, overviews)
         raster = _raster_of(flac.index, level)
         options = {
-            **_creation_options(raster, flac.index, compress, tile_size),
+            "TILED": True,
+            "BLOCKXSIZE": tile_size,
+            "BLOCKYSIZE": tile_size,
+            "COMPRESS": compress.upper(),
+            "INTERLEAVE": "PIXEL" if flac.index.interleave == "pixel" else "BAND",
+            "PREDICTOR": predictor(compress, raster),
             **{key.upper(): value for key, value in (creation_options or {}).items()},
         }
         folder = stack.enter_context(temporary_folder(path))
@@ -113,7 +118,7 @@ def write_geotiff(
         stack.enter_context(translating_errors(os.fspath(target), OSError))
         name = folder / "raster.tif"
         sizes = [flac.sizes[number] for number in levels]
-        write_skeleton(raster, sizes[1:], name, options)
+        write_skeleton(name, raster, sizes[1:], options)
         counter = Counter(progress, raster.count * sum(width * height for width, height in sizes))
         together = str(options["INTERLEAVE"]).upper() == "PIXEL"
         for position, number in enumerate(levels):
@@ -123,8 +128,6 @@ def write_geotiff(
                     tags = overview_tags.parse(flac.index.extra, number, raster.count)
                     for band, items in zip(dataset.indexes, tags, strict=False):
                         dataset.update_tags(band, **items)
-                else:
-                    write_domains(dataset, raster)
                 pieces = read_pieces(flac, level=number, together=together)
                 read_back.write(dataset, pieces, counter)
             with open_dataset(name, level=position) as dataset:
@@ -133,15 +136,6 @@ def write_geotiff(
                     warn_of_lost_metadata(dataset, raster, path)
         publish(name, path, overwrite=overwrite)
         return flac.index
-
-
-def _check_options(compress: str, tile_size: int, overviews: str) -> None:
-    if compress.lower() not in COMPRESSIONS:
-        raise SelectionError(f"compress is {compress!r}, expected one of {', '.join(COMPRESSIONS)}")
-    if tile_size < 16 or tile_size % 16:
-        raise SelectionError(f"tile_size is {tile_size}; GeoTIFF needs a multiple of 16")
-    if overviews not in ("source", "all", "none"):
-        raise SelectionError(f"overviews is {overviews!r}, expected 'source', 'all' or 'none'")
 
 
 def _levels(index: TileIndex, level: int, overviews: str) -> list[int]:
@@ -158,23 +152,3 @@ def _raster_of(index: TileIndex, level: int) -> RasterInfo:
     chosen = index.levels[level]
     georef = index.georef_of(level)
     return replace(index.raster, width=chosen.width, height=chosen.height, georef=georef)
-
-
-def _creation_options(
-    raster: RasterInfo, index: TileIndex, compress: str, tile_size: int
-) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "PROFILE": "GDALGeoTIFF",
-        "BIGTIFF": "IF_SAFER",
-        "TILED": True,
-        "BLOCKXSIZE": tile_size,
-        "BLOCKYSIZE": tile_size,
-        "COMPRESS": compress.upper(),
-        "INTERLEAVE": "PIXEL" if index.interleave == "pixel" else "BAND",
-    }
-    palette = any(band.colormap is not None for band in raster.bands)
-    if compress.lower() in _WITH_PREDICTOR and not palette and raster.dtype != np.float16:
-        options["PREDICTOR"] = 3 if raster.dtype.kind == "f" else 2
-    if is_inverted_gray(raster):
-        options["PHOTOMETRIC"] = "MINISWHITE"
-    return options
