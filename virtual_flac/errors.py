@@ -1,4 +1,4 @@
-"""What can go wrong with FLAC rasters. Knows no bytes, no pixels, no I/O.
+"""What can go wrong with FLAC rasters.
 
 Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac``, so that one
 ``except`` serves pixels and files alike) and of the builtin that fits it best::
@@ -118,13 +118,7 @@ class MissingExtraError(FlacError, ImportError):
 
 
 class NeedBytes(Exception):
-    """A parser ran out of bytes; not an error, but a request to call again with more.
-
-    Parameters
-    ----------
-    end : int
-        How many bytes of the file, counted from its first, the parser needs.
-    """
+    """A parser needs the first `end` bytes of the file: not an error, call again with them."""
 
     def __init__(self, end: int) -> None:
         super().__init__(f"the first {end} bytes of the file are needed")
@@ -150,20 +144,7 @@ def shortened(value: object) -> str:
 
 @contextlib.contextmanager
 def needs_extra(extra: str, *libraries: str) -> Iterator[None]:
-    """Say what to install when an import in the block fails.
-
-    Parameters
-    ----------
-    extra : str
-        Extra of this distribution that installs them.
-    *libraries : str
-        Top-level names of the modules that may be missing; other failures are passed on.
-
-    Raises
-    ------
-    MissingExtraError
-        When one of `libraries` is not installed.
-    """
+    """Say which extra to install when one of these libraries cannot be imported in the block."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -37,26 +37,10 @@ MAX_REQUESTS = 16
 class FileReader:
     """Reads pieces of one version of one file with few requests.
 
-    Parameters
-    ----------
-    url : str
-    registry : ObjectStoreRegistry
-        Stores to read with.
-    version : FileVersion, optional
-        Bytes of any other version of the file are refused. By default the first answer tells it.
-
-    Attributes
-    ----------
-    version : FileVersion or None
-        The version that all bytes are of; None until something has been read.
-    requests, bytes_read : int
-        What reading has cost. Exact while one thread reads at a time.
-
-    Notes
-    -----
+    Bytes of another version than `version` are refused; where it is None, the first answer sets it.
     Pieces that touch are read by one request, of at most `MAX_REQUEST_BYTES` unless a single piece
-    is longer; at most `MAX_REQUESTS` run at a time and no more than `MAX_PENDING_BYTES` are on
-    their way or unused.
+    is longer. At most `MAX_REQUESTS` run at a time, and no more than `MAX_PENDING_BYTES` are on
+    their way or unused. `requests` and `bytes_read` are exact while one thread reads at a time.
     """
 
     def __init__(
@@ -74,10 +58,7 @@ class FileReader:
         lengths: Sequence[int],
         describe: Callable[[Sequence[int]], str] | None = None,
     ) -> list[memoryview]:
-        """All pieces, in the order asked for; neighbours are views into one buffer.
-
-        Parameters and errors are those of `read_each`; the memory is that of all pieces.
-        """
+        """All pieces, in the order asked for; neighbours are views into one buffer."""
         pieces: dict[int, memoryview] = {}
         self.read_each(offsets, lengths, lambda found: pieces.update(found), describe)
         return [pieces[piece] for piece in range(len(offsets))]
@@ -91,22 +72,9 @@ class FileReader:
     ) -> None:
         """Give pieces to `use` as they arrive, a request's worth at a time.
 
-        Parameters
-        ----------
-        offsets, lengths : sequence of int
-            In bytes.
-        use : callable
-            Gets the pieces by their position in `offsets`; called from several threads. What it
-            does not keep is freed when it returns.
-        describe : callable, optional
-            Words for an error about the pieces at these positions, such as ``"tile (0, 3)"``.
-
-        Raises
-        ------
-        SourceError
-            When bytes cannot be read. Nothing more is asked for then.
-        SourceChangedError
-            When the file is not the expected one.
+        `use` gets them by their position in `offsets`, from several threads; what it does not keep
+        is freed when it returns. `describe` has words for an error about pieces, such as
+        ``"tile (0, 3)"``. After the first error nothing more is asked for.
         """
         merged = merge_ranges(offsets, lengths, max_bytes=MAX_REQUEST_BYTES)
 
@@ -128,12 +96,8 @@ class FileReader:
     def stream(self, ranges: Iterable[tuple[int, int]], purpose: str = "") -> Iterator[memoryview]:
         """The bytes of each range (start, end), one after the other, by a request each.
 
-        The next one is read while one is used, so two of them are in memory.
-
-        Raises
-        ------
-        SourceError
-            Which ends with `purpose`.
+        The next one is read while one is used, so two of them are in memory. Errors end with
+        `purpose`.
         """
 
         def read(start: int, end: int) -> memoryview:
@@ -149,22 +113,11 @@ class FileReader:
                 yield coming.result()
 
     def read_prefix(self, count: int) -> bytes:
-        """The first `count` bytes, or fewer when the file is shorter, by one request.
-
-        Raises
-        ------
-        SourceError
-        """
+        """The first `count` bytes, or fewer when the file is shorter, by one request."""
         return bytes(self._request(0, count, ""))
 
     def get(self, start: int, end: int, what: str) -> memoryview:
-        """One range, by one request.
-
-        Raises
-        ------
-        SourceError
-            Of which `what` is part.
-        """
+        """One range, by one request; an error says `what` it is."""
         return self._complete(self._request(start, end, what), start, end, what)
 
     async def get_async(self, start: int, end: int, what: str) -> memoryview:
@@ -186,42 +139,25 @@ class FileReader:
         return self._complete(data, start, end, what)
 
     def read_all(self) -> bytes:
-        """All bytes of a small file, by one request.
-
-        Raises
-        ------
-        SourceError
-        """
-        self.requests += 1
-        try:
-            result = self._store.get(self._path)
-            version, data = FileVersion.of(result.meta), result.buffer()
-        except STORE_ERRORS as error:
-            raise translate(error, self.url) from None
-        self._accept(version, data, "")
-        return bytes(data)
+        """All bytes of a small file, by one request."""
+        return bytes(self._request(0, None, ""))
 
     def ask_version(self) -> FileVersion:
-        """What the store says of the file now, by one HEAD request.
-
-        Raises
-        ------
-        SourceError
-            When the file is not there or must not be read.
-        """
+        """What the store says of the file now, by one HEAD request."""
         self.requests += 1
         try:
             return FileVersion.of(self._store.head(self._path))
         except STORE_ERRORS as error:
             raise translate(error, self.url) from None
 
-    def _request(self, start: int, end: int, what: str) -> memoryview:
+    def _request(self, start: int, end: int | None, what: str) -> memoryview:
         """Bytes of a range as far as the file goes; a body that broke off is asked for again."""
+        options = {} if end is None else {"range": (start, end)}
         for attempt in itertools.count():
             self.requests += 1
             version = None
             try:
-                result = self._store.get(self._path, options={"range": (start, end)})
+                result = self._store.get(self._path, options=options)
                 version = FileVersion.of(result.meta)
                 data = memoryview(result.buffer())
             except STORE_ERRORS as error:
@@ -232,9 +168,9 @@ class FileReader:
                 return data
         raise AssertionError
 
-    def _answer_to(self, error: Exception, start: int, end: int, what: str) -> memoryview:
+    def _answer_to(self, error: Exception, start: int, end: int | None, what: str) -> memoryview:
         """A range from a server that ignores ranges, or the error as one of ours."""
-        if not isinstance(error, NotSupportedError):
+        if end is None or not isinstance(error, NotSupportedError):
             raise translate(error, self.url, what) from None
         size = self.ask_version().size
         if size is not None and size <= SMALL_FILE_BYTES:

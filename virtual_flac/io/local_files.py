@@ -27,9 +27,8 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         When its folder does not exist, or it is a URL.
     """
     if not target.parent.is_dir():
-        scheme, separator, rest = target.as_posix().partition(
-            ":/"
-        )  # Path has made one slash of two
+        # Path has made one slash of two.
+        scheme, separator, rest = target.as_posix().partition(":/")
         if separator and len(scheme) > 1 and scheme.isalnum():
             upload = f"aws s3 cp {target.name} s3://{rest}" if scheme == "s3" else "obstore.put"
             raise TargetFolderError(

@@ -1,4 +1,4 @@
-"""Byte ranges: which pieces of a file are read together. Plain integers; no files, no tiles."""
+"""Byte ranges: which pieces of a file are read together."""
 
 from __future__ import annotations
 
@@ -40,21 +40,10 @@ def merge_ranges(
     max_gap: int = 0,
     max_bytes: int | None = None,
 ) -> list[MergedRange]:
-    """Join pieces of one file that lie near each other.
+    """Join pieces of one file, in any order, that lie near each other; ranges by their start.
 
-    Parameters
-    ----------
-    offsets, lengths : sequence of int
-        The pieces, in any order; they may overlap.
-    max_gap : int
-        Largest gap in bytes still fetched with one request.
-    max_bytes : int, optional
-        No range becomes longer by joining; a piece that is longer stays whole.
-
-    Returns
-    -------
-    list of MergedRange
-        By their start; every piece is a member of one.
+    Gaps of up to `max_gap` bytes are fetched with the pieces. No range becomes longer than
+    `max_bytes` by joining; a piece that is longer stays whole.
     """
     merged: list[MergedRange] = []
     start = end = 0

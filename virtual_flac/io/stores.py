@@ -32,14 +32,6 @@ SCHEMES = _CLOUD_SCHEMES | {"file", "http", "https"}
 def to_url(path_or_url: str | os.PathLike[str]) -> str:
     """A full URL; local paths become ``file://`` URLs.
 
-    Parameters
-    ----------
-    path_or_url : str or os.PathLike
-
-    Returns
-    -------
-    str
-
     Raises
     ------
     SourceError
@@ -146,13 +138,7 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
 
 
 def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
-    """Store and path of a URL.
-
-    Raises
-    ------
-    SourceError
-        When the registry has no store for it.
-    """
+    """Store and path of a URL."""
     try:
         store, path = registry.resolve(url)
     except ValueError as error:

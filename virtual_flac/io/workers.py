@@ -17,14 +17,7 @@ def available_cores() -> int:
 
 
 class Counter:
-    """Tells a callback how far the work is.
-
-    Parameters
-    ----------
-    progress : callable or None
-    total : int
-        What there is to do.
-    """
+    """Tells a callback how far the work is."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
