@@ -47,9 +47,9 @@ def parse(head: bytes, file_size: int) -> Parsed:
             raise
         # So that the index and what its tiles say come with one request.
         raise NeedBytes(flac_raster.head_end(need.end, file_size)) from None
-    if tiled.recognises(index):
+    if index.get("layout") == tiled.LAYOUT:
         return tiled.parse(index, head, data_offset, file_size)
-    if flac_raster.recognises(index):
+    if "frames" in index:
         return flac_raster.parse(index, head, data_offset, file_size)
     flac_raster.refuse_published_form(index)
     raise UnknownLayoutError(

@@ -1,4 +1,4 @@
-"""Tiles that cannot be where and what a header says. Numbers only."""
+"""Checks of a header's tiles against the file: bounds, overlaps, sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SAMPLES_PER_BYTE = 65_535 / 10
 
 
 def check_tiles(index: TileIndex, *, data_offset: int, file_size: int) -> None:
-    """Refuse an index whose tiles cannot be where and what it says.
+    """Refuse an index whose tiles cannot be as it says.
 
     Raises
     ------

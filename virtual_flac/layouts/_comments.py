@@ -1,4 +1,4 @@
-"""What the GEOSPATIAL_* comments of a FLAC stream say of a raster. Text in, values out."""
+"""The GEOSPATIAL_* comments of a FLAC stream to values."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def parse_extreme(comments: Mapping[str, str], key: str, where: str) -> int:
 
 
 def parse_georef(comments: Mapping[str, str], where: str) -> GeoReference:
-    """CRS and transform; those of a raster without any when they are absent."""
+    """CRS and transform, either of which may be absent."""
     text = comments.get("GEOSPATIAL_TRANSFORM")
     transform = Affine.identity()
     if text not in (None, "", "[]", "None"):

@@ -1,4 +1,4 @@
-"""The head of a file that begins as a FLAC stream. Bytes in, values out."""
+"""The head of a file that begins as a FLAC stream."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from zarr_flac import CorruptFlacError, FlacInfo, head_end, read_info
 from ..errors import LayoutError, NeedBytes
 
 SIGNATURES = (b"fLaC", b"ID3")
-#: Of the longest frame header; more than any of it must stand behind the metadata.
+#: Bytes of the longest frame header.
 FRAME_HEADER_BYTES = 16
-#: Read behind a block that is not at hand: its end says nothing of how long the next ones are.
+#: Bytes read behind a metadata block, for the blocks that follow it.
 READ_AHEAD_BYTES = 32 * 1024
 #: Metadata that is longer is refused: pictures of an album take less.
 MAX_HEAD_BYTES = 64 << 20

@@ -14,10 +14,10 @@ from ._json import decode_base64
 
 
 def parse_sizes(value: Any, name: str, shape: tuple[int, int, int]) -> U64Array:
-    """Lengths of the tiles, refused before memory is taken where they cannot be so many."""
+    """Lengths of the tiles; a wrong count is refused before memory is taken."""
     data = decode_base64(value, name)
     count = shape[0] * shape[1] * shape[2]
-    # DEFLATE gains at most a factor of 1032: a wrong shape is noticed before memory is taken.
+    # DEFLATE shrinks data by at most a factor of 1032.
     if 4 * count > 1032 * len(data) + 64:
         raise LayoutError(f"{name} is too short for {count} tiles")
     inflate = zlib.decompressobj()

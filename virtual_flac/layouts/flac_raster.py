@@ -1,7 +1,7 @@
 """flac-raster's streaming layout (``flac-raster create-streaming``, 0.1.2), parsed.
 
-The JSON index holds neither dtype nor band count nor nodata: those stand in the comments of
-every tile, so the head of the first tile is read too. Knows bytes; no stores, no pixels.
+The JSON index has no dtype, band count or nodata. They stand in the comments of every tile, so the
+head of the first tile is read too.
 """
 
 from __future__ import annotations
@@ -44,11 +44,6 @@ TILE_HEAD_BYTES = 16 * 1024
 _KEYS = frozenset({"crs", "transform", "width", "height", "tile_size", "frames"})
 
 
-def recognises(index: Mapping[str, Any]) -> bool:
-    """Whether a JSON index has the list of tiles that flac-raster writes."""
-    return "frames" in index
-
-
 def begins(head: bytes) -> bool:
     """Whether a file can be of this layout, by its first bytes."""
     return head.startswith(b'{"crs":', SIZE_BYTES)
@@ -76,7 +71,10 @@ def parse(index: Mapping[str, Any], head: bytes, data_offset: int, file_size: in
         transform=parse_transform(require(index, "transform", "the index")),
     )
     comments = _first_comments(head, data_offset + int(offsets[0, 0, 0]), int(lengths[0, 0, 0]))
-    dtype = _dtype(comments)
+    count = comments.get("GEOSPATIAL_COUNT", "1")
+    if count != "1":
+        raise LayoutError(f"the first tile says {count} bands; streaming files have one")
+    dtype = _comments.parse_dtype(comments, "the first tile's comments")
     result = TileIndex(
         layout=LAYOUT,
         raster=RasterInfo(
@@ -157,7 +155,7 @@ def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:
         info = read_tile_info(available)
     except (CorruptFlacError, UnsupportedFlacError) as error:
         if len(available) < length:
-            # Longer comments than expected, or damage: the whole tile will tell.
+            # Long comments or damage; the whole tile is needed to know.
             raise NeedBytes(offset + length) from error
         raise LayoutError(
             f"the first tile, at byte {offset}, is no FLAC stream: {error}"
@@ -168,13 +166,6 @@ def _first_comments(head: bytes, offset: int, length: int) -> Mapping[str, str]:
             "damaged. Fetch the file again."
         )
     return info.comments
-
-
-def _dtype(comments: Mapping[str, str]) -> np.dtype[Any]:
-    count = comments.get("GEOSPATIAL_COUNT", "1")
-    if count != "1":
-        raise LayoutError(f"the first tile says {count} bands; streaming files have one")
-    return _comments.parse_dtype(comments, "the first tile's comments")
 
 
 def refuse_published_form(index: Mapping[str, Any]) -> None:
@@ -197,10 +188,9 @@ def refuse_spatial_files(comments: Mapping[str, str]) -> None:
 
 
 def loss(index: TileIndex) -> FlacRasterLoss | None:
-    """What flac-raster's map kept of the pixels of a file, of whichever of its layouts.
+    """What flac-raster's map kept of the pixels of a file; None where the samples are the pixels.
 
-    None where the samples are the pixels. For streaming files, whose tiles have extremes of their
-    own, the most that a tile can have lost.
+    Tiles of streaming files have their own extremes; of these, the most that a tile can have lost.
     """
     dtype, stream = index.raster.dtype, index.stream
     if index.mapping == "exact":

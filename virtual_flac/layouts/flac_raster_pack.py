@@ -1,8 +1,8 @@
 """flac-raster's streaming layout as this project writes it, for readers that know no other.
 
-The head and the keys are flac-raster's. Its tiles would hold stretched pixels; ours hold the
-pixels less a constant, which its decoder adds again. They are marked in the comment ``ENCODER``,
-so that our own reader knows the samples to be exact. Knows bytes and JSON; no pixels, no files.
+The head and the keys are flac-raster's. Its own tiles hold stretched pixels; these hold the pixels
+less a constant, which its decoder adds again. The comment ``ENCODER`` marks them, so that our own
+reader knows that the samples are exact.
 """
 
 from __future__ import annotations
@@ -68,8 +68,7 @@ def pack(
 ) -> bytes:
     """The head of a file: 4-byte size and JSON. Tiles follow without gaps.
 
-    Parameters are those of `tiled.pack`. The layout has one level and one band, and no place for
-    what follows `tile_size`.
+    The layout has one level and one band. What follows `tile_size` is ignored.
     """
     georef = raster.georef
     [level] = levels

@@ -1,10 +1,9 @@
 """One FLAC stream for the whole raster (``flac-raster convert``, 0.1.2). Read only.
 
-Bands are channels. Frames hold 4,096 pixels and know nothing of rows. A tile is a run of whole
-rows, and its bytes are the frames that hold any of them; neighbours may share a frame. Where
-frames stand is said nowhere (or by a seek table), so parsing ends with a `PlainStream`: the raster,
-still without tiles.
-Knows bytes and numbers; no stores, no pixels.
+Bands are channels. A frame holds 4,096 pixels and may begin anywhere in a row. A tile is some whole
+rows; its bytes are those of all frames that hold its pixels, so neighbours may share a frame. The
+head does not say where frames begin, unless it has a seek table. So `parse` gives a `PlainStream`,
+the raster without its tiles.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from ._stream import FRAME_HEADER_BYTES
 
 LAYOUT = "flac-raster plain"
 OUR_VENDOR = "zarr-flac"
-#: Pixels of a tile, in bytes: a request's worth, and little against a frame at either end.
+#: Bytes of a tile's pixels: a request's worth, and many times the frames it shares.
 TILE_BYTES = 2 * 2**20
-#: Seek points this far apart, in bytes of pixels, are worth less than looking for the frames.
+#: Where seek points are further apart, in bytes of pixels, the frames are looked for instead.
 MAX_TILE_BYTES = 32 * 2**20
 
 _WHERE = "the comments of the stream"
@@ -54,7 +53,7 @@ class PlainStream:
 
     @cached_property
     def seek_points(self) -> tuple[SeekPoint, ...]:
-        """Seek points that cut the raster into tiles of a sensible size; none when they do not."""
+        """Seek points, if they cut the raster into tiles of at most `MAX_TILE_BYTES`."""
         points = [SeekPoint(0, 0, self.facts.max_block_size)]
         for point in sorted(self.info.seek_table):
             last = points[-1]
@@ -164,7 +163,7 @@ class PlainStream:
 
 
 def parse(info: FlacInfo, head: bytes, file_size: int) -> PlainStream | FlacInfo:
-    """The raster that a FLAC stream says it holds; `info` again where it is sound.
+    """The raster that the comments of a FLAC stream describe; `info` again where it is audio.
 
     Raises
     ------
@@ -241,7 +240,7 @@ def _raster(comments: Mapping[str, str], channels: int, *, ours: bool) -> Raster
 
 
 def describe_sound(info: FlacInfo) -> str:
-    """What to say of a FLAC stream that is no raster."""
+    """The error for a FLAC stream that is audio, not a raster."""
     stream = info.streaminfo
     channels = f"{stream.channels} channel" + ("s" if stream.channels > 1 else "")
     length = "of unknown length"

@@ -31,7 +31,7 @@ INTERLEAVES: tuple[Interleave, ...] = ("band", "tile", "pixel")
 
 _CHECKSUM_KEY = '"crc32":"'
 _NO_CHECKSUM = "00000000"
-#: With those that only earlier versions wrote.
+#: "frames" is of versions 1.0 and 1.1.
 _KEYS = KEYS | {
     *("layout", "version", "crc32", "tile_size", "interleave", "source_overviews", "levels"),
     "frames",
@@ -41,11 +41,6 @@ _KEYS = KEYS | {
 def begins(head: bytes) -> bool:
     """Whether a file can be of this layout, by its first bytes."""
     return head.startswith(b'{"layout":"virtual-flac"', SIZE_BYTES)
-
-
-def recognises(index: Mapping[str, Any]) -> bool:
-    """Whether a JSON index says it is of this layout."""
-    return index.get("layout") == LAYOUT
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -178,8 +173,7 @@ def pack(
 
     Keys in `extra` that this layout has a meaning for are left out.
     """
-    # First, so that the checksum's own place is the first of its kind in the text; the keys that
-    # we do not know come before ours, so that they cannot take their place.
+    # The checksum stands in front of all text that could look like it.
     content: dict[str, Any] = {
         "layout": LAYOUT,
         "version": VERSION,
