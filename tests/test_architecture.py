@@ -34,8 +34,8 @@ LAYERS = [
     "io layouts",
     "gdal reading writing",
     "rasters engine virtual",
-    "geotiff cube references reports",
-    "publish",
+    "geotiff cube references",
+    "publish reports",
     "demo",
     "cli",
 ]

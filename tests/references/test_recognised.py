@@ -49,6 +49,7 @@ def test_info_and_preview_show_them(folder: Path, tmp_path: Path) -> None:
     ):  # fmt: skip
         cube = folder / f"cube.{suffix}"
         told = json.loads(run("info", cube, "--json").stdout)
+        assert json.loads(json.dumps(virtual_flac.info(cube).to_dict())) == told
         assert told["kind"] == kind
         assert told["sizes"] == {"time": 2, "band": 2, "y": 40, "x": 50}
         assert told["variables"]["band_data"] == {
@@ -66,6 +67,7 @@ def test_info_and_preview_show_them(folder: Path, tmp_path: Path) -> None:
         done = run("preview", cube, "-o", picture, "--bands", "2")
         assert done.exit_code == 0, done.output
         assert "time 2026-07-01" in done.stderr
+        assert virtual_flac.preview(cube, bands=[2]).to_png() == picture.read_bytes()
         expected = tmp_path / f"{suffix}_raster.png"
         run("preview", folder / f"{DATES[0]}.flac", "-o", expected, "--bands", "2")
         assert picture.read_bytes() == expected.read_bytes()
@@ -79,7 +81,6 @@ def test_what_needs_a_raster_refuses_them(folder: Path, tmp_path: Path) -> None:
             lambda cube=cube: virtual_flac.extract(cube, tmp_path / "a.tif", bbox=(0, 0, 1, 1)),
             lambda cube=cube: virtual_flac.query(cube),
             lambda cube=cube: virtual_flac.verify(cube),
-            lambda cube=cube: virtual_flac.info(cube),
             lambda cube=cube: xr.open_dataset(cube, engine="flac"),
         ):
             with pytest.raises(FlacError, match="references, not a raster") as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from .help_text import command, option
-from .options import json_option, registry_of, source_argument, store_options
+from .options import json_option, source_argument, store_options
 from .output import (
     count_text,
     list_text,
@@ -18,6 +20,7 @@ from .output import (
 
 if TYPE_CHECKING:
     from ..model.index import RasterInfo
+    from ..references.describe import ReferencesReport
     from ..reports.file_report import FileReport
 
 #: Longer values of tags are cut off; --json has them whole.
@@ -35,20 +38,16 @@ def info(source: str, tags: bool, stores: dict[str, Any], as_json: bool) -> None
     SOURCE is a path or URL of a FLAC raster, any other FLAC file, a GeoTIFF or references. Only
     its header is read.
     """
-    from ..io.reference_kinds import references_kind
-
-    if references_kind(source):
-        from .publishing import show_references
-
-        show_references(source, stores, as_json=as_json)
-        return
+    from ..reports.file_report import FileReport
     from ..reports.info import info as look
 
-    report = look(source, registry_of(source, stores))
+    report = look(source, store_options=stores)
     if as_json:
         print_json(report.to_dict())
-    else:
+    elif isinstance(report, FileReport):
         _show(report, tags)
+    else:
+        _show_references(report)
 
 
 def _show(report: FileReport, tags: bool) -> None:
@@ -85,6 +84,23 @@ def _show(report: FileReport, tags: bool) -> None:
         _show_bands(report.raster)
     if tags:
         _show_tags(report)
+
+
+def _show_references(report: ReferencesReport) -> None:
+    rows = {
+        "kind": report.kind,
+        "sizes": ", ".join(f"{name} {size}" for name, size in report.sizes.items()),
+    }
+    for name, variable in report.variables.items():
+        rows[name] = f"({', '.join(variable['dims'])}), {variable['dtype']}"
+    ranges = count_text(report.references, "byte range")
+    rows |= {
+        "coordinates": ", ".join(report.coordinates),
+        "CRS": report.crs or "none",
+        "references": f"{ranges} in {count_text(report.files, 'file')}",
+    }
+    print_rows(report.source, rows)
+    click.echo(report.snippet)
 
 
 def _raster_rows(report: FileReport, raster: RasterInfo) -> dict[str, str]:

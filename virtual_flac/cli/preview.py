@@ -17,7 +17,6 @@ from .options import (
     json_option,
     output_option,
     quiet_option,
-    registry_of,
     source_argument,
     store_options,
 )
@@ -72,26 +71,17 @@ def preview(
     if output is not None and output.suffix.lower() != ".png":
         raise click.BadParameter(f"{output} must end in .png", param_hint="-o")
     with progress_bar("Reading", quiet=quiet or as_json) as progress:
-        from ..io.reference_kinds import references_kind
         from ..reports.preview import preview as look
 
-        raster: Any = source
-        if references_kind(source):
-            from ..references.describe import ReferencedRaster
-
-            raster = ReferencedRaster(source, stores)
         picture = look(
-            raster, output, overwrite=force, progress=progress,
-            registry=registry_of(source, stores), **arguments,
-        )  # fmt: skip
-    taken = getattr(raster, "taken", {})
-    if taken and not as_json and not quiet:
-        click.echo(", ".join(f"{dim} {label}" for dim, label in taken.items()), err=True)
+            source, output, overwrite=force, progress=progress, store_options=stores, **arguments
+        )
+    if picture.taken and not as_json and not quiet:
+        click.echo(", ".join(f"{dim} {label}" for dim, label in picture.taken.items()), err=True)
     if in_terminal:
         _show(picture, terminal)
     elif as_json:
-        facts = picture.to_dict()
-        print_json({"source": source, "target": str(output), "taken": taken, **facts})
+        print_json({"source": source, "target": str(output), **picture.to_dict()})
     elif not quiet:
         print_rows(str(output), _summary(picture))
 

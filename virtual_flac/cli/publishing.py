@@ -203,30 +203,6 @@ def _show(result: Published, seconds: float) -> None:
     click.echo(result.snippet)
 
 
-def show_references(source: str, stores: dict[str, Any], *, as_json: bool) -> None:
-    """Print what published references hold."""
-    from ..references.describe import describe_references
-
-    report = describe_references(source, stores)
-    if as_json:
-        print_json(report.to_dict())
-        return
-    rows = {
-        "kind": report.kind,
-        "sizes": ", ".join(f"{name} {size}" for name, size in report.sizes.items()),
-    }
-    for name, variable in report.variables.items():
-        rows[name] = f"({', '.join(variable['dims'])}), {variable['dtype']}"
-    ranges = count_text(report.references, "byte range")
-    rows |= {
-        "coordinates": ", ".join(report.coordinates),
-        "CRS": report.crs or "none",
-        "references": f"{ranges} in {count_text(report.files, 'file')}",
-    }
-    print_rows(report.source, rows)
-    click.echo(report.snippet)
-
-
 def parse_values(given: Sequence[str]) -> list[Any] | dict[str, list[Any]] | None:
     """Values of one dimension, or, where they begin with ``NAME=``, of several."""
     if not given:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
 from ..model.grid import Window
@@ -44,7 +45,9 @@ class ReferencesReport:
 
 
 def describe_references(
-    source: str | os.PathLike[str], store_options: Mapping[str, Any] | None = None
+    source: str | os.PathLike[str],
+    registry: ObjectStoreRegistry[Any] | None,
+    options: dict[str, Any],
 ) -> ReferencesReport:
     """What published references hold; reads no chunk of the files that they refer to.
 
@@ -53,8 +56,7 @@ def describe_references(
     SelectionError, SourceError
         When these are not references, or cannot be read.
     """
-    options = dict(store_options or {})
-    store = open_store(source, options)
+    store = open_store(source, options, registry=registry)
     with store.dataset(mask_and_scale=False) as dataset:
         variables = {
             str(name): {
@@ -70,7 +72,7 @@ def describe_references(
             kind=store.kind,
             sizes={str(name): int(size) for name, size in dataset.sizes.items()},
             variables=variables,
-            coordinates=tuple(map(str, dataset.coords)),
+            coordinates=tuple(sorted(map(str, dataset.coords))),
             crs=_crs_name(dataset),
             references=references,
             files=len(urls),
@@ -103,10 +105,13 @@ class ReferencedRaster:
     reserve_cache = None
 
     def __init__(
-        self, source: str | os.PathLike[str], store_options: Mapping[str, Any] | None = None
+        self,
+        source: str | os.PathLike[str],
+        registry: ObjectStoreRegistry[Any] | None,
+        options: dict[str, Any],
     ) -> None:
         self.name = os.fspath(source)
-        store = open_store(source, dict(store_options or {}))
+        store = open_store(source, options, registry=registry)
         dataset = store.dataset(mask_and_scale=False)
         planes = [array for array in dataset.data_vars.values() if array.ndim >= 2]
         if not planes:

@@ -1,10 +1,11 @@
-"""What a file says about itself in its first bytes: FLAC rasters, plain FLAC, GeoTIFF."""
+"""What a file says about itself: FLAC rasters, plain FLAC, GeoTIFF, published references."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import FlacInfo
@@ -12,6 +13,7 @@ from zarr_flac import FlacInfo
 from .. import layouts
 from ..errors import SourceError
 from ..io.file_reader import FileReader
+from ..io.reference_kinds import references_kind
 from ..io.stores import registry_for, to_url
 from ..layouts import flac_raster, plain
 from ..model.grid import TileGrid
@@ -20,11 +22,19 @@ from ..rasters import flac_header
 from ..reading.header import HeaderReader
 from .file_report import FileReport
 
+if TYPE_CHECKING:
+    from ..references.describe import ReferencesReport
+
 
 def info(
-    source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
-) -> FileReport:
+    source: str | os.PathLike[str],
+    registry: ObjectStoreRegistry[Any] | None = None,
+    *,
+    store_options: Mapping[str, Any] | None = None,
+) -> FileReport | ReferencesReport:
     """What a FLAC raster, a plain FLAC or a GeoTIFF says about itself; reads only its first bytes.
+
+    Of published references (kerchunk JSON or parquet, Icechunk), what they hold.
 
     Parameters
     ----------
@@ -32,13 +42,17 @@ def info(
         Path or URL.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given.
+    store_options : Mapping, optional
+        Options of the stores that are made, as for `registry_for`.
 
     Returns
     -------
-    FileReport
+    FileReport or ReferencesReport
 
     Raises
     ------
+    SelectionError
+        When references cannot be understood.
     SourceError
         When the file cannot be read.
     LayoutError
@@ -55,6 +69,14 @@ def info(
     >>> report.raster.dtype, report.sizes, report.requests
     (dtype('int16'), ((10980, 10980), (5490, 5490)), 1)
     """
+    options = dict(store_options or {})
+    if references_kind(source):
+        # Imports xarray and VirtualiZarr.
+        from ..references.describe import describe_references
+
+        return describe_references(source, registry, options)
+    if registry is None and options:
+        registry = registry_for(source, **options)
     header = flac_header(source, registry)
     if header is None:
         return _gdal_report(source, registry)

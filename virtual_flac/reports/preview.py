@@ -6,8 +6,8 @@ import contextlib
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError, needs_extra
 from ..io.local_files import atomic_write, check_target
+from ..io.reference_kinds import references_kind
+from ..io.stores import registry_for
 from ..io.workers import Counter, Progress
 from ..model.grid import Window
 from ..model.index import RasterInfo
@@ -44,6 +46,8 @@ class Preview:
         By how much that was reduced.
     ranges : tuple of (low, high)
         Values that became the darkest and the brightest, per band; empty with a colour map.
+    taken : dict of str to str
+        Of references: the label that was taken along each dimension but band, y and x.
     """
 
     rgba: npt.NDArray[np.uint8]
@@ -51,6 +55,7 @@ class Preview:
     level: int
     factor: int
     ranges: tuple[tuple[float, float], ...]
+    taken: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the pixels as JSON values."""
@@ -58,6 +63,7 @@ class Preview:
         return {
             "width": width, "height": height, "bands": list(self.bands), "level": self.level,
             "factor": self.factor, "ranges": [list(pair) for pair in self.ranges],
+            "taken": dict(self.taken),
         }  # fmt: skip
 
     def to_png(self) -> bytes:
@@ -80,14 +86,16 @@ def preview(
     percentiles: tuple[float, float] = (2, 98),
     overwrite: bool = False,
     registry: ObjectStoreRegistry[Any] | None = None,
+    store_options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Preview:
-    """A picture of a raster, FLAC or whatever GDAL reads.
+    """A picture of a raster, FLAC or whatever GDAL reads, or of published references.
 
     Made of the smallest overview that is large enough, and of nothing else; without one, of the
     full resolution, averaged on the way so that memory stays bounded. NaN, nodata, pixels whose
-    alpha is 0 and those outside a mask become transparent.
+    alpha is 0 and those outside a mask become transparent. Of references (kerchunk JSON or
+    parquet, Icechunk), the first position along each dimension but band, y and x is shown.
 
     Parameters
     ----------
@@ -109,6 +117,8 @@ def preview(
         Replace `target` when it exists.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given.
+    store_options : Mapping, optional
+        Options of the stores that are made, as for `registry_for`.
     workers : int, optional
         Threads that decode; one per core by default.
     progress : callable, optional
@@ -136,10 +146,7 @@ def preview(
     _check(size, percentiles, cmap)
     if target is not None:
         check_target(Path(target), overwrite=overwrite)
-    opened: Any = contextlib.nullcontext(source)
-    if isinstance(source, str | os.PathLike):
-        opened = open_raster(source, registry, workers)
-    with opened as raster:
+    with _opened(source, registry, dict(store_options or {}), workers) as raster:
         chosen = _bands(raster.info, bands)
         colours = raster.info.bands[chosen[0] - 1].colormap if len(chosen) == 1 else None
         if cmap is not None:
@@ -157,11 +164,32 @@ def preview(
         ranges = tuple(_range(v[ok], percentiles) for v, ok in zip(values, valid, strict=True))
         rgba = _stretched(values, ranges, cmap)
     rgba[~valid.all(axis=0), 3] = 0
-    picture = Preview(rgba=rgba, bands=tuple(chosen), level=level, factor=factor, ranges=ranges)
+    picture = Preview(
+        rgba=rgba, bands=tuple(chosen), level=level, factor=factor, ranges=ranges,
+        taken=getattr(raster, "taken", {}),
+    )  # fmt: skip
     if target is not None:
         with atomic_write(Path(target), overwrite=overwrite) as file:
             file.write(picture.to_png())
     return picture
+
+
+def _opened(
+    source: str | os.PathLike[str] | RasterSource,
+    registry: ObjectStoreRegistry[Any] | None,
+    options: dict[str, Any],
+    workers: int | None,
+) -> contextlib.AbstractContextManager[RasterSource]:
+    if not isinstance(source, str | os.PathLike):
+        return contextlib.nullcontext(source)
+    if references_kind(source):
+        # Imports xarray and VirtualiZarr.
+        from ..references.describe import ReferencedRaster
+
+        return contextlib.nullcontext(ReferencedRaster(source, registry, options))
+    if registry is None and options:
+        registry = registry_for(source, **options)
+    return open_raster(source, registry, workers)
 
 
 def _check(size: int, percentiles: tuple[float, float], cmap: str | None) -> None:
