@@ -43,7 +43,7 @@ class RasterSource(Protocol):
 
     @property
     def info(self) -> RasterInfo:
-        """All that is known of it but its pixels."""
+        """Everything but its pixels."""
 
     @property
     def bands(self) -> Sequence[int]:
@@ -81,7 +81,7 @@ class RasterSource(Protocol):
     def read_mask(
         self, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
     ) -> npt.NDArray[np.bool_]:
-        """Where masks of the bands' own let pixels be valid, shape (band, y, x)."""
+        """Which pixels the bands' own masks leave valid, shape (band, y, x)."""
 
 
 class Piece(NamedTuple):
@@ -154,7 +154,7 @@ def check_masks(source: RasterSource, mask: Mask) -> None:
 def flac_header(
     source: str | os.PathLike[str], registry: ObjectStoreRegistry[Any] | None = None
 ) -> HeaderReader | None:
-    """Reads the header of what is for us to read; None for what is for GDAL.
+    """A reader of the header of a FLAC raster; None for what GDAL is to read.
 
     A local file is looked into; so is what lies behind a URL, where its name does not tell. The
     `HeaderReader` does not read these bytes a second time.

@@ -44,7 +44,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 @contextlib.contextmanager
 def report_target(target: Path) -> Iterator[None]:
-    """Let errors of the file system name the target, not the temporary file on its way there."""
+    """Let errors of the file system name the target, not the temporary file."""
     try:
         yield
     except OSError as error:
@@ -85,7 +85,7 @@ def nameless_file(target: Path) -> IO[bytes]:
 
 @contextlib.contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
-    """A folder beside `target` that is gone at the end, whenever that comes."""
+    """A folder beside `target` that is removed when the block ends."""
     folder = temporary_name(target)
     try:
         with report_target(target):

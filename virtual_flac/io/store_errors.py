@@ -1,4 +1,4 @@
-"""What obstore raises, in our words."""
+"""Errors of obstore as errors of ours."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
 
 
 def first_line(error: Exception) -> str:
-    """What an obstore error says: not the debug dump, and not the server's page, below it."""
+    """What an obstore error says, without the debug dump and the server's page below it."""
     first = str(error).partition("\n")[0].strip()
     return re.sub(r"(status code: \d+ [^:]*):.*", r"\1", first)

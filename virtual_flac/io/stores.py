@@ -14,9 +14,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 from ..errors import SourceError
 from .store_errors import STORE_ERRORS, first_line
 
-#: A request that goes nowhere ends after `read_timeout`, one that creeps after `timeout`; what
-#: fails is tried again, but not later than `retry_timeout` after its first try. So nothing lasts
-#: longer than three minutes.
+#: A request that gets no byte ends after `read_timeout`, a slow one after `timeout`. What fails is
+#: tried again until `retry_timeout` after its first try. So nothing takes more than three minutes.
 CLIENT_OPTIONS: dict[str, Any] = {
     "connect_timeout": "5s",
     "read_timeout": "15s",

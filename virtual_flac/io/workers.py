@@ -1,11 +1,11 @@
-"""How work is shared out and how far it is: cores of this process, callbacks of progress."""
+"""Cores for the work, and callbacks that report its progress."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 
-#: Called with what is done and what there is in all, in pixels, bytes or files.
+#: Called with the amount done and the total, in pixels, bytes or files.
 Progress = Callable[[int, int], object]
 
 
@@ -17,7 +17,7 @@ def available_cores() -> int:
 
 
 class Counter:
-    """Tells a callback how far the work is."""
+    """Reports progress to a callback."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress

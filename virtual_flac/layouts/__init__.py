@@ -58,7 +58,7 @@ def parse(head: bytes, file_size: int) -> Parsed:
     )
 
 
-#: What `looks_like_ours` looks into: comments stand in front of pictures and padding.
+#: Bytes that `looks_like_ours` needs: comments come before pictures and padding.
 GUESS_BYTES = 4096
 
 

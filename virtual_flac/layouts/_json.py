@@ -18,7 +18,7 @@ from ..model.grid import TileGrid
 
 #: The size of the index, unsigned 32 bit, big-endian (FORMAT.md, "Head").
 SIZE_BYTES = 4
-#: No index of a file that fits our limits is larger; a "size" above it is some other file's text.
+#: More than any index needs. A larger "size" is the text of some other file.
 MAX_INDEX_BYTES = 1 << 28
 #: GDAL's own limit for the width and height of a raster.
 MAX_SIZE = 2**31 - 1

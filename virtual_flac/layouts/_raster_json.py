@@ -75,7 +75,7 @@ def _parse_optional_str(mapping: Mapping[str, Any], key: str) -> str | None:
 
 
 def _parse_number(value: Any, name: str) -> int | float | None:
-    """A JSON number, or one of the strings for what JSON has no number for."""
+    """A JSON number, or a string for an infinity or NaN, which JSON lacks."""
     if value in ("NaN", "Infinity", "-Infinity"):
         return float(value)
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):

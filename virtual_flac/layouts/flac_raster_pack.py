@@ -143,7 +143,7 @@ def tile_comments(raster: RasterInfo, *, window: Window, crs: str | None) -> dic
 
 
 def lost(raster: RasterInfo) -> list[str]:
-    """Names of what the layout has no place for, of what a raster has."""
+    """Names of the metadata of a raster that the layout cannot hold."""
     [band] = raster.bands
     georef = raster.georef
     tags = {**raster.tags.get("", {})}

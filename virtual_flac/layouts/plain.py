@@ -205,7 +205,7 @@ def parse(info: FlacInfo, head: bytes, file_size: int) -> PlainStream | FlacInfo
         raster=raster,
         mapping="exact" if exact else "flac-raster",
         facts=facts,
-        # Where STREAMINFO does not say how many samples there are, the frames must tell.
+        # The number of samples stays as it is: 0 where the frames are to be counted.
         streaminfo=replace(streaminfo, min_block_size=low, max_block_size=high),
         file_size=file_size,
     )

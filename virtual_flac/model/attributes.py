@@ -14,7 +14,7 @@ GRID_MAPPING = "spatial_ref"
 
 #: Coordinates to which GeoTIFFs that GDAL made of NetCDF files give attributes, as ``x#units``.
 COORDINATES = ("band", "y", "x", GRID_MAPPING)
-#: Tags that rioxarray leaves out because GDAL or xarray say the same elsewhere.
+#: Tags that rioxarray leaves out: GDAL or xarray keep their values elsewhere.
 _UNWANTED = frozenset(
     {"_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "is_tiled", "res"}
 )

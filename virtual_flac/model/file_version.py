@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FileVersion:
-    """What a store says of a file, by which a changed file is told from the one that was opened.
+    """What a store says of a file: enough to notice that the file has changed.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class FileVersion:
         return cls(int(meta["size"]), meta.get("e_tag"), meta.get("last_modified"))
 
     def difference(self, found: FileVersion) -> str | None:
-        """What `found` has different, in words; None when both may be the same file."""
+        """How `found` differs, in words; None when both may be the same file."""
         pairs: list[tuple[str, Any, Any]] = [("size", self.size, found.size)]
         if self.etag is not None and found.etag is not None:
             # A proxy that compresses makes etags weak ("W/..."); the bytes are the same.

@@ -71,7 +71,7 @@ class GeoReference:
     def _with_pixels(
         self, across: float = 1, down: float = 1, col_off: float = 0, row_off: float = 0
     ) -> GeoReference:
-        """For pixels that are `across` times as wide, or counted from another one."""
+        """The same for larger pixels, or counted from another first pixel."""
         pixels = Affine(across, 0, col_off, 0, down, row_off)
         if not self.gcps and not self.rpcs:
             return replace(self, transform=self.transform @ pixels)

@@ -12,9 +12,9 @@ KEY = "overview_tags"
 
 
 def pack(levels: Sequence[Sequence[Mapping[str, str]]]) -> dict[str, Any]:
-    """The key with a list of bands' metadata a level, from large to small; empty where none have.
+    """The key with a list for each level, from large to small, of a mapping for each band.
 
-    A level whose bands are alike has one entry.
+    Empty where no band has metadata. A level whose bands are alike has one mapping.
     """
     packed = [tags[:1] if all(items == tags[0] for items in tags) else tags for tags in levels]
     return {KEY: packed} if any(items for tags in levels for items in tags) else {}

@@ -22,7 +22,7 @@ class ReadPlan:
 
     window: Window
     unit: tuple[int, int]
-    """Height and width of what only the window cuts, counted from the raster's first pixel."""
+    """Height and width. Units begin at the raster's first pixel; only the window cuts them."""
     pixel_bytes: int
     """Bytes of a pixel, of all bands that are read together."""
     read_bytes: int = READ_BYTES
@@ -53,7 +53,7 @@ class ReadPlan:
                 yield Window(col, row, across, down)
 
     def cache_bytes(self, block_shape: tuple[int, int]) -> int:
-        """Size of a cache that keeps the source's blocks which lie in two rows of pieces."""
+        """Size of a cache for the blocks of the source that two rows of pieces need."""
         tall, wide = block_shape
         if self.rows % tall == 0 or self.rows >= self.window.height:
             return 0

@@ -61,7 +61,7 @@ class Selection:
 
     @property
     def given(self) -> list[str]:
-        """Names of what was chosen by, `bbox_crs` aside."""
+        """Names of the fields that were given, except `bbox_crs`."""
         return [
             field.name
             for field in fields(self)
@@ -75,7 +75,7 @@ class Selection:
 def select_window(
     selection: Selection, base: TileGrid, georef: GeoReference, level: TileGrid | None = None
 ) -> Window:
-    """The pixels that are meant, counted in `level`; `base` and `georef` are the full resolution's.
+    """The chosen pixels, counted in `level`; `base` and `georef` are the full resolution's.
 
     Of a box, the pixels that ``gdal_translate -projwin`` and ``rio clip`` take. The box is cut to
     the raster. Its upper left corner goes to the upper left corner of the pixel in which it lies.
@@ -176,7 +176,7 @@ def center_tile(grid: TileGrid) -> tuple[int, int]:
 
 
 def _center(size: int, tile_size: int) -> int:
-    """Which part of an axis has its centre nearest to the axis's, the first of two."""
+    """Number of the part of an axis that lies nearest to the middle, the first of two."""
     middle = size // 2 // tile_size
     near = range(max(middle - 1, 0), min(middle + 2, -(-size // tile_size)))
     # The first and the last edge of a part add up to twice its centre.

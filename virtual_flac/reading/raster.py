@@ -1,4 +1,4 @@
-"""A FLAC raster as a `RasterSource`: bands and levels, chosen once, read by window."""
+"""A FLAC raster as a `RasterSource`: its bands are chosen once, its pixels read by window."""
 
 from __future__ import annotations
 
