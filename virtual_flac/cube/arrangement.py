@@ -17,6 +17,10 @@ from .labels import BAND, as_coordinate
 
 #: Pixels. Rounding moves origins far from zero by less; nobody means an offset as small.
 _TOLERANCE = 1e-5
+_OTHER_TILES = (
+    "Write the rasters again with a tile size that fits, or make them one with gdalbuildvrt and "
+    "convert that."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +92,13 @@ def place_on_grid(rasters: Sequence[AcceptedRaster], tile_shape: tuple[int, int]
                 raise MismatchError(
                     f"{raster.url}: begins {offset[axis]} {name} behind {anchors[axis].url}, "
                     f"which is not a whole number of tiles of {tile} {name}; a mosaic has one grid "
-                    "of tiles. Write the rasters again with a tile size that fits, or make them "
-                    "one with gdalbuildvrt and convert that."
+                    f"of tiles. {_OTHER_TILES}"
                 )
             if ends[axis] != (height, width)[axis] and sizes[axis] % tile:
                 raise MismatchError(
                     f"{raster.url}: its {sizes[axis]} {name} are not a whole number of tiles of "
                     f"{tile}, and others lie {side} it; only the last tiles of a mosaic may be "
-                    "partial. Write the rasters again with a tile size that fits, or make them one "
-                    "with gdalbuildvrt and convert that."
+                    f"partial. {_OTHER_TILES}"
                 )
     corners = [(row // tile_shape[0], col // tile_shape[1]) for row, col in offsets]
     return Mosaic(width, height, first.transform @ Affine.translation(left, top), corners)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import virtualizarr.parallel
@@ -15,7 +16,7 @@ from zarr_flac import TileSpec
 
 from ..errors import FlacError, SelectionError, needs_extra, prefixed_with
 from ..model.file_version import FileVersion
-from ..model.index import RasterInfo, TileIndex, U64Array
+from ..model.index import RasterInfo, U64Array
 from ..model.levels import resolve_bands, resolve_level
 from ..reading.header import read_index
 from ..virtual.parser import FLACParser
@@ -43,23 +44,6 @@ class RasterHeader:
     lengths: U64Array
     version: FileVersion
 
-    @classmethod
-    def of(cls, index: TileIndex, level: int, bands: tuple[int, ...], url: str) -> RasterHeader:
-        """What a cube needs of one level."""
-        here = index.levels[level]
-        everything = index.interleave == "pixel" or bands == tuple(range(index.raster.count))
-        planes = slice(None) if everything else list(bands)
-        return cls(
-            url=url,
-            raster=index.raster_of(level),
-            bands=bands,
-            tile_shape=index.tile_shape,
-            spec=index.tile_spec(level, bands),
-            offsets=here.offsets[planes],
-            lengths=here.lengths[planes],
-            version=index.version,
-        )
-
 
 def read_headers(
     urls: Sequence[str],
@@ -79,38 +63,46 @@ def read_headers(
     inner = 1 if parallel in ("threads", False) else workers
     size = max(1, min(_LARGEST_BATCH, len(urls) // (4 * workers)))
     batches = [tuple(urls[start : start + size]) for start in range(0, len(urls), size)]
-    task = _BatchReader(parser, registry, inner)
+    task = partial(_read_batch, parser, registry, inner)
     with _executor(parallel, workers) as executor:
         for batch, headers in zip(batches, executor.map(task, batches), strict=True):
             yield from zip(batch, headers, strict=True)
 
 
-@dataclass(frozen=True)
-class _BatchReader:
-    """Reads the headers of a few files; the function that executors run, so it pickles."""
+def _read_batch(
+    parser: FLACParser, registry: ObjectStoreRegistry[Any], threads: int, urls: Sequence[str]
+) -> list[RasterHeader | Exception]:
+    """One result a file; errors are results, so that one file does not cost the others."""
+    read = partial(_read_header, parser, registry)
+    if threads == 1 or len(urls) == 1:
+        return [read(url) for url in urls]
+    with ThreadPoolExecutor(min(threads, len(urls))) as pool:
+        return list(pool.map(read, urls))
 
-    parser: FLACParser
-    registry: ObjectStoreRegistry[Any]
-    threads: int
 
-    def __call__(self, urls: Sequence[str]) -> list[RasterHeader | Exception]:
-        """One result a file; errors are results, so that one file does not cost the others."""
-        if self.threads == 1 or len(urls) == 1:
-            return [self.read(url) for url in urls]
-        with ThreadPoolExecutor(min(self.threads, len(urls))) as pool:
-            return list(pool.map(self.read, urls))
-
-    def read(self, url: str) -> RasterHeader | Exception:
-        """The header of one file, or what went wrong."""
-        try:
-            index = read_index(url, self.registry)
-            parser = self.parser
-            with prefixed_with(url):
-                level = resolve_level(len(index.levels), parser.overview, parser.group) or 0
-                bands = resolve_bands(index.raster.count, parser.bands)
-            return RasterHeader.of(index, level, tuple(bands), url)
-        except (FlacError, OSError) as error:
-            return error
+def _read_header(
+    parser: FLACParser, registry: ObjectStoreRegistry[Any], url: str
+) -> RasterHeader | Exception:
+    try:
+        index = read_index(url, registry)
+        with prefixed_with(url):
+            level = resolve_level(len(index.levels), parser.overview, parser.group) or 0
+            bands = resolve_bands(index.raster.count, parser.bands)
+    except (FlacError, OSError) as error:
+        return error
+    here = index.levels[level]
+    everything = index.interleave == "pixel" or bands == list(range(index.raster.count))
+    planes = slice(None) if everything else bands
+    return RasterHeader(
+        url=url,
+        raster=index.raster_of(level),
+        bands=tuple(bands),
+        tile_shape=index.tile_shape,
+        spec=index.tile_spec(level, bands),
+        offsets=here.offsets[planes],
+        lengths=here.lengths[planes],
+        version=index.version,
+    )
 
 
 @contextmanager

@@ -133,11 +133,8 @@ def _expand(pattern: str) -> str:
 
 
 def _date_of_parts(match: re.Match[str], parts: Sequence[str], url: str) -> datetime:
-    if parts:
-        texts = [match[part] for part in parts]
-        template = " ".join("%" + part.removeprefix(_PREFIX) for part in parts)
-    else:
-        texts, template = list(match.groups()), "%Y %m %d"
+    texts = [match[part] for part in parts] or list(match.groups())
+    template = " ".join("%" + part.removeprefix(_PREFIX) for part in parts) or "%Y %m %d"
     try:
         return datetime.strptime(" ".join(texts), template)
     except (TypeError, ValueError) as error:

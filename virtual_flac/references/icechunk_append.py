@@ -81,7 +81,9 @@ def _check_appendable(vds: xr.Dataset, store: Any, dim: str) -> npt.NDArray[Any]
         if dim in variable.dims:
             continue
         if name in virtual:
-            _compare_attributes(str(name), old[name].attrs, variable.attrs)
+            there, here = old[name].attrs, variable.attrs
+            for key in sorted({*there, *here}):
+                _compare(f"{key} of {name}", there.get(key), here.get(key))
         else:
             _compare(str(name), old[name].to_numpy(), variable.to_numpy())
     before = old[dim].to_numpy()
@@ -129,11 +131,6 @@ def _compare_arrays(
     }
     for what, (there, here) in pairs.items():
         _compare(f"{what} of {name}", there, here)
-
-
-def _compare_attributes(name: str, old: Any, new: Any) -> None:
-    for key in sorted({*old, *new}):
-        _compare(f"{key} of {name}", old.get(key), new.get(key))
 
 
 def _compare(what: str, there: Any, here: Any) -> None:

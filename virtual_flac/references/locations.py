@@ -80,9 +80,7 @@ def rebase(vds: xr.Dataset, base_url: str) -> xr.Dataset:
     return result
 
 
-def check_sources(
-    vds: xr.Dataset, registry: ObjectStoreRegistry[Any], *, workers: int = 16
-) -> xr.Dataset:
+def check_sources(vds: xr.Dataset, registry: ObjectStoreRegistry[Any], workers: int = 16) -> None:
     """Ask for every file that a virtual dataset refers to, and note what its store says of it.
 
     One HEAD request a file. That bytes are the same cannot be asked for; sizes can.
@@ -110,4 +108,3 @@ def check_sources(
     with ThreadPoolExecutor(max(1, min(workers, len(urls)))) as pool:
         found = dict(zip(urls, pool.map(check, urls), strict=True))
     attach(vds, found)
-    return vds

@@ -123,25 +123,22 @@ def open_store(
     kind = references_kind(target)
     suffix = Path(os.fspath(target)).suffix
     if kind == KERCHUNK_JSON or suffix == ".json":
-        kind = KERCHUNK_JSON
-        found = _kerchunk_json(to_url(target), registry, given, group)
+        kind, read = KERCHUNK_JSON, _kerchunk_json
     elif kind == KERCHUNK_PARQUET or suffix in (".parquet", ".parq"):
-        kind = KERCHUNK_PARQUET
-        found = _kerchunk_parquet(to_url(target), registry, given, group)
+        kind, read = KERCHUNK_PARQUET, _kerchunk_parquet
     else:
         return _icechunk(os.fspath(target), given)
+    url = to_url(target)
+    found = read(url, registry or registry_for(url, **given), group)
     arrays = list(found.arrays.values())
     urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
     store = CoalescingStore(found, registry=registry or registry_for(urls, **given))
     return OpenedReferences(kind, store, lambda: (sum(map(count_chunks, arrays)), urls))
 
 
-def _kerchunk_json(
-    url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
-) -> Any:
-    file = FileReader(url, registry or registry_for(url, **given))
+def _kerchunk_json(url: str, registry: ObjectStoreRegistry[Any], group: str | None) -> Any:
     try:
-        references: Any = json.loads(file.read_all())
+        references: Any = json.loads(FileReader(url, registry).read_all())
     except ValueError as error:
         raise SelectionError(f"{url}: is not JSON: {error}") from None
     if "refs" not in references:
@@ -149,9 +146,7 @@ def _kerchunk_json(
     return kerchunk_group(references, group)
 
 
-def _kerchunk_parquet(
-    url: str, registry: ObjectStoreRegistry[Any] | None, given: dict[str, Any], group: str | None
-) -> Any:
+def _kerchunk_parquet(url: str, registry: ObjectStoreRegistry[Any], group: str | None) -> Any:
     if url.startswith("file://"):
         return parquet_group(url, group)
     if url.startswith(("http://", "https://")):
@@ -160,7 +155,7 @@ def _kerchunk_parquet(
             "they hold; a web server does not. Fetch the folder, or use JSON or Icechunk."
         )
     with tempfile.TemporaryDirectory() as folder:
-        _fetch_folder(url, registry or registry_for(url, **given), Path(folder))
+        _fetch_folder(url, registry, Path(folder))
         return parquet_group(f"file://{folder}", group)
 
 

@@ -42,15 +42,7 @@ _METADATA = ".zmetadata"
 
 @dataclass(frozen=True)
 class Target:
-    """A path or URL that is to be written.
-
-    Parameters
-    ----------
-    name : str or path
-        As it was given.
-    options : Mapping
-        Of its store, as for `registry_for`.
-    """
+    """A path or URL that is to be written, and the options of its store for `registry_for`."""
 
     name: str | os.PathLike[str]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -81,14 +73,9 @@ class Target:
 
         Raises
         ------
-        SelectionError
-            When its suffix is not known, or nothing can be written there.
-        MissingExtraError
-            When what writes it is not installed.
-        TargetExistsError
-            When it exists and `overwrite` is false, or is something else.
-        TargetFolderError, SourceNotFoundError
-            When its folder does not exist, or there is nothing to append to.
+        SelectionError, MissingExtraError, TargetExistsError, TargetFolderError
+        SourceNotFoundError
+            When there is nothing to append to.
         SourceError
             When its store refuses to say whether it exists.
         """
@@ -123,12 +110,7 @@ class Target:
             )
 
     def check_folder(self) -> None:
-        """Refuse a local target whose folder does not exist.
-
-        Raises
-        ------
-        TargetFolderError
-        """
+        """Refuse a local target whose folder does not exist, by a `TargetFolderError`."""
         if self.path is not None and not self.path.absolute().parent.is_dir():
             raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")
 
