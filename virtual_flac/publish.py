@@ -13,17 +13,12 @@ from .cube import Skipped, stack
 from .errors import SelectionError
 from .io.stores import registry_for, to_url
 from .model.levels import FULL_RESOLUTION
-from .references import (
-    Target,
-    check_sources,
-    count_references,
-    open_references,
-    rebase,
-    snippet,
-    source_urls,
-    write_icechunk,
-    write_kerchunk,
-)
+from .references.icechunk_write import write_icechunk
+from .references.kerchunk import write_kerchunk
+from .references.locations import check_sources, count_references, rebase, source_urls
+from .references.open import open_references
+from .references.snippet import snippet
+from .references.target import Target
 from .virtual.parser import FLACParser
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from virtual_flac.errors import (
     TargetExistsError,
 )
 from virtual_flac.publish import publish
-from virtual_flac.references import check_sources, rebase, source_prefixes
+from virtual_flac.references.locations import check_sources, rebase, source_prefixes
 
 TILE = 64
 

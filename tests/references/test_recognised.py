@@ -108,7 +108,7 @@ def test_what_is_written_is_counted_as_it_is(folder: Path, tmp_path: Path) -> No
 
 
 def test_snippets_say_where_buckets_are() -> None:
-    from virtual_flac.references import snippet
+    from virtual_flac.references.snippet import snippet
 
     urls = ["s3://bucket/folder/2026-07-01.flac"]
     options = {"endpoint": "https://s3.example.com", "region": "xy-1", "skip_signature": True}

@@ -65,12 +65,12 @@ def labels_from_names(
         dims = [*([TIME] if has_date else []), *named, *([BAND] if BAND in groups else [])]
     rest = [dim for dim in dims if dim not in groups]
     if len(rest) > (1 if has_date else 0):
-        found = ["a date"] * has_date + groups
+        held = ["a date"] * has_date + groups
         raise SelectionError(
-            f"the pattern (--pattern) {pattern} finds {', '.join(found)}; there is nothing for "
+            f"the pattern (--pattern) {pattern} finds {', '.join(held)}; there is nothing for "
             f"{rest[-1]!r}. Name a group after it: (?P<{rest[-1]}>...)"
         )
-    found_texts: dict[str, list[Any]] = {dim: [] for dim in dims}
+    found: list[tuple[str, re.Match[str]]] = []
     for url, name, match in zip(urls, names, matches, strict=True):
         if match is None:
             what = "match" if groups else "date"
@@ -78,17 +78,16 @@ def labels_from_names(
                 f"{url}: no {what} in the name {name!r} (pattern {pattern}). Give another pattern "
                 "(--pattern), or the values yourself: --values (values=[...])."
             )
-        for dim in dims:
-            if dim in rest:
-                found_texts[dim].append(_date_of_parts(match, parts, url))
-            elif dim in _DATE_GROUPS:
-                found_texts[dim].append(_date_of_text(match[dim], url))
-            else:
-                found_texts[dim].append(match[dim])
-    return {
-        dim: values if dim in rest or dim in _DATE_GROUPS else _alike(values)
-        for dim, values in found_texts.items()
-    }
+        found.append((url, match))
+    labels: dict[str, list[Any]] = {}
+    for dim in dims:
+        if dim in rest:
+            labels[dim] = [_date_of_parts(match, parts, url) for url, match in found]
+        elif dim in _DATE_GROUPS:
+            labels[dim] = [_date_of_text(match[dim], url) for url, match in found]
+        else:
+            labels[dim] = _alike([match[dim] for _, match in found])
+    return labels
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -80,16 +80,7 @@ def kerchunk_json(vds: xr.Dataset) -> Iterator[str]:
 
     VirtualiZarr makes a dictionary of every chunk and JSON of that, at 50 microseconds a chunk.
     Here it writes what is not chunks; their text comes straight from the tables. It means the same.
-
-    Parameters
-    ----------
-    vds : xarray.Dataset
-        Virtual, in all of its variables.
-
-    Raises
-    ------
-    ValueError
-        When an attribute is a number that JSON does not have, such as NaN.
+    Attributes that JSON does not have, such as NaN, are a ValueError.
     """
     tables = chunk_tables(vds)
     bare = with_tables(vds, {name: ChunkTables.absent((0,)) for name in tables})
@@ -113,17 +104,13 @@ def _chunks(name: str, tables: ChunkTables) -> Iterator[str]:
         lengths = tables.lengths[block].ravel().tolist()
         if url is None:
             paths = [_path(path) for path in tables.paths[block].ravel().tolist()]
-            yield "".join(
-                f',{prefix}{key}":[{path},{offset},{length}]'
-                for key, path, offset, length in zip(keys, paths, offsets, lengths, strict=True)
-                if path != '""'
-            )
         else:
-            path = _path(url)
-            yield "".join(
-                f',{prefix}{key}":[{path},{offset},{length}]'
-                for key, offset, length in zip(keys, offsets, lengths, strict=True)
-            )
+            paths = [_path(url)] * len(offsets)
+        yield "".join(
+            f',{prefix}{key}":[{path},{offset},{length}]'
+            for key, path, offset, length in zip(keys, paths, offsets, lengths, strict=True)
+            if path != '""'
+        )
 
 
 def _path(url: str) -> str:
