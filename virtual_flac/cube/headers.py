@@ -88,21 +88,21 @@ def _read_header(
         with prefixed_with(url):
             level = resolve_level(len(index.levels), parser.overview, parser.group) or 0
             bands = resolve_bands(index.raster.count, parser.bands)
+        here = index.levels[level]
+        everything = index.interleave == "pixel" or bands == list(range(index.raster.count))
+        planes = slice(None) if everything else bands
+        return RasterHeader(
+            url=url,
+            raster=index.raster_of(level),
+            bands=tuple(bands),
+            tile_shape=index.tile_shape,
+            spec=index.tile_spec(level, bands),
+            offsets=here.offsets[planes],
+            lengths=here.lengths[planes],
+            version=index.version,
+        )
     except (FlacError, OSError) as error:
         return error
-    here = index.levels[level]
-    everything = index.interleave == "pixel" or bands == list(range(index.raster.count))
-    planes = slice(None) if everything else bands
-    return RasterHeader(
-        url=url,
-        raster=index.raster_of(level),
-        bands=tuple(bands),
-        tile_shape=index.tile_shape,
-        spec=index.tile_spec(level, bands),
-        offsets=here.offsets[planes],
-        lengths=here.lengths[planes],
-        version=index.version,
-    )
 
 
 @contextmanager
