@@ -70,35 +70,13 @@ def publish(
 ) -> Published:
     """Write references to one FLAC raster, or to several stacked.
 
-    Parameters
-    ----------
-    urls : sequence of str or path, or STAC items
-        As for `stack`.
-    target : str or path
-        Ends in ``.json`` or ``.parquet`` for kerchunk, in ``.icechunk`` for Icechunk. An Icechunk
-        repository of one raster has its overviews as child groups. A path, or a URL of S3; for
-        kerchunk, of Google or Azure too.
-    cube : Mapping, optional
-        Arguments of `stack`. Without any, a single raster is not stacked.
-    parser : FLACParser, optional
-        Selects bands, overview and variable name.
-    overwrite : bool
-        Whether an existing target may be replaced.
-    append : bool
-        Append to an Icechunk repository that exists, along the first new dimension.
-    base_url : str, optional
-        Let the references point below this URL instead of the folder that holds all rasters.
-    check_base_url : bool
-        Ask for each file there, by a HEAD request, and compare sizes. Icechunk's readers then
-        notice when one of them changes; without it, they do not.
-    store_options : Mapping, optional
-        Options of the stores to read and write with, see `registry_for`.
-    progress : callable, optional
-        Called with the number of files read and their total.
-
-    Returns
-    -------
-    Published
+    `cube` holds arguments of `stack`; without any, a single raster is not stacked. The ending of
+    `target` says what is written: ``.json`` or ``.parquet`` for kerchunk, ``.icechunk`` for
+    Icechunk, where the overviews of one raster are child groups. With `append`, an Icechunk
+    repository that exists grows along the first new dimension. The references point below
+    `base_url` instead of the folder that holds all rasters; with `check_base_url`, each file there
+    is asked for by a HEAD request and its size compared. Icechunk's readers then notice when one of
+    them changes; without it, they do not.
 
     Raises
     ------

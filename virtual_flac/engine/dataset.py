@@ -19,7 +19,7 @@ from ..errors import prefixed_with
 from ..io.stores import registry_for, to_url
 from ..layouts import flac_raster
 from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes, masking_alpha
-from ..model.levels import check_request, level_names, resolve_bands, resolve_level
+from ..model.levels import level_names, resolve_bands, resolve_level
 from ..reading.header import read_index
 from ..reading.tiles import TileReader
 from .lazy_arrays import PhysicalArray, StoredArray
@@ -38,71 +38,45 @@ class DecodeOptions:
     """Whether to add coordinates of the pixel centres."""
 
 
-def open_level(
-    source: str | os.PathLike[str],
-    decoding: DecodeOptions,
-    *,
-    overview: int | None = None,
-    group: str | None = None,
-    registry: ObjectStoreRegistry[Any] | None = None,
-    store_options: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
-    """Open one level lazily: the full resolution, or the one that `overview` or `group` name."""
-    check_request(decoding.bands, overview, group)
-    raster = _OpenRaster(source, decoding, registry, store_options)
-    with prefixed_with(raster.url):
-        level = resolve_level(len(raster.index.levels), overview, group) or 0
-    return raster.dataset(level)
-
-
-def open_levels(
-    source: str | os.PathLike[str],
-    decoding: DecodeOptions,
-    *,
-    registry: ObjectStoreRegistry[Any] | None = None,
-    store_options: Mapping[str, Any] | None = None,
-) -> dict[str, xr.Dataset]:
-    """Open all levels lazily, by name: ``full``, ``overview_1`` ..."""
-    check_request(decoding.bands, None, None)
-    raster = _OpenRaster(source, decoding, registry, store_options)
-    names = level_names(len(raster.index.levels))
-    return {name: raster.dataset(level) for level, name in enumerate(names)}
-
-
-class _OpenRaster:
-    """A raster whose header has been read, and how it is to be shown."""
+class OpenRaster:
+    """A raster whose header has been read, and whose levels become lazy datasets."""
 
     def __init__(
         self,
         source: str | os.PathLike[str],
-        decoding: DecodeOptions,
-        registry: ObjectStoreRegistry[Any] | None,
-        store_options: Mapping[str, Any] | None,
+        registry: ObjectStoreRegistry[Any] | None = None,
+        store_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.url = to_url(source)
         registry = registry or registry_for(self.url, **(store_options or {}))
-        self.index = read_index(self.url, registry)
-        self._decoding = decoding
-        self._reader = TileReader(self.url, self.index, registry)
-        with prefixed_with(self.url):
-            self._bands = resolve_bands(self.index.raster.count, decoding.bands)
+        self._index = read_index(self.url, registry)
+        self._reader = TileReader(self.url, self._index, registry)
 
-    def dataset(self, level: int) -> xr.Dataset:
-        """One level as a lazy dataset."""
-        raster, xy = self.index.raster_of(level), self._decoding.xy
-        coordinates = coordinate_variables(raster, self._bands, with_xy=xy)
+    def groups(self) -> list[str]:
+        """Names of the levels, the full resolution first."""
+        return level_names(len(self._index.levels))
+
+    def dataset(
+        self, decoding: DecodeOptions, *, overview: int | None = None, group: str | None = None
+    ) -> xr.Dataset:
+        """The full resolution, or the level that `overview` or `group` name."""
+        with prefixed_with(self.url):
+            level = resolve_level(len(self._index.levels), overview, group) or 0
+            bands = resolve_bands(self._index.raster.count, decoding.bands)
+        raster, xy = self._index.raster_of(level), decoding.xy
+        coordinates = coordinate_variables(raster, bands, with_xy=xy)
         georef = raster.georef
         if xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
             x, y = georef.coordinates(width=raster.width, height=raster.height)
             coordinates |= {"xc": (("y", "x"), x, {}), "yc": (("y", "x"), y, {})}
-        dataset = xr.Dataset({self._decoding.variable: self._variable(level)}, coordinates)
+        variable = self._variable(level, bands, decoding)
+        dataset = xr.Dataset({decoding.variable: variable}, coordinates)
         dataset.encoding["source"] = self.url
         return dataset
 
-    def _variable(self, level: int) -> xr.Variable:
+    def _variable(self, level: int, bands: list[int], decoding: DecodeOptions) -> xr.Variable:
         """The data variable with rioxarray's dtype, attributes and encoding."""
-        index, raster, bands = self.index, self.index.raster, self._bands
-        decoding = self._decoding
+        index, raster = self._index, self._index.raster
         attributes = {
             key: _as_rioxarray(key, value) for key, value in data_attributes(raster, bands).items()
         }

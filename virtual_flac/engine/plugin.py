@@ -80,59 +80,45 @@ class FlacBackendEntrypoint(BackendEntrypoint):
             `variable` with dimensions (band, y, x); coordinates ``band``, ``y``, ``x``,
             ``spatial_ref``.
         """
-        from .dataset import DecodeOptions, open_level
+        from ..model.levels import check_request
+        from .dataset import DecodeOptions, OpenRaster
 
+        check_request(bands, overview, group)
+        raster = filename_or_obj
+        if not isinstance(raster, OpenRaster):  # as `open_groups_as_dict` gives it, to read once
+            raster = OpenRaster(raster, registry, store_options)
         decoding = DecodeOptions(
             variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
         )
-        dataset = open_level(
-            filename_or_obj, decoding, overview=overview, group=group,
-            registry=registry, store_options=store_options,
-        )  # fmt: skip
+        dataset = raster.dataset(decoding, overview=overview, group=group)
         return dataset.drop_vars(drop_variables or [], errors="ignore")
 
     def open_groups_as_dict(
         self,
         filename_or_obj: Any,
         *,
-        drop_variables: str | Iterable[str] | None = None,
-        mask_and_scale: bool = True,
-        masked: bool = False,
-        decode_times: Any = True,
-        decode_timedelta: Any = None,
-        decode_coords: Any = True,
-        use_cftime: Any = None,
-        concat_characters: Any = None,
-        bands: Sequence[int] | None = None,
-        variable: str = "band_data",
-        coordinates: bool = True,
         registry: ObjectStoreRegistry[Any] | None = None,
         store_options: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> dict[str, xr.Dataset]:
         """Open all levels: ``"/full"`` is the full resolution, ``"/overview_1"`` an overview.
 
         They are siblings under an empty root, because xarray lets no child have other
         coordinates than its parent.
 
-        Parameters are those of `open_dataset`.
+        Parameters are those of `open_dataset`, without `group` and `overview`.
 
         Returns
         -------
         dict of str to xarray.Dataset
         """
-        from .dataset import DecodeOptions, open_levels
+        from .dataset import OpenRaster
 
-        decoding = DecodeOptions(
-            variable, bands, mask=mask_and_scale or masked, scale=mask_and_scale, xy=coordinates
-        )
-        levels = open_levels(
-            filename_or_obj, decoding, registry=registry, store_options=store_options
-        )
-        drop = drop_variables or []
-        groups = {
-            f"/{name}": level.drop_vars(drop, errors="ignore") for name, level in levels.items()
+        raster = OpenRaster(filename_or_obj, registry, store_options)
+        levels = {
+            f"/{name}": self.open_dataset(raster, group=name, **options) for name in raster.groups()
         }
-        return {"/": xr.Dataset(), **groups}
+        return {"/": xr.Dataset(), **levels}
 
     def open_datatree(self, filename_or_obj: Any, **kwargs: Any) -> xr.DataTree:
         """Open all levels as a tree, see `open_groups_as_dict`.
