@@ -79,6 +79,7 @@ class FlacManifestStore(CoalescingStore):
             index=self.index,
             url=self.url,
             planes=self.planes,
+            level=self.level,
         )
         tree = ManifestStore.to_virtual_datatree(
             store, group, loadable_variables=loadable_variables, decode_times=decode_times
