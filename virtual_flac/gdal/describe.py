@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -9,7 +10,6 @@ from xml.etree import ElementTree
 import numpy as np
 import rasterio.shutil
 from rasterio.crs import CRS
-from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 
@@ -28,7 +28,7 @@ _STRUCTURAL = frozenset(
 
 
 def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> RasterInfo:
-    """Everything that GDAL says of a raster, but for masks (`masked_bands`).
+    """Everything that GDAL says of a raster, but for masks.
 
     Raises
     ------
@@ -58,16 +58,6 @@ def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> R
         nodata=_one_for_all("nodata", {i: nodata[i - 1] for i in indexes}, dataset.name),
         bands=tuple(_band(dataset, index) for index in indexes),
         tags=_tags(dataset, 0),
-    )
-
-
-def masked_bands(dataset: DatasetReader) -> tuple[int, ...]:
-    """1-based numbers of the bands with a mask that is neither nodata nor an alpha band."""
-    harmless = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
-    return tuple(
-        index
-        for index, flags in zip(dataset.indexes, dataset.mask_flag_enums, strict=True)
-        if not harmless & set(flags)
     )
 
 
@@ -137,23 +127,19 @@ def _feature(point: Any) -> dict[str, Any]:
 
 
 def _band(dataset: DatasetReader, index: int) -> Band:
+    colormap = None
+    with contextlib.suppress(ValueError):  # most bands have none
+        colors = dataset.colormap(index)
+        colormap = tuple(colors[value] for value in sorted(colors))
     return Band(
         description=dataset.descriptions[index - 1] or None,
         unit=dataset.units[index - 1] or None,
         scale=float(dataset.scales[index - 1]),
         offset=float(dataset.offsets[index - 1]),
         color_interpretation=dataset.colorinterp[index - 1].name,
-        colormap=_colormap(dataset, index),
+        colormap=colormap,
         tags=_tags(dataset, index),
     )
-
-
-def _colormap(dataset: DatasetReader, index: int) -> tuple[tuple[int, int, int, int], ...] | None:
-    try:
-        entries = dataset.colormap(index)
-    except ValueError:
-        return None
-    return tuple(entries[value] for value in sorted(entries))
 
 
 def _tags(dataset: DatasetReader, index: int) -> dict[str, dict[str, str]]:

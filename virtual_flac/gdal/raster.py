@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
+from rasterio.enums import MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from ..errors import RasterError, SourceError
 from ..model import overview_tags
 from ..model.grid import Window
-from .describe import describe, masked_bands
+from .describe import describe
 from .remote import remote_settings
 from .session import gdal_session, open_dataset, reserve_cache, translating_errors
+
+#: Masks that come from nodata or an alpha band, or mask nothing.
+_HARMLESS_MASKS = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
 
 
 class GdalSource:
@@ -42,9 +46,11 @@ class GdalSource:
         self.driver: str = first.driver
         self.info = describe(first, bands=bands)
         self.bands = tuple(bands or first.indexes)
-        masked = masked_bands(first)
+        flags = first.mask_flag_enums
         self.masked_bands = tuple(
-            position for position, band in enumerate(self.bands, 1) if band in masked
+            position
+            for position, band in enumerate(self.bands, 1)
+            if not _HARMLESS_MASKS & set(flags[band - 1])
         )
         self.sizes = tuple((level.width, level.height) for level in levels)
         self.source_overviews = True

@@ -17,7 +17,7 @@ from ..io.local_files import check_target, temporary_folder
 from ..io.workers import Progress, available_cores
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
-from ..model.index import RasterInfo
+from ..model.index import RasterInfo, Tags
 from ..model.levels import resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..rasters import Mask, RasterSource, check_masks, open_raster
@@ -204,29 +204,27 @@ def _select(raster: RasterSource, selection: Selection, level: int) -> tuple[Win
 
 
 def _part(raster: RasterSource, level: int, window: Window, georef: GeoReference) -> RasterInfo:
+    """What is known of the pixels in a window of a level."""
     info = raster.info
-    chosen = list(info.bands)
+    bands = list(info.bands)
     if list(raster.bands) != list(range(1, info.count + 1)):
         # Gray is the colour of a first band; elsewhere it means nothing, and TIFF cannot say it.
-        chosen[1:] = [
-            replace(band, color_interpretation="undefined")
-            if band.color_interpretation == "gray"
-            else band
-            for band in chosen[1:]
-        ]
+        for at, band in enumerate(bands):
+            if at and band.color_interpretation == "gray":
+                bands[at] = replace(band, color_interpretation="undefined")
     if level or (window.width, window.height) != (info.width, info.height):
         # Statistics are those of all pixels.
-        chosen = [replace(band, tags=_without_statistics(band.tags)) for band in chosen]
+        bands = [replace(band, tags=_without_statistics(band.tags)) for band in bands]
     return replace(
         info,
         width=window.width,
         height=window.height,
         georef=georef.for_window(window.col_off, window.row_off),
-        bands=tuple(chosen),
+        bands=tuple(bands),
     )
 
 
-def _without_statistics(tags: Any) -> dict[str, dict[str, str]]:
+def _without_statistics(tags: Tags) -> Tags:
     kept = {
         domain: {key: text for key, text in items.items() if not key.startswith("STATISTICS_")}
         for domain, items in tags.items()

@@ -10,8 +10,6 @@ from ..io.workers import available_cores
 from ..model.index import Interleave
 
 LayoutName = Literal["virtual-flac", "flac-raster"]
-MIN_TILE_SIZE = 16
-MAX_TILE_SIZE = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class WriteOptions:
             raise SelectionError(
                 f"layout is {self.layout!r}, expected 'virtual-flac' or 'flac-raster'"
             )
-        _check_range("tile_size", self.tile_size, MIN_TILE_SIZE, MAX_TILE_SIZE)
+        _check_range("tile_size", self.tile_size, 16, 16_384)
         _check_range("compression", self.compression, 0, 8)
         _check_range("block_size", self.block_size, 16, 65_535)
         if self.workers is not None:
