@@ -24,9 +24,11 @@ class ReferencesReport:
     """What published references hold."""
 
     source: str
+    """Path or URL."""
     kind: str
     """``kerchunk JSON``, ``kerchunk parquet`` or ``Icechunk``."""
     sizes: dict[str, int]
+    """Dimensions."""
     variables: dict[str, dict[str, Any]]
     """``dims``, ``dtype`` and ``chunks`` of each data variable."""
     coordinates: tuple[str, ...]
