@@ -132,15 +132,7 @@ Mask = Literal["refuse", "drop"]
 
 
 def check_masks(source: RasterSource, mask: Mask) -> None:
-    """Refuse masks of the bands' own, unless they may be dropped.
-
-    Raises
-    ------
-    RasterError
-        When a band has one.
-    SelectionError
-        When `mask` is neither word.
-    """
+    """Refuse masks of the bands' own, unless they may be dropped."""
     if mask not in ("refuse", "drop"):
         raise SelectionError(f"mask is {mask!r}, expected 'refuse' or 'drop'")
     if source.masked_bands and mask == "refuse":
@@ -194,27 +186,11 @@ def open_raster(
     bands: Sequence[int] | None = None,
     overviews: bool = True,
 ) -> AbstractContextManager[RasterSource]:
-    """A raster for a ``with`` block.
+    """A raster for a ``with`` block; what rasterio has opened stays open.
 
-    Parameters
-    ----------
-    source : str, path or rasterio dataset
-        Path or URL, or what rasterio has opened, which stays open.
-    registry : ObjectStoreRegistry, optional
-        Stores to read with; GDAL is told what they have been told.
-    workers : int, optional
-        Threads that decode FLAC; one per core by default.
-    bands : sequence of int, optional
-        1-based bands to read, in this order; all by default.
-    overviews : bool
-        Whether to give out the overviews, too.
-
-    Raises
-    ------
-    SourceError, LayoutError, RasterError
-        When it cannot be read.
-    SelectionError
-        When there is no such band.
+    GDAL gets the options of the stores in `registry`. FLAC is decoded by `workers` threads, one per
+    core by default. `bands` count from 1 and are given out in this order; `overviews` says whether
+    the overviews are, too.
     """
     header = flac_header(source, registry) if isinstance(source, str | os.PathLike) else None
     if header is not None:

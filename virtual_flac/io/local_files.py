@@ -17,15 +17,7 @@ COPY_BYTES = 8 << 20
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that cannot be written, before any work is done.
-
-    Raises
-    ------
-    TargetExistsError
-        When `target` exists and `overwrite` is false, or is a folder.
-    TargetFolderError
-        When its folder does not exist, or it is a URL.
-    """
+    """Refuse a target that cannot be written, before any work is done."""
     if not target.parent.is_dir():
         # Path has made one slash of two.
         scheme, separator, rest = target.as_posix().partition(":/")

@@ -39,14 +39,7 @@ _KNOWN_SIGNATURES = {
 def read_head(head: bytes, file_size: int) -> tuple[dict[str, Any], int]:
     """The JSON index at the start of a streaming file, and the position of the byte after it.
 
-    Raises
-    ------
-    NeedBytes
-        When `head` ends before the index does and the file goes on.
-    UnknownLayoutError
-        When the first bytes belong to no streaming file.
-    LayoutError
-        When the index is cut short or not strict JSON.
+    `NeedBytes` when `head` ends before the index does and the file goes on.
     """
     if len(head) < SIZE_BYTES + 1:
         if file_size <= len(head):

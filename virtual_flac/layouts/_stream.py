@@ -23,12 +23,7 @@ def begins_stream(head: bytes) -> bool:
 def read_stream_head(head: bytes, file_size: int) -> FlacInfo:
     """STREAMINFO, comments and seek table.
 
-    Raises
-    ------
-    NeedBytes
-        When `head` ends before the first frame's header does and the file goes on.
-    LayoutError
-        When the head is damaged or cut short.
+    `NeedBytes` when `head` ends before the first frame's header does and the file goes on.
     """
     try:
         end = head_end(head)

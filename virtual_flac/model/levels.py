@@ -21,13 +21,7 @@ def level_names(count: int) -> list[str]:
 
 
 def resolve_level(count: int, overview: int | None = None, group: str | None = None) -> int | None:
-    """The level of `count` that an overview's number or a group's name means, None for neither.
-
-    Raises
-    ------
-    SelectionError
-        When there is no such level.
-    """
+    """The level of `count` that an overview's number or a group's name means, None for neither."""
     if group is not None:
         names = level_names(count)
         name = group.strip("/") or FULL_RESOLUTION
@@ -64,12 +58,7 @@ def resolve_bands(count: int, bands: Sequence[int] | None) -> list[int]:
 
 
 def check_request(bands: Sequence[int] | None, overview: int | None, group: str | None) -> None:
-    """Refuse what cannot be meant, whatever the file.
-
-    Raises
-    ------
-    SelectionError
-    """
+    """Refuse a request that is wrong for any file."""
     if overview is not None and group is not None:
         raise SelectionError("give overview or group, not both")
     if isinstance(bands, int | str):

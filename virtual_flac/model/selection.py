@@ -19,36 +19,22 @@ _DENSIFY = 21
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What was asked for; at most one of the fields but `bbox_crs` is given, none means all.
-
-    Parameters
-    ----------
-    bbox : tuple of (xmin, ymin, xmax, ymax), optional
-        In the raster's CRS or in `bbox_crs`; x is easting or longitude, whatever the CRS says.
-    bbox_crs : str, optional
-        Anything that pyproj understands: ``"EPSG:4326"``, WKT ...
-    window : Window, optional
-        Pixels of the full resolution.
-    tile : tuple of (row, col), optional
-        A tile of the full resolution, counted from 0.
-    tile_id : int, optional
-        The same as one number, row by row: flac-raster's ``frame_id``.
-    center, last : bool
-        The tile whose centre is nearest to the raster's; the last one.
-
-    Raises
-    ------
-    SelectionError
-        When more than one is given, or a box is none.
-    """
+    """What was asked for: one of the fields, or none for all; `bbox_crs` goes with `bbox`."""
 
     bbox: Bounds | None = None
+    """In the raster's CRS or in `bbox_crs`; x is easting or longitude, whatever the CRS says."""
     bbox_crs: str | None = None
+    """Anything that pyproj understands: ``"EPSG:4326"``, WKT ..."""
     window: Window | None = None
+    """Pixels of the full resolution."""
     tile: tuple[int, int] | None = None
+    """Row and column of a tile of the full resolution, counted from 0."""
     tile_id: int | None = None
+    """The same as one number, row by row: flac-raster's ``frame_id``."""
     center: bool = False
+    """The tile whose centre is nearest to the raster's."""
     last: bool = False
+    """The last tile."""
 
     def __post_init__(self) -> None:
         given = self.given
@@ -81,11 +67,6 @@ def select_window(
     the raster. Its upper left corner goes to the upper left corner of the pixel in which it lies.
     Its size is rounded to whole pixels, at least one. Windows and tiles are counted in the full
     resolution, as GDAL counts them; of an overview, every pixel that they touch.
-
-    Raises
-    ------
-    SelectionError
-        When it lies outside the raster, or a box is asked of a raster that has no transform.
     """
     level = level or base
     if selection.bbox is not None:
