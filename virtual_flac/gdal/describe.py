@@ -1,4 +1,4 @@
-"""A GDAL dataset to `RasterInfo`: everything GDAL says of a raster but its pixels."""
+"""A GDAL dataset to `RasterInfo`: everything GDAL says of a raster except its pixels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STRUCTURAL = frozenset(
 
 
 def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> RasterInfo:
-    """Everything that GDAL says of a raster, but for masks.
+    """Everything that GDAL says of a raster, except masks.
 
     Raises
     ------

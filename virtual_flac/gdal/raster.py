@@ -21,7 +21,7 @@ from .describe import describe
 from .remote import remote_settings
 from .session import gdal_session, open_dataset, reserve_cache, translating_errors
 
-#: Masks that come from nodata or an alpha band, or mask nothing.
+#: Flags of masks that FLAC rasters keep: as nodata, as an alpha band, or because all is valid.
 _HARMLESS_MASKS = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
 
 

@@ -76,7 +76,7 @@ def remote_settings(name: str, registry: ObjectStoreRegistry[Any] | None = None)
     Raises
     ------
     SourceError
-        When GDAL has nothing like an option.
+        When GDAL has no setting like an option of the store.
     """
     scheme, separator, _ = name.partition("://")
     family = _FAMILIES.get(scheme, scheme)

@@ -1,4 +1,4 @@
-"""How GDAL is used here: which settings, how datasets are opened, whose fault an error is."""
+"""GDAL's settings, how datasets are opened, and GDAL's errors as ours."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def open_dataset(name: str | Path, mode: str = "r", *, level: int = 0, **options
         except RasterioError as error:
             is_local = "://" not in str(name)
             if is_local and Path(name).is_dir():
-                # GDAL reads some folders; this is none of them.
+                # GDAL reads some folders as rasters, but not this one.
                 raise SourceError(f"{name} is a folder, expected a file") from error
             missing = is_local and not Path(name).exists()
             kind = SourceNotFoundError if missing else SourceError

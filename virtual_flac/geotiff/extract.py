@@ -142,7 +142,7 @@ def extract(
     TargetExistsError
         When `target` exists and `overwrite` is false.
     SelectionError
-        When the selection is none or lies outside, there is no such level or band, or the format
+        When the selection is ambiguous or outside, there is no such level or band, or the format
         cannot hold the pixels.
     SourceError, LayoutError, RasterError
         When the source cannot be read, is no raster, or has a mask.

@@ -1,4 +1,4 @@
-"""The files that a part of a raster is written to: how each format is made and what it holds."""
+"""The formats that `extract` writes: what each holds and how it is made."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def finish(
     threads: int,
     overwrite: bool,
 ) -> None:
-    """Make the target of the complete stage, and compare it with what was written there."""
+    """Make the target from the complete stage, and compare its pixels with those written there."""
     if driver == "FLAC":
         options = WriteOptions(interleave=interleave, workers=threads)
         with (

@@ -68,7 +68,7 @@ def with_overviews(
 
 
 def usual_resampling(raster: RasterInfo) -> Resampling:
-    """How overviews are computed where nobody says."""
+    """How overviews are computed by default."""
     return Resampling.nearest if has_palette(raster) else Resampling.average
 
 

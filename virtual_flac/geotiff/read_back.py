@@ -1,4 +1,4 @@
-"""Whether a GeoTIFF holds what was written to it: GDAL does not report a full disk, for one."""
+"""Checks that a GeoTIFF holds what was written. GDAL does not report a full disk, for example."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _checksum(pixels: npt.NDArray[Any]) -> int:
 def warn_of_lost_metadata(
     dataset: DatasetReader, raster: RasterInfo, name: str | os.PathLike[str]
 ) -> None:
-    """Say what of a raster's metadata a GeoTIFF does not hold."""
+    """Warn of metadata of a raster that its GeoTIFF does not hold."""
     found = describe(dataset)
     lost = [
         *_lost_georeference(dataset, found, raster),

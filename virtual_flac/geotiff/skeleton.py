@@ -1,4 +1,4 @@
-"""A GeoTIFF that says everything of a raster and has no pixels yet.
+"""A GeoTIFF with all metadata of a raster and no pixels yet.
 
 It is copied from the text of a VRT, GDAL's description of a raster, so that GDAL itself writes
 everything, also what rasterio has no exact way to set: nodata of 64-bit integers or outside the

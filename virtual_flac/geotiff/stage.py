@@ -1,4 +1,4 @@
-"""A temporary GeoTIFF of a raster, or of a part of it: GDAL reduces it, or makes a file of it."""
+"""A temporary GeoTIFF of a raster or a part of it, from which GDAL makes overviews or a file."""
 
 from __future__ import annotations
 

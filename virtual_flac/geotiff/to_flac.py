@@ -1,4 +1,4 @@
-"""A raster to FLAC: GeoTIFF, whatever else GDAL reads, or a FLAC raster of any layout."""
+"""Conversion to FLAC: of GeoTIFFs, whatever else GDAL reads, and FLAC rasters of any layout."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def write_flac(
     Parameters
     ----------
     source : str, path or rasterio dataset
-        Anything that rasterio opens, or has opened; or a FLAC raster of any layout, which is cut
-        and encoded anew.
+        Anything that rasterio opens, or an open dataset; or a FLAC raster of any layout, which
+        is cut into tiles and encoded again.
     target : str or path
         The file to write.
     bands : sequence of int, optional
@@ -64,11 +64,12 @@ def write_flac(
         A stream per band and tile, all tiles of a band together; the same, all bands of a tile
         together; or one stream per tile with up to 8 bands as channels.
     overviews : {"source", "auto", "none"} or sequence of int
-        Those of the source, pixel for pixel; those, or powers of two down to one tile if it has
-        none; none; or new ones, reduced by these factors, as ``gdaladdo -ro`` makes them.
+        ``"source"`` copies those of the source, pixel for pixel; so does ``"auto"``, which makes
+        powers of two down to one tile if there are none. Factors make new ones, as
+        ``gdaladdo -ro`` does.
     resampling : str, optional
-        GDAL's name of how new overviews are computed: nearest, average, rms, gauss, bilinear,
-        cubic, cubicspline, lanczos or mode. By default nearest for palettes, average else.
+        How new overviews are computed, by GDAL's name: nearest, average, rms, gauss, bilinear,
+        cubic, cubicspline, lanczos or mode. By default nearest for palettes, else average.
     overwrite : bool
         Replace `target` when it exists; it stays until the new file is complete.
     mask : {"refuse", "drop"}
@@ -87,7 +88,7 @@ def write_flac(
     Returns
     -------
     TileIndex
-        The raster and the place of its tiles, as `read_index` would give it.
+        The raster and the place of its tiles, as `read_index` returns it.
 
     Raises
     ------
@@ -96,8 +97,8 @@ def write_flac(
     SelectionError
         When there is no such band, or an option is out of range.
     RasterError, UnsupportedDtypeError
-        When the raster holds what FLAC rasters do not: complex numbers, several dtypes, a mask;
-        or what flac-raster's layout does not.
+        When the raster holds what FLAC rasters cannot: complex numbers, several dtypes, a mask;
+        or what flac-raster's layout cannot.
     SourceError
         When the source cannot be read.
 
@@ -160,7 +161,7 @@ def copy_level(raster: RasterSource, writer: FlacWriter, level: int, options: Wr
 
 
 def _warn_of_loss(raster: RasterSource, overviews: Overviews) -> Overviews:
-    """Say what flac-raster's layout has no place for; what is left to do about overviews."""
+    """Warn of what flac-raster's layout cannot hold. Returns the overviews still to be made."""
     flac_raster_pack.check_raster(raster.info)
     dropped = overviews == "source" and len(raster.sizes) > 1
     lost = [*flac_raster_pack.lost(raster.info), *(["overviews"] if dropped else [])]

@@ -53,7 +53,7 @@ def write_geotiff(
         Resolution to write: 0 is the full one, 1 the first overview.
     overviews : {"source", "all", "none"}
         Overviews to write, pixel for pixel as they are stored: those that the converted raster
-        had; those that were built on the way, too; none.
+        had; also those that were built in its conversion; none.
     compress : str
         GDAL's name of a lossless compression, ``"none"`` included.
     tile_size : int
@@ -81,7 +81,7 @@ def write_geotiff(
     SelectionError
         When there is no such level, or an option is out of range.
     SourceError, LayoutError
-        When the source cannot be read or is no FLAC raster.
+        When the source cannot be read or is not a FLAC raster.
     CorruptFlacError
         When a tile is damaged.
     LossyTileError, OSError

@@ -1,4 +1,4 @@
-"""What a layout decides of writing: which rasters it holds, how tiles are encoded, the head.
+"""What differs between layouts in writing: rasters they hold, how tiles are encoded, the head.
 
 One class a layout, made for one raster. The writer itself does not tell them apart.
 """

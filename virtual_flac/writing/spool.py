@@ -1,4 +1,4 @@
-"""Encoded tiles on their way to the file: they come in any order and go in that of the layout."""
+"""Encoded tiles in a temporary file: kept in any order, copied in the order of the layout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TileSpool:
     Attributes
     ----------
     levels : list of TileSizes
-        Lengths and checksums of the tiles that have come, a level each.
+        Lengths and checksums of the tiles of each level; zero until a tile is added.
     """
 
     def __init__(self, file: IO[bytes], grids: Sequence[TileGrid], planes: int) -> None:
@@ -55,7 +55,7 @@ class TileSpool:
 
     @property
     def missing(self) -> int:
-        """Number of tiles that have not come yet."""
+        """Number of tiles that are not written yet."""
         return sum(int((level.lengths == 0).sum()) for level in self.levels)
 
     def copy_to(self, file: IO[bytes], interleave: Interleave) -> None:

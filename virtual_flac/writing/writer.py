@@ -29,7 +29,7 @@ from .layout_writers import FlacRasterLayout, LayoutWriter, OwnLayout
 from .options import WriteOptions
 from .spool import TileSpool
 
-#: Pixels on their way through the encoder, at most: enough to keep the threads busy.
+#: Most bytes of pixels that wait for the encoder: enough to keep the threads busy.
 PENDING_BYTES = 16 << 20
 
 
@@ -54,7 +54,7 @@ class FlacWriter:
     overviews : sequence of (width, height)
         Sizes of the overviews, from large to small.
     source_overviews : bool
-        Whether they are those of the source, not built on the way.
+        Whether they are those of the source, not built in the conversion.
     extra : mapping, optional
         More keys for the header, JSON values, which readers may ignore.
     options : WriteOptions
@@ -142,7 +142,7 @@ class FlacWriter:
     ) -> None:
         """Cut a block of pixels into tiles and have them encoded.
 
-        Returns before that is done, and waits when too much is on its way: `pixels` must not be
+        Returns before that is done, and waits when too many tiles are pending: `pixels` must not be
         changed afterwards.
 
         Parameters
@@ -206,7 +206,7 @@ class FlacWriter:
             )
 
     def _keep_first(self) -> None:
-        """Wait for the oldest tile on its way and put it into the spool."""
+        """Wait for the oldest pending tile and put it into the spool."""
         level, where, pixels, data = self._pending.popleft()
         try:
             tile = data.result()
@@ -224,7 +224,7 @@ class FlacWriter:
         Returns
         -------
         TileIndex
-            As `virtual_flac.read_index` would give it.
+            As `virtual_flac.read_index` returns it.
 
         Raises
         ------
