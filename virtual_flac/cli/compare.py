@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help_text import command, option
-from .options import (
-    json_option,
-    local_file,
-    quiet_option,
-    registry_of,
-    store_options,
-    workers_option,
-)
+from .options import common_options, local_file, registry_of, workers_option
 from .output import FAILED, count_text, print_json, print_rows, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -35,9 +28,7 @@ if TYPE_CHECKING:
 @option("--force", "-f", is_flag=True, help="Replace FILE if it exists.")
 @option("--pixels-only", is_flag=True, help="Let metadata and overviews differ.")
 @workers_option
-@store_options
-@json_option
-@quiet_option
+@common_options
 def compare(
     a: str,
     b: str,

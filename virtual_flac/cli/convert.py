@@ -14,13 +14,11 @@ from .help_text import command, option
 from .options import (
     Decorator,
     Numbers,
+    common_options,
     force_option,
-    json_option,
     output_option,
-    quiet_option,
     registry_of,
     source_argument,
-    store_options,
     workers_option,
 )
 from .output import print_json, print_rows, progress_bar, ratio_text, size_text, tile_sizes_text
@@ -95,10 +93,8 @@ def _compression_option(default: int | None) -> Decorator:
     help="flac-raster's option: tiles of 512. Every FLAC file written here is tiled.",
 )  # fmt: skip
 @option("--compress", section=_TO_GEOTIFF, help="deflate (default), zstd, lzw, lzma, none ...")
-@store_options
-@json_option
 @_verbose_option
-@quiet_option
+@common_options
 def convert(
     source: str,
     output: Path | None,
@@ -142,10 +138,8 @@ def convert(
 @force_option
 @_compression_option(5)
 @workers_option
-@store_options
-@json_option
 @_verbose_option
-@quiet_option
+@common_options
 def create_streaming(
     source: str,
     output: Path | None,

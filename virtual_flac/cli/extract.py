@@ -11,18 +11,14 @@ import click
 from .help_text import command, option
 from .options import (
     area_options,
-    bands_option,
     bbox_option,
     center_option,
+    common_options,
     force_option,
-    json_option,
     last_option,
     output_option,
-    overview_option,
-    quiet_option,
     registry_of,
     source_argument,
-    store_options,
     tile_id_option,
     workers_option,
 )
@@ -39,8 +35,6 @@ _output = output_option("File to write: .tif (cloud optimized), .png or .flac.",
 @source_argument()
 @_output
 @area_options
-@overview_option
-@bands_option
 @option(
     "--compress", default="deflate", show_default=True,
     help="Of the GeoTIFF: deflate, zstd, lzw, lzma, none ...",
@@ -48,9 +42,7 @@ _output = output_option("File to write: .tif (cloud optimized), .png or .flac.",
 @option("--drop-mask", is_flag=True, help="Leave out a mask, which is not extracted.")
 @force_option
 @workers_option
-@store_options
-@json_option
-@quiet_option
+@common_options
 def extract(area: dict[str, Any], drop_mask: bool, **arguments: Any) -> None:
     """Cut a part out of a raster, pixel for pixel, across as many tiles as it takes.
 
@@ -71,9 +63,7 @@ def extract(area: dict[str, Any], drop_mask: bool, **arguments: Any) -> None:
 @center_option
 @last_option
 @force_option
-@store_options
-@json_option
-@quiet_option
+@common_options
 def extract_streaming(**arguments: Any) -> None:
     """flac-raster's name for extract; one way to choose the area is needed.
 
@@ -90,9 +80,7 @@ def extract_streaming(**arguments: Any) -> None:
 @_output
 @bbox_option
 @force_option
-@store_options
-@json_option
-@quiet_option
+@common_options
 def extract_tile(bbox: tuple[float, ...] | None, **arguments: Any) -> None:
     """flac-raster's name for extract --bbox."""
     if bbox is None:

@@ -43,14 +43,7 @@ class _Command(click.Command):
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function a command.
-
-    Parameters
-    ----------
-    name : str
-    *examples : str
-        What to type behind ``virtual-flac``.
-    """
+    """Make a function a command; examples are what to type behind ``virtual-flac``."""
     return click.command(name, cls=_Command, examples=examples)
 
 

@@ -21,17 +21,7 @@ _AREA = "Area: one of these; the whole raster by default"
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
-    """Numbers with commas between them.
-
-    Parameters
-    ----------
-    metavar : str
-        What stands for them in the help text.
-    kind : type
-        int or float.
-    count : int, optional
-        How many are expected; any number by default.
-    """
+    """Numbers with commas between them, `count` of them or any number."""
 
     name = "numbers"
 
@@ -67,14 +57,6 @@ workers_option = option(
 )
 bands_option = option(
     "--bands", type=Numbers("N,..."), help="Only these bands, in this order: 4,3,2."
-)
-overview_option = option(
-    "--overview",
-    "level",
-    type=click.IntRange(min=0),
-    metavar="N",
-    default=0,
-    help="Take it from this overview: 1 is the largest.",
 )
 
 
@@ -112,16 +94,15 @@ def store_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_stores
 
 
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of object stores, and how to print the result."""
+    return store_options(json_option(quiet_option(function)))
+
+
 def registry_of(
     sources: str | Sequence[str], stores: dict[str, Any]
 ) -> ObjectStoreRegistry[Any] | None:
-    """Stores with these options; None, for the usual ones, without options.
-
-    Raises
-    ------
-    SourceError
-        When a store does not know an option.
-    """
+    """Stores with these options; None, for the usual ones, without options."""
     if not stores:
         return None
     from ..io.stores import registry_for
@@ -130,13 +111,7 @@ def registry_of(
 
 
 def parse_store_options(words: Sequence[str]) -> dict[str, Any]:
-    """``a=1`` and ``b.c=true`` to ``{"a": "1", "b": {"c": True}}``.
-
-    Raises
-    ------
-    click.BadParameter
-        When a word is not of the form KEY=VALUE.
-    """
+    """``a=1`` and ``b.c=true`` to ``{"a": "1", "b": {"c": True}}``."""
     options: dict[str, Any] = {}
     for word in words:
         key, separator, value = word.partition("=")
@@ -181,7 +156,7 @@ last_option = option("--last", is_flag=True, section=_AREA, help="The last tile.
 
 
 def area_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that select an area; the function gets them as a dictionary `area`."""
+    """Add the options that select a part; the function gets the area as a dictionary `area`."""
 
     @bbox_option
     @option(
@@ -199,6 +174,11 @@ def area_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @tile_id_option
     @center_option
     @last_option
+    @option(
+        "--overview", "level", type=click.IntRange(min=0), metavar="N", default=0,
+        help="Take it from this overview: 1 is the largest.",
+    )  # fmt: skip
+    @bands_option
     @functools.wraps(function)
     def with_area(**arguments: Any) -> Any:
         names = ("bbox", "bbox_crs", "window", "tile", "tile_id", "center", "last")

@@ -75,17 +75,7 @@ def print_rows(title: str, rows: Mapping[str, str]) -> None:
 def print_table(
     title: str, headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()
 ) -> None:
-    """Aligned columns below a title.
-
-    Parameters
-    ----------
-    title : str
-    headers : sequence of str
-        Empty for a table without a line of headers.
-    rows : iterable of sequence of str
-    right : sequence of str
-        Headers of columns that are aligned at the right, as numbers are.
-    """
+    """Aligned columns below a title; those whose headers are in `right` are aligned there."""
     if title:
         click.echo(_printable(title))
     lines = [[_printable(cell) for cell in row] for row in rows]
@@ -140,13 +130,7 @@ def list_text(values: Iterable[float], digits: int = 10) -> str:
 
 
 def tile_sizes_text(tile_shape: Sequence[int], levels: Iterable[Sequence[int]]) -> str:
-    """``512 x 512 or 349 x 352``: no tile is larger than its level.
-
-    Parameters
-    ----------
-    tile_shape : (height, width)
-    levels : iterable of (width, height)
-    """
+    """``512 x 512 or 349 x 352``: no tile, of (height, width), is larger than its level."""
     height, width = tile_shape
     sizes = dict.fromkeys((min(width, w), min(height, h)) for w, h in levels)
     return " or ".join(f"{wide} x {tall}" for wide, tall in sizes)

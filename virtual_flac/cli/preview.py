@@ -13,12 +13,10 @@ import click
 from .help_text import command, option
 from .options import (
     Numbers,
+    common_options,
     force_option,
-    json_option,
     output_option,
-    quiet_option,
     source_argument,
-    store_options,
 )
 from .output import print_json, print_rows, progress_bar
 
@@ -48,9 +46,7 @@ if TYPE_CHECKING:
     "--terminal", type=click.Choice(["auto", "blocks", "plain"]), default="auto",
     help="How to show it: blocks in 24-bit colour, or plain characters.",
 )  # fmt: skip
-@store_options
-@json_option
-@quiet_option
+@common_options
 def preview(
     source: str,
     output: Path | None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help_text import command, option
-from .options import bands_option, force_option, json_option, quiet_option, store_options
+from .options import bands_option, common_options, force_option
 from .output import count_text, print_json, print_rows, progress_bar, size_text
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ def _publishing_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--check-base-url", is_flag=True,
             help="Check that the files are there, with the sizes they have here.",
         ),
-        store_options,
-        json_option,
-        quiet_option,
+        common_options,
     ]  # fmt: skip
     for decorate in reversed(options):
         function = decorate(function)

@@ -14,10 +14,8 @@ import click
 from .help_text import command, option
 from .options import (
     area_options,
-    bands_option,
     json_option,
     output_option,
-    overview_option,
     registry_of,
     source_argument,
     store_options,
@@ -48,8 +46,6 @@ _MOST_TILES = 20
 )
 @source_argument()
 @area_options
-@overview_option
-@bands_option
 @option(
     "--max-gap", type=click.IntRange(min=0), default=0, metavar="BYTES",
     help="Largest gap between tiles that is still fetched with one request.",

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help_text import command, option
-from .options import (
-    json_option,
-    quiet_option,
-    registry_of,
-    source_argument,
-    store_options,
-    workers_option,
-)
+from .options import common_options, registry_of, source_argument, workers_option
 from .output import FAILED, print_json, print_rows, print_table, progress_bar, size_text
 
 if TYPE_CHECKING:
@@ -32,9 +25,7 @@ _MOST_ROWS = 50
     help="Fail, too, when flac-raster lost pixels while it wrote the file.",
 )  # fmt: skip
 @workers_option
-@store_options
-@json_option
-@quiet_option
+@common_options
 def verify(
     source: str,
     strict: bool,

@@ -32,14 +32,7 @@ def metadata_differences(
     a_sizes: Sequence[tuple[int, int]],
     b_sizes: Sequence[tuple[int, int]],
 ) -> list[Difference]:
-    """Everything but pixels in which two rasters differ.
-
-    Parameters
-    ----------
-    a, b : RasterInfo
-    a_sizes, b_sizes : sequence of (width, height)
-        Of their levels, full resolution first.
-    """
+    """Everything but pixels in which two rasters differ; `a_sizes` are those of a's levels."""
     return [Difference(name, _text(one), _text(other)) for name, one, other in _pairs(a, b)] + [
         Difference("overviews", _sizes(a_sizes[1:]), _sizes(b_sizes[1:]))
         for _ in range(list(a_sizes[1:]) != list(b_sizes[1:]))

@@ -68,12 +68,7 @@ class BandComparison:
 
 
 class BandStatistics:
-    """Gathers `Statistics`.
-
-    Parameters
-    ----------
-    nodata : number or None
-    """
+    """Gathers `Statistics`."""
 
     def __init__(self, nodata: int | float | None) -> None:
         self._nodata = nodata
@@ -110,13 +105,7 @@ class BandStatistics:
 
 
 class BandDifference:
-    """Gathers a `BandComparison`.
-
-    Parameters
-    ----------
-    a_nodata, b_nodata : number or None
-        Of the two rasters.
-    """
+    """Gathers a `BandComparison`."""
 
     def __init__(self, a_nodata: int | float | None, b_nodata: int | float | None) -> None:
         self._a, self._b = BandStatistics(a_nodata), BandStatistics(b_nodata)

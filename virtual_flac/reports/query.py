@@ -187,17 +187,6 @@ def read_found(
     """The bytes of the ranges that `query` found, in the order of the file, in pieces.
 
     Without gaps between them, these are complete FLAC streams, one after the other.
-
-    Parameters
-    ----------
-    found : QueryResult
-    registry : ObjectStoreRegistry, optional
-        Stores to read with; made by `registry_for` when not given.
-
-    Raises
-    ------
-    SourceError
-        When the bytes cannot be read.
     """
     file = FileReader(found.source, registry or registry_for(found.source))
     ranges = (

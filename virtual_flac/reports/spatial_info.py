@@ -158,22 +158,7 @@ def spatial_info(
 def tiles_of_window(
     index: TileIndex, window: Window, *, level: int = 0, bands: Sequence[int] | None = None
 ) -> Iterator[Tile]:
-    """The tiles that hold the pixels of a window, by band, then row by row.
-
-    Parameters
-    ----------
-    index : TileIndex
-    window : Window
-        Inside the level.
-    level : int
-    bands : sequence of int, optional
-        1-based; all by default.
-
-    Raises
-    ------
-    SelectionError
-        When there is no such level or band.
-    """
+    """The tiles that hold the pixels of a window of a level, by band, then row by row."""
     resolve_level(len(index.levels), level)
     chosen = resolve_bands(index.raster.count, bands)
     here, grid, georef = index.levels[level], index.grid(level), index.georef_of(level)

@@ -22,23 +22,7 @@ _NO_MD5 = bytes(16)
 def stream_md5_agrees(
     file: FileReader, frames_offset: int, size: int, progress: Progress | None = None
 ) -> bool | None:
-    """Whether the samples are those that STREAMINFO has the MD5 of; None where it has none.
-
-    Parameters
-    ----------
-    file : FileReader
-    frames_offset, size : int
-        Where the first frame begins and where the file ends, in bytes.
-    progress : callable, optional
-        Called with the bytes read and the bytes in all.
-
-    Raises
-    ------
-    SourceError
-        When the file cannot be read.
-    CorruptFlacError
-        When a frame is damaged.
-    """
+    """Whether the samples are those that STREAMINFO has the MD5 of; None where it has none."""
     facts = read_info(file.get(0, frames_offset, "the head of the stream")).streaminfo
     if facts.md5 == _NO_MD5:
         return None

@@ -19,28 +19,14 @@ WITH_INDEX_SIZE = ("virtual-flac", "flac-raster streaming")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TileFinding:
-    """What is wrong with one tile.
+class TileFinding(Tile):
+    """A tile, and what is wrong with it.
 
     Parameters
     ----------
-    level : int
-        0 is the full resolution.
-    band : int or None
-        1-based; None where a tile holds all bands.
-    row, col : int
-        Tile row and tile column.
-    offset, length : int
-        Its bytes in the file.
     what : str
     """
 
-    level: int
-    band: int | None
-    row: int
-    col: int
-    offset: int
-    length: int
     what: str
 
     def __str__(self) -> str:
@@ -53,22 +39,14 @@ class TileFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TileCheck:
-    """What `check_tile` found.
-
-    Parameters
-    ----------
-    damage : tuple of str
-        Why the tile is not what was written; empty when it is.
-    ambiguous : int
-        Pixels of which flac-raster's map does not tell the value (see ``count_ambiguous`` of
-        zarr_flac); its loss at the time of writing, no damage.
-    has_md5 : bool
-        Whether STREAMINFO has an MD5, which was checked.
-    """
+    """What `check_tile` found."""
 
     damage: tuple[str, ...] = ()
+    """Why the tile is not what was written; empty when it is."""
     ambiguous: int = 0
+    """Pixels that flac-raster's map does not tell from others: a loss of its writer, no damage."""
     has_md5: bool = False
+    """Whether STREAMINFO has an MD5, which was checked."""
 
 
 def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
@@ -78,18 +56,6 @@ def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
     stream, its comments against the raster, the number of samples, the CRC of every frame, the
     frames' sizes and the MD5 of the samples against STREAMINFO where it has them, and that every
     sample stands for a pixel.
-
-    Parameters
-    ----------
-    index : TileIndex
-        Of the file.
-    tile : Tile
-    data : bytes-like
-        What the file holds where the index says the tile is.
-
-    Returns
-    -------
-    TileCheck
     """
     damage = []
     if len(data) != tile.length:
@@ -150,11 +116,3 @@ def _check_frame_sizes(data: Any, head: Head) -> None:
             f"STREAMINFO says frames have {info.min_frame_size} to {info.max_frame_size} bytes; "
             f"they have {sizes.min()} to {sizes.max()}"
         )
-
-
-def finding(tile: Tile, what: str) -> TileFinding:
-    """What is wrong with a tile, with its place in raster and file."""
-    return TileFinding(
-        level=tile.level, band=tile.band, row=tile.row, col=tile.col, offset=tile.offset,
-        length=tile.length, what=what,
-    )  # fmt: skip

@@ -16,9 +16,9 @@ from ..io.stores import registry_for, to_url
 from ..io.workers import Progress, available_cores
 from ..model.index import TileIndex
 from ..reading.header import read_index
-from .spatial_info import TileTable
+from .spatial_info import Tile, TileTable
 from .stream_md5 import stream_md5_agrees
-from .tile_check import WITH_INDEX_SIZE, TileFinding, check_tile, finding
+from .tile_check import WITH_INDEX_SIZE, TileFinding, check_tile
 
 #: Bytes that are read at once; about as much again waits to be checked.
 READ_BYTES = 8 << 20
@@ -67,7 +67,8 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """The findings as JSON values."""
-        return {"ok": self.ok, **asdict(self)}
+        faults, losses = ([each.to_dict() for each in kind] for kind in (self.faults, self.losses))
+        return {"ok": self.ok, **asdict(self), "faults": faults, "losses": losses}
 
 
 def verify(
@@ -138,10 +139,10 @@ def verify(
                 found = job.result()
                 with_md5 += found.has_md5
                 if found.damage:
-                    faults.append((number, finding(tiles[number], "; ".join(found.damage))))
+                    faults.append((number, _finding(tiles[number], "; ".join(found.damage))))
                 if found.ambiguous:
                     what = f"{found.ambiguous} pixels share their sample with another value"
-                    losses.append((number, finding(tiles[number], what)))
+                    losses.append((number, _finding(tiles[number], what)))
             done += piece.length
             if progress:
                 progress(done, total)
@@ -164,6 +165,10 @@ def verify(
         unclaimed=tuple(_unclaimed(file, index, offsets, lengths)),
         stream_md5=stream_md5,
     )
+
+
+def _finding(tile: Tile, what: str) -> TileFinding:
+    return TileFinding(**asdict(tile), what=what)
 
 
 def _unclaimed(
