@@ -25,16 +25,7 @@ def draw(
 ) -> None:
     """Draw the raster, the window that was read, the dates and the series at three pixels.
 
-    Parameters
-    ----------
-    target : Path
-        A PNG.
-    data : dict
-        ``overview`` and ``window`` (y, x), ``dates`` (time, y, x).
-    series : dict
-        ``dates``, ``name``, ``unit``, ``points``.
-    relief : bool
-        Shade the raster as the elevations of the demo.
+    `data` and `series` are what `reading` gives; `relief` shades the elevations of the demo.
     """
     # No pyplot: it would choose a screen and keep the figure.
     figure = Figure(figsize=(13, 9.6), dpi=110, layout="constrained", facecolor="white")

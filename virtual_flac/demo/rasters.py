@@ -97,13 +97,7 @@ def middle(dataset: Any, size: int) -> Window:
 
 
 def write_cog(source: Path_, target: Path_, *, tile_size: int) -> None:
-    """Write a Cloud Optimized GeoTIFF as small as GDAL's own options make it.
-
-    Raises
-    ------
-    SourceError
-        When GDAL cannot read the source.
-    """
+    """Write a Cloud Optimized GeoTIFF as small as GDAL's own options make it."""
     try:
         rasterio.shutil.copy(
             os.fspath(source), os.fspath(target), driver="COG", COMPRESS="ZSTD", PREDICTOR="YES",

@@ -20,15 +20,13 @@ from ..io.local_files import atomic_write, check_target
 from ..io.reference_kinds import references_kind
 from ..io.stores import registry_for
 from ..io.workers import Counter, Progress
-from ..model.grid import Window
 from ..model.index import RasterInfo
 from ..rasters import RasterSource, open_raster, read_pieces
 from .pixel_statistics import BandStatistics
+from .reduction import FloatArray, Seen, averages, nearest
 
-FloatArray = npt.NDArray[np.float64]
 #: Pixels that are held at a time while they are reduced, unless a row of blocks is larger.
 PIECE_BYTES = 16 << 20
-_Seen = tuple[Window, npt.NDArray[Any], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -153,7 +151,7 @@ def preview(
             colours = None
         level = _level(raster.sizes, size)
         factor = -(-max(raster.sizes[level]) // size)
-        reduce = _nearest if colours is not None else _averages
+        reduce = nearest if colours is not None else averages
         pieces = _pieces(raster, level, chosen, progress)
         height, width = (-(-length // factor) for length in reversed(raster.sizes[level]))
         values, valid = reduce(pieces, factor, (len(chosen), height, width))
@@ -231,7 +229,7 @@ def _level(sizes: Sequence[tuple[int, int]], size: int) -> int:
 
 def _pieces(
     raster: RasterSource, level: int, bands: list[int], progress: Progress | None
-) -> Iterator[_Seen]:
+) -> Iterator[Seen]:
     """Windows that fit into memory, their pixels, and which of these are to be seen."""
     statistics = BandStatistics(raster.info.nodata)
     names = [band.color_interpretation for band in raster.info.bands]
@@ -246,53 +244,6 @@ def _pieces(
             seen &= pixels[read.index(alpha)] != 0
         yield window, pixels[: len(bands)], seen[: len(bands)]
         counter.add(pixels.size)
-
-
-def _averages(
-    pieces: Iterator[_Seen],
-    factor: int,
-    shape: tuple[int, int, int],
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Means of the valid pixels of each square, and where there are any; (band, y, x) both."""
-    sums = np.zeros(shape)
-    counts = np.zeros(shape)
-    for window, pixels, valid in pieces:
-        if pixels.dtype.kind == "f":
-            valid = valid & np.isfinite(pixels)
-        rows, where_rows = _groups(window.row_off, window.height, factor)
-        cols, where_cols = _groups(window.col_off, window.width, factor)
-        for total, part in (
-            (sums, np.where(valid, pixels, 0).astype(np.float64)),
-            (counts, valid.astype(np.float64)),
-        ):
-            part = np.add.reduceat(np.add.reduceat(part, rows, axis=1), cols, axis=2)
-            total[:, where_rows, where_cols] += part
-    return sums / np.maximum(counts, 1), counts > 0
-
-
-def _groups(start: int, length: int, factor: int) -> tuple[npt.NDArray[np.intp], slice]:
-    """Where squares begin inside a piece, and which squares they are."""
-    first, last = start // factor, (start + length - 1) // factor
-    edges = np.arange(first, last + 1) * factor - start
-    return np.maximum(edges, 0).astype(np.intp), slice(first, last + 1)
-
-
-def _nearest(
-    pieces: Iterator[_Seen],
-    factor: int,
-    shape: tuple[int, int, int],
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """One pixel of each square, for values that have no mean."""
-    values = np.zeros(shape)
-    valid = np.zeros(shape, np.bool_)
-    for window, pixels, seen in pieces:
-        top, left = -window.row_off % factor, -window.col_off % factor
-        row, col = -(-window.row_off // factor), -(-window.col_off // factor)
-        part = pixels[:, top::factor, left::factor]
-        where = slice(row, row + part.shape[1]), slice(col, col + part.shape[2])
-        values[:, *where] = part
-        valid[:, *where] = seen[:, top::factor, left::factor]
-    return values, valid
 
 
 def _range(values: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
