@@ -25,8 +25,19 @@ def make(count=5, size=64, **options):
 
 
 @given(bw.streams())
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
 def test_any_stream(stream):
+    check_stream(stream)
+
+
+@pytest.mark.exhaustive
+@given(bw.streams())
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+def test_many_streams(stream):
+    check_stream(stream)
+
+
+def check_stream(stream):
     data = bytes(stream)
     samples = stream.samples
     np.testing.assert_array_equal(zarr_flac.decode(data, verify_md5=True), samples)
@@ -48,7 +59,7 @@ def test_any_stream(stream):
 
 
 @given(bw.streams())
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
 def test_bare_frames(stream):
     facts = StreamInfo(**stream.facts)
     data = b"".join(stream.frame_bytes())

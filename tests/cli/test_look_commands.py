@@ -209,17 +209,16 @@ def test_the_readme_of_flac_raster_has_examples():
 
 @pytest.fixture(scope="module")
 def theirs(flac_raster: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return ``theirs(transform, crs)``: flac-raster's file of a raster there, and its GeoTIFF."""
-    made: dict[tuple[Any, str], Path] = {}
+    """Return ``theirs(transform, crs, tile_size)``: flac-raster's file of a raster, its GeoTIFF."""
+    made: dict[tuple[Any, str, int], Path] = {}
 
-    def get(transform: Any, crs: str) -> tuple[Path, Path]:
-        folder = made.get((transform, crs))
+    def get(transform: Any, crs: str, tile_size: int) -> tuple[Path, Path]:
+        folder = made.get((transform, crs, tile_size))
         if folder is None:
-            folder = made[transform, crs] = tmp_path_factory.mktemp("theirs")
+            folder = made[transform, crs, tile_size] = tmp_path_factory.mktemp("theirs")
             data = np.random.default_rng(1).integers(0, 3000, (1, SIZE, SIZE), dtype=np.uint16)
             tif = write_tif(folder / "in.tif", data, crs=crs, transform=transform)
-            # Of 13 x 13 tiles, so that there is a tile 120.
-            flac_raster.create_streaming(tif, folder / "out.flac", tile_size=12)
+            flac_raster.create_streaming(tif, folder / "out.flac", tile_size=tile_size)
         return folder / "out.flac", folder / "in.tif"
 
     return get
@@ -243,7 +242,8 @@ def test_examples_of_flac_rasters_readme(
         transform = rasterio.Affine(step, 0, left - 50 * step, 0, -(top - bottom) / 40, 0)
         transform = rasterio.Affine(*transform[:5], top - 50 * transform.e)
         crs = "EPSG:4326" if abs(left) < 180 else "EPSG:32633"
-    flac, tif = theirs(transform, crs)
+    # Of 13 x 13 tiles where a tile is asked for by its number, up to 120.
+    flac, tif = theirs(transform, crs, 12 if box is None else 50)
     served = source.startswith("https://")
     name = tmp_path / Path(source).name
     shutil.copy(flac, name)

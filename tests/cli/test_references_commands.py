@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +30,24 @@ IN_ORDER = (1, 2, 0)
 
 SUFFIXES = ("json", "parquet", "icechunk")
 
-#: Runs snippets that commands printed, where `import virtual_flac` fails; saves what it sees.
+#: Runs snippets that commands printed, where `import virtual_flac` fails; saves what it sees. Says
+#: for each what went wrong, or an empty text.
 READER = textwrap.dedent(
     """
-    import json, sys, warnings
+    import json, sys, traceback, warnings
     sys.modules["virtual_flac"] = None
     warnings.filterwarnings("ignore", message="Engine 'flac' loading failed")
     import numpy as np
-    for target, snippet in json.load(sys.stdin).items():
-        exec(snippet)
-        np.savez(target, **{name: v.to_numpy() for name, v in ds.variables.items()})
+    for line in sys.stdin:
+        target, snippet = json.loads(line)
+        fault = ""
+        try:
+            exec(snippet)
+            np.savez(target, **{name: v.to_numpy() for name, v in ds.variables.items()})
+            del ds
+        except BaseException:
+            fault = traceback.format_exc()
+        print(json.dumps(fault), flush=True)
     # As in test_references: not through the end of other libraries' runtimes.
     import os
     os._exit(0)
@@ -45,20 +55,30 @@ READER = textwrap.dedent(
 )
 
 
-def open_elsewhere(snippets: list[str], folder: Path) -> list[dict[str, Any]]:
-    """What the snippets open in one fresh process."""
-    targets = [str(folder / f"seen{number}.npz") for number in range(len(snippets))]
-    done = subprocess.run(
-        [sys.executable, "-c", READER],
-        input=json.dumps(dict(zip(targets, snippets, strict=True))),
-        capture_output=True, text=True, check=False, cwd=folder,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    seen = []
-    for target in targets:
-        with np.load(target) as arrays:
-            seen.append(dict(arrays))
-    return seen
+@pytest.fixture(scope="module")
+def open_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Return ``open_elsewhere(snippets, folder)``: what they open in a process without our code."""
+    seen = tmp_path_factory.mktemp("seen")
+    numbers = itertools.count()
+    with subprocess.Popen(
+        [sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+
+        def get(snippets: list[str], folder: Path) -> list[dict[str, Any]]:
+            found = []
+            for snippet in snippets:
+                target = str(seen / f"{next(numbers)}.npz")
+                there = f"import os; os.chdir({os.fspath(folder)!r}); {snippet}"
+                print(json.dumps([target, there]), file=reader.stdin, flush=True)
+                fault = json.loads(reader.stdout.readline())
+                assert not fault, fault
+                with np.load(target) as arrays:
+                    found.append(dict(arrays))
+            return found
+
+        yield get
 
 
 def pixels(tif: Path) -> Any:
@@ -101,7 +121,7 @@ def told(*arguments: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("server", ["", "aiohttp", "nginx"])
 def test_one_raster(
-    server: str, folder: Path, tmp_path: Path, range_server: Callable[..., Any]
+    open_elsewhere: Any, server: str, folder: Path, tmp_path: Path, range_server: Callable[..., Any]
 ) -> None:
     if server == "nginx" and not servers.find_nginx():
         pytest.skip("skipped: no nginx")
@@ -127,7 +147,9 @@ def test_one_raster(
         np.testing.assert_array_equal(seen["x"], expected.x)
 
 
-def test_dates_are_stacked_in_their_order(folder: Path, tmp_path: Path) -> None:
+def test_dates_are_stacked_in_their_order(
+    open_elsewhere: Any, folder: Path, tmp_path: Path
+) -> None:
     results = [
         told(command, *dated(folder), "-o", tmp_path / f"{command}.{suffix}")
         for suffix in SUFFIXES
@@ -144,7 +166,7 @@ def test_dates_are_stacked_in_their_order(folder: Path, tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def test_values_of_the_new_dimension(folder: Path, tmp_path: Path) -> None:
+def test_values_of_the_new_dimension(open_elsewhere: Any, folder: Path, tmp_path: Path) -> None:
     moments = np.array(["2026-03-01", "2026-05-20", "2026-07-14T10:30"], "M8[ns]")
     cases: dict[str, list[Any]] = {
         "30,10,20": [10, 20, 30],
@@ -164,7 +186,7 @@ def test_values_of_the_new_dimension(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(cube["band_data"][2], pixels(dated(folder, "tif")[0]))
 
 
-def test_bands_and_overviews_are_chosen(folder: Path, tmp_path: Path) -> None:
+def test_bands_and_overviews_are_chosen(open_elsewhere: Any, folder: Path, tmp_path: Path) -> None:
     result = told("stack", *dated(folder), "-o", tmp_path / "a.json", "--bands", "2")
     assert result["sizes"]["band"] == 1
     [seen] = open_elsewhere([result["snippet"]], tmp_path)
@@ -194,7 +216,9 @@ def test_what_was_skipped_is_told(folder: Path, tmp_path: Path) -> None:
     assert "Skipped: " in done.stderr
 
 
-def test_bands_times_and_variables_by_name(folder: Path, tmp_path: Path) -> None:
+def test_bands_times_and_variables_by_name(
+    open_elsewhere: Any, folder: Path, tmp_path: Path
+) -> None:
     given = ["stack", *dated(folder), "--bands", "1"]
     values = ["--values", "time=2026-07-14,2026-03-01,2026-07-14", "--values", "band=red,red,nir"]
     failed = run(*given, *values, "-o", tmp_path / "a.json")
@@ -281,7 +305,9 @@ def test_errors(
     assert not list(tmp_path.iterdir())
 
 
-def test_targets_are_replaced_only_with_force(folder: Path, tmp_path: Path) -> None:
+def test_targets_are_replaced_only_with_force(
+    open_elsewhere: Any, folder: Path, tmp_path: Path
+) -> None:
     targets = [tmp_path / f"refs.{suffix}" for suffix in SUFFIXES]
     snippets = []
     for target in targets:

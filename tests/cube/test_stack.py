@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import multiprocessing
+import re
 import sys
 import warnings
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -184,6 +185,8 @@ def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("TMPDIR", str(tmp_path))
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         pytest.importorskip("lithops")
+        if not re.fullmatch("[A-Za-z0-9_/.:-]+", sys.executable):
+            pytest.skip("skipped: lithops refuses a Python whose path has such characters")
         # Its workers are processes of any Python that it finds, unless told.
         config = {
             "lithops": {"backend": "localhost", "storage": "localhost"},

@@ -112,7 +112,11 @@ def make_large(path: Path, width: int, height: int, dtype: str, **profile) -> No
     ("width", "height", "dtype", "profile", "limit"),
     [
         # Blocks that lie in two rows of tiles, and have to be kept.
-        (10_980, 10_980, "uint16", {"tiled": True, "blockxsize": 400, "blockysize": 400}, 250),
+        pytest.param(
+            *(10_980, 10_980, "uint16"),
+            *({"tiled": True, "blockxsize": 400, "blockysize": 400}, 250),
+            marks=pytest.mark.exhaustive,
+        ),
         pytest.param(
             *(10_980, 10_980, "uint16", {"tiled": True, "compress": "deflate"}, 250),
             marks=pytest.mark.exhaustive,
