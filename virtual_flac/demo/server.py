@@ -29,6 +29,8 @@ class Request(NamedTuple):
     """One answered request."""
 
     method: str
+    path: str
+    """Of the file, with a leading slash."""
     range: str | None
     """The header ``Range``, such as ``bytes=0-1023``."""
     status: int
@@ -142,7 +144,7 @@ async def _run(folder: Path, port: int) -> None:
         if request.path != _LOG:
             size = 0 if request.method == "HEAD" else response.content_length or 0
             asked = request.headers.get("Range")
-            log.append(Request(request.method, asked, response.status, size))
+            log.append(Request(request.method, request.path, asked, response.status, size))
 
     app = web.Application()
     app.on_response_prepare.append(remember)
