@@ -166,7 +166,8 @@ def test_stores_get_their_options(raster: Path, tmp_path: Path, s3_server: Any):
     assert len(told("spatial-info", url, *words)["tiles"]) == 86
     assert told("query", url, "--tile-id", 3, *words)["source"] == url
     assert told("extract", url, "--tile-id", 3, "-o", tmp_path / "a.tif", *words)["width"] == 32
-    assert told("convert", url, "-o", tmp_path / "whole.tif", *words)["tiles"] == 86
+    whole = told("convert", url, "-o", tmp_path / "whole.tif", *words)
+    assert (whole["tiles"], whole["tile_shape"]) == (6, [512, 512])  # those of the GeoTIFF
     assert told("virtualize", url, "-o", tmp_path / "refs.json", *words)["sources"]
     done = run("query", url, *words, "--anonymous")
     assert (done.exit_code, "access denied" in done.stderr) == (1, True)

@@ -82,7 +82,7 @@ def _show(found: Comparison, *, show_bands: bool, same: bool) -> None:
             "pixels": _pixels_text(found),
             "largest error": _number_text(max(errors, default=None)),
             "metadata": count_text(len(found.metadata), "difference"),
-            "overviews": ", ".join(overviews) or "none in common",
+            "overviews": ", ".join(overviews) or "none to compare",
             "verdict": "identical" if same else "different",
         },
     )

@@ -247,8 +247,26 @@ def _parse_overviews(text: str, forward: bool) -> str | list[int]:
 def _result(
     index: TileIndex, source: str, output: Path, seconds: float, *, forward: bool
 ) -> dict[str, Any]:
+    from ..reports.file_report import FileReport
+    from ..reports.info import info
+
     raster = index.raster
-    pixels = sum(level.width * level.height for level in index.levels) * raster.count
+    sizes = [(level.width, level.height) for level in index.levels]
+    tiles: dict[str, Any] = {
+        "tiles": index.tile_count, "tile_shape": list(index.tile_shape),
+        "interleave": index.interleave,
+    }  # fmt: skip
+    if not forward:
+        # The index is that of the source.
+        written = info(output)
+        assert isinstance(written, FileReport)
+        assert written.tile_shape is not None
+        sizes = list(written.sizes)
+        tiles = {
+            "tiles": written.tile_count, "tile_shape": list(written.tile_shape),
+            "interleave": written.interleave,
+        }  # fmt: skip
+    pixels = sum(width * height for width, height in sizes) * raster.count
     size = output.stat().st_size
     return {
         "source": source,
@@ -257,10 +275,8 @@ def _result(
         "height": raster.height,
         "bands": raster.count,
         "dtype": raster.dtype.name,
-        "levels": [[level.width, level.height] for level in index.levels],
-        "tiles": index.tile_count,
-        "tile_shape": list(index.tile_shape),
-        "interleave": index.interleave,
+        "levels": [list(each) for each in sizes],
+        **tiles,
         "layout": index.layout if forward else "geotiff",
         "pixel_bytes": pixels * raster.dtype.itemsize,
         "target_bytes": size,

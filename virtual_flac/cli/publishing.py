@@ -43,7 +43,7 @@ def _publishing_options(function: Callable[..., Any]) -> Callable[..., Any]:
         bands_option,
         option(
             "--overview", type=click.IntRange(min=0), metavar="N",
-            help="Only this overview: 1 is the largest, 0 the full resolution.",
+            help="This overview instead of the full resolution: 1 is the largest.",
         ),
         option(
             "--dim", type=_Names(), metavar="NAME,...",
@@ -81,7 +81,7 @@ def _publishing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     "virtualize https://example.com/dem.flac -o refs.json",
     "virtualize dem_2026-*.flac -o cube.icechunk",
 )
-@option("--group", help="Only this overview by name: overview_1 ...")
+@option("--group", help="The same by name: overview_1 ...")
 @_publishing_options
 def virtualize(**arguments: Any) -> None:
     """Write references to FLAC rasters: metadata and byte ranges, no pixels.

@@ -76,7 +76,8 @@ def labels_from_names(
             what = "match" if groups else "date"
             raise SelectionError(
                 f"{url}: no {what} in the name {name!r} (pattern {pattern}). Give another pattern "
-                "(--pattern), or the values yourself: --values (values=[...])."
+                "(--pattern), or the values yourself: --values (values=[...]). Rasters beside "
+                "each other need none: --mosaic (mosaic=True)."
             )
         found.append((url, match))
     labels: dict[str, list[Any]] = {}
