@@ -168,9 +168,7 @@ EXECUTORS: dict[str, Any] = {
     "a class": lambda: ThreadPoolExecutor,
     "dask": lambda: "dask",
     "spawned processes": lambda: ProcessPoolExecutor,
-    "an executor": lambda: ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("forkserver")
-    ),
+    "an executor": lambda: ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")),
     "lithops": lambda: "lithops",
 }
 
