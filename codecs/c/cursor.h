@@ -22,8 +22,9 @@ typedef struct {
     uint64_t first_number; /* of the first frame's header: not 0 in a piece of a longer stream */
     bool must_end;     /* a further frame behind them is an error */
     bool sizes_vary;   /* even where frames are counted, as old encoders wrote them */
-    bool scalar;       /* do without the lanes (a test of the one against the other) */
-    unsigned most_lanes; /* frames decoded at once; 0: as many as this CPU likes (for tests) */
+    /* Frames decoded at once, at most: 0 for as many as this CPU likes. Tests compare all that it can do
+       with 1, which is scalar code. */
+    unsigned most_lanes;
 } vf_stream;
 
 /* As total: as many as there are, for a scan (see scan.h). */

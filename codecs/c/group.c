@@ -11,7 +11,7 @@ enum { DEEPEST_STEREO = 24 };
 vf_group *vf_group_new(const vf_stream *stream, const vf_sink *sink, int64_t *workspace)
 {
     const vf_kernel *kernel;
-    if (stream->scalar || stream->size < 64 || stream->max_block_size < VF_SMALLEST_BLOCK ||
+    if (stream->size < 64 || stream->max_block_size < VF_SMALLEST_BLOCK ||
         !(kernel = vf_best_kernel(stream->most_lanes ? stream->most_lanes : VF_MOST_LANES)))
         return NULL;
     size_t size = (sizeof(vf_group) + 63) / 64 * 64;

@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "crc.h"
+#include "lanes.h"
 #include "lookup.h"
 #include "scan.h"
 #include "stream.h"
 
 /* Numbers of vf_stream in the order in which Python passes them. */
-#define STREAM_FORMAT "nIIIIKKppp"
+#define STREAM_FORMAT "nIIIIKKppI"
 
 static int check_stream(const vf_stream *stream, Py_ssize_t first_frame)
 {
@@ -67,13 +68,14 @@ static PyObject *decode(PyObject *self, PyObject *args)
     PyObject *planes;
     Py_ssize_t first_frame, row_stride, offsets[VF_MAX_CHANNELS];
     unsigned long long total, first_number, width;
-    int must_end, sizes_vary, scalar;
+    int must_end, sizes_vary;
     vf_stream stream = {0};
     vf_sink sink = {0};
     if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*O!KnII", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
                           &stream.depth, &total, &first_number, &must_end,
-                          &sizes_vary, &scalar, &out, &PyTuple_Type, &planes, &width, &row_stride, &sink.item_size, &sink.offset))
+                          &sizes_vary, &stream.most_lanes, &out, &PyTuple_Type, &planes, &width,
+                          &row_stride, &sink.item_size, &sink.offset))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
@@ -83,7 +85,6 @@ static PyObject *decode(PyObject *self, PyObject *args)
     stream.first_number = first_number;
     stream.must_end = must_end;
     stream.sizes_vary = sizes_vary;
-    stream.scalar = scalar;
     sink.width = width;
     sink.row_stride = row_stride;
     if (!check_stream(&stream, first_frame))
@@ -155,13 +156,13 @@ static PyObject *scan(PyObject *self, PyObject *args)
     Py_buffer in, state;
     Py_ssize_t first_frame;
     unsigned long long total, first_number;
-    int must_end, sizes_vary, scalar, last;
+    int must_end, sizes_vary, last;
     vf_stream stream = {0};
     vf_scan scan;
     if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*p", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
                           &stream.depth, &total, &first_number, &must_end,
-                          &sizes_vary, &scalar, &state, &last))
+                          &sizes_vary, &stream.most_lanes, &state, &last))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
@@ -246,6 +247,22 @@ static PyObject *crc16(PyObject *self, PyObject *args)
     return PyLong_FromUnsignedLong(value);
 }
 
+static PyObject *kernels(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    PyObject *found = PyList_New(0);
+    for (const vf_kernel *const *kernel = VF_KERNELS; found && *kernel; kernel++) {
+        if (!(*kernel)->supported())
+            continue;
+        PyObject *lanes = PyLong_FromUnsignedLong((*kernel)->lanes);
+        if (!lanes || PyList_Append(found, lanes))
+            Py_CLEAR(found);
+        Py_XDECREF(lanes);
+    }
+    return found;
+}
+
 static PyMethodDef METHODS[] = {
     {"decode", decode, METH_VARARGS,
      "decode(data, stream, out, planes, width, row_stride, item_size, offset) -> report"},
@@ -257,6 +274,8 @@ static PyMethodDef METHODS[] = {
     {"lookup", lookup, METH_VARARGS,
      "lookup(int32 samples, int32 table of 65,536, pixels of 1 or 2 bytes) -> how many were found"},
     {"crc16", crc16, METH_VARARGS, "crc16(data, tables) -> int: for tests"},
+    {"kernels", kernels, METH_NOARGS,
+     "kernels() -> frames at once with each kernel of this CPU, best first: for tests"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -81,7 +81,6 @@ static outcome decode(vf_stream stream, unsigned layout, unsigned lanes)
     for (unsigned channel = 0; channel < stream.channels; channel++)
         if (!(layout & 32) || channel % 2 == 0) /* or leave every other channel out */
             sink.planes[channel] = result.pixels + channel * plane;
-    stream.scalar = lanes == 1;
     stream.most_lanes = lanes;
     result.status = vf_decode_stream(&stream, &sink, &result.cursor);
     /* What lies between the rows is the caller's. */

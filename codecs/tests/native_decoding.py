@@ -1,4 +1,4 @@
-"""Ways into the decoder that the tests share: its scalar way and its lanes, side by side."""
+"""Ways into the decoder that the tests share: scalar code and all kernels, side by side."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from zarr_flac import CorruptFlacError, _native, frame_decoder, iter_frames
 from zarr_flac.blocks import parse_head
 from zarr_flac.native_calls import stream_facts
 
+#: Frames decoded at once: 1 is scalar code, the others are the kernels of this CPU.
+LANES = [1, *_native.kernels()]
+
 
 def decode(data, channels: int, total: int) -> np.ndarray:
     """Decode a stream to int32 of a known shape, as a tile is decoded."""
@@ -16,26 +19,34 @@ def decode(data, channels: int, total: int) -> np.ndarray:
     return out
 
 
-def run(data, head, out: np.ndarray, *, scalar: bool):
+def run(data, head, out: np.ndarray, *, lanes: int):
     """Call the C core; return what it reports: (status, name, frame, position, byte)."""
     total = out.shape[1]
-    facts = (*stream_facts(head.streaminfo, head.frames_offset, total)[:-1], scalar)
+    facts = (*stream_facts(head.streaminfo, head.frames_offset, total)[:-1], lanes)
     places = tuple(range(0, out.nbytes, 4 * total))
     return _native.decode(data, facts, out, places, total, 4 * total, 4, 0)
 
 
-def decode_both(data) -> np.ndarray:
-    """Decode a stream as long as it says, or as it is, both ways; insist that they agree."""
+def run_all(data, head, shape: tuple[int, int]):
+    """Decode with scalar code and with every kernel; insist on one report and one result."""
+    found = [np.full(shape, -7 - lanes, np.int32) for lanes in LANES]
+    reports = [run(data, head, out, lanes=lanes) for out, lanes in zip(found, LANES, strict=True)]
+    assert reports == reports[:1] * len(LANES)
+    if reports[0][0] == 0:
+        for out in found[1:]:
+            np.testing.assert_array_equal(out, found[0])
+    return reports[0], found[0]
+
+
+def decode_all_ways(data) -> np.ndarray:
+    """Decode a stream as long as it says, or as it is, in all ways; insist that they agree."""
     head = parse_head(data)
     listed = list(iter_frames(data))
     total = head.streaminfo.total_samples or sum(frame.block_size for frame in listed)
     assert sum(frame.block_size for frame in listed) == total
     shape = head.streaminfo.channels, total
-    plain, fast = np.full(shape, -7, np.int32), np.full(shape, -9, np.int32)
-    first, second = run(data, head, plain, scalar=True), run(data, head, fast, scalar=False)
-    assert first == second
-    if first[0]:
-        raise CorruptFlacError(first[1])
-    np.testing.assert_array_equal(fast, plain)
-    np.testing.assert_array_equal(decode(data, *shape), plain)
-    return plain
+    report, samples = run_all(data, head, shape)
+    if report[0]:
+        raise CorruptFlacError(report[1])
+    np.testing.assert_array_equal(decode(data, *shape), samples)
+    return samples

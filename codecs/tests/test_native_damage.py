@@ -11,7 +11,7 @@ import oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from native_decoding import decode, run
+from native_decoding import decode, run_all
 
 from zarr_flac import FlacError
 from zarr_flac.blocks import parse_head
@@ -61,7 +61,7 @@ LARGE = {
 
 
 def verdicts(data, shape):
-    """Decode damaged data both ways; return the samples, or None where it is refused."""
+    """Decode damaged data in all ways; return the samples, or None where it is refused."""
     try:
         head = parse_head(data)
         result = decode(data, *shape)
@@ -73,11 +73,7 @@ def verdicts(data, shape):
             return None
         if head.streaminfo.channels != shape[0]:
             return None
-    plain, fast = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    first, second = run(data, head, plain, scalar=True), run(data, head, fast, scalar=False)
-    assert first == second
-    if first[0] == 0:
-        np.testing.assert_array_equal(plain, fast)
+    run_all(data, head, shape)
     return result
 
 

@@ -1,7 +1,8 @@
 """Every kind of stream that RFC 9639 knows: the samples it was made of, as libFLAC finds them too.
 
 The streams come from the tests' own writer (`bitwriter`), which does what no encoder does, and from
-libFLAC's encoder. All are decoded both ways there are: frame by frame, and several at once.
+libFLAC's encoder. All are decoded in all ways there are: frame by frame, and several at once with
+each kernel.
 """
 
 import shutil
@@ -15,9 +16,16 @@ import oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from native_decoding import decode, decode_both
+from native_decoding import LANES, decode, decode_all_ways
 
-from zarr_flac import CorruptFlacError, frame_encoder
+from zarr_flac import (
+    CorruptFlacError,
+    TileSpec,
+    decode_tile,
+    encode_tile,
+    frame_encoder,
+    native_calls,
+)
 from zarr_flac.blocks import pack_head
 
 MANY = settings(
@@ -35,7 +43,7 @@ def right(stream):
     assert verdict.errors == []
     assert verdict.md5_ok
     np.testing.assert_array_equal(verdict.samples, stream.samples)
-    np.testing.assert_array_equal(decode_both(data), stream.samples)
+    np.testing.assert_array_equal(decode_all_ways(data), stream.samples)
 
 
 @given(bw.streams())
@@ -213,9 +221,9 @@ def test_bytes_behind_the_last_frame():
     stream = one(bw.texture("smooth", 1, 64, 16, 0), frames=9)
     data = bytes(stream)
     for tail in (b"\0", b"\xff", b"\xff\xf8", b"\xff\xf8\xff\xff" * 9, b"rubbish" * 99):
-        np.testing.assert_array_equal(decode_both(data + tail), stream.samples)
+        np.testing.assert_array_equal(decode_all_ways(data + tail), stream.samples)
         unknown = replace(stream, known_total=False)
-        np.testing.assert_array_equal(decode_both(bytes(unknown) + tail), stream.samples)
+        np.testing.assert_array_equal(decode_all_ways(bytes(unknown) + tail), stream.samples)
 
 
 # --- libFLAC's encoder ----------------------------------------------------------------------------
@@ -255,7 +263,7 @@ def test_encoder_options(options, bits):
             input=raw, capture_output=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        np.testing.assert_array_equal(decode_both(done.stdout), samples)
+        np.testing.assert_array_equal(decode_all_ways(done.stdout), samples)
 
 
 @given(
@@ -272,7 +280,7 @@ def test_encoder_levels_and_depths(bits, channels, count, level, block_size, kin
     samples = bw.texture(kind, channels, count, bits, seed).astype(np.int32)
     info, frames = frame_encoder.encode(samples, bits, compression=level, block_size=block_size)
     data = pack_head(info, {}, "zarr-flac") + frames
-    np.testing.assert_array_equal(decode_both(data), samples)
+    np.testing.assert_array_equal(decode_all_ways(data), samples)
 
 
 @pytest.mark.parametrize("level", [0, 2, 5, 8])
@@ -284,7 +292,27 @@ def test_residuals_that_libflac_wraps(level):
     verdict = oracle.judge(data, md5=True)
     assert verdict.errors == []
     np.testing.assert_array_equal(verdict.samples, samples)
-    np.testing.assert_array_equal(decode_both(data), samples)
+    np.testing.assert_array_equal(decode_all_ways(data), samples)
+
+
+# --- Tiles ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "<u2", "<i4", "<f4", "<i8"])
+def test_every_kernel_gives_the_same_pixels(dtype, monkeypatch):
+    """Samples straight to pixels, of edge tiles and of chosen bands too; as the codec calls it."""
+    rng = np.random.default_rng(1)
+    pixels = np.cumsum(rng.integers(-3, 4, (2, 90, 70)), axis=2).astype(dtype)
+    spec = TileSpec(chunk_shape=(2, 96, 80), dtype=np.dtype(dtype), channels=2)
+    tile = encode_tile(pixels, spec)
+    for chosen in (spec, replace(spec, chunk_shape=(1, 96, 80), select=(1,))):
+        expected = pixels if chosen is spec else pixels[1:]
+        for lanes in LANES:
+            monkeypatch.setattr(native_calls, "MOST_LANES", lanes)
+            found = decode_tile(tile, chosen)
+            np.testing.assert_array_equal(found[:, :90, :70], expected)
+            assert not found[:, 90:].any()
+            assert not found[:, :90, 70:].any()
 
 
 # --- Threads --------------------------------------------------------------------------------------
@@ -294,6 +322,6 @@ def test_eight_threads_decode_right():
     streams = [one(bw.texture("runs", 1, 4096, 16, at), frames=20) for at in range(4)]
     wanted = [stream.samples for stream in streams] * 8
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(decode_both, [bytes(stream) for stream in streams] * 8))
+        results = list(pool.map(decode_all_ways, [bytes(stream) for stream in streams] * 8))
     for result, samples in zip(results, wanted, strict=True):
         np.testing.assert_array_equal(result, samples)

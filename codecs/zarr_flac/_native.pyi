@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Buffer = bytes | bytearray | memoryview
-_Stream = tuple[int, int, int, int, int, int, int, bool, bool, bool]
+_Stream = tuple[int, int, int, int, int, int, int, bool, bool, int]
 _Report = tuple[int, str, int, int, int]
 
 def decode(
@@ -27,3 +27,4 @@ def lookup(
     samples: npt.NDArray[np.int32], table: npt.NDArray[np.int32], out: npt.NDArray[np.generic], /
 ) -> int: ...
 def crc16(data: _Buffer, tables: bool, /) -> int: ...
+def kernels() -> list[int]: ...
