@@ -19,8 +19,10 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     ├── RasterError (ValueError)              a raster that cannot be written without loss
     ├── SelectionError (ValueError)           a band, overview or option that the file does not have
     ├── MismatchError (ValueError)            rasters that do not fit together
-    ├── TargetExistsError (FileExistsError)   a file that would be overwritten
-    ├── TargetFolderError (FileNotFoundError) a file that would be written where there is no folder
+    ├── TargetError (OSError)                 a target cannot be written: the disk is full, say
+    │   ├── TargetExistsError (FileExistsError)   something that would be overwritten
+    │   ├── TargetFolderError (FileNotFoundError) there is no folder to write it to
+    │   └── TargetPermissionError (PermissionError)
     └── MissingExtraError (ImportError)       an optional dependency that is not installed
 """
 
@@ -51,8 +53,10 @@ __all__ = [
     "SourceError",
     "SourceNotFoundError",
     "SourcePermissionError",
+    "TargetError",
     "TargetExistsError",
     "TargetFolderError",
+    "TargetPermissionError",
     "UnknownLayoutError",
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
@@ -105,12 +109,20 @@ class MismatchError(FlacError, ValueError):
     """Rasters that should become one cube differ in grid, CRS, dtype or tiling."""
 
 
-class TargetExistsError(FlacError, FileExistsError):
+class TargetError(FlacError, OSError):
+    """A target could not be written; `errno` says why in the system's numbers, where it said so."""
+
+
+class TargetExistsError(TargetError, FileExistsError):
     """The target exists and overwriting was not asked for."""
 
 
-class TargetFolderError(FlacError, FileNotFoundError):
+class TargetFolderError(TargetError, FileNotFoundError):
     """The folder that the target should be written to does not exist."""
+
+
+class TargetPermissionError(TargetError, PermissionError):
+    """The target may not be written there."""
 
 
 class MissingExtraError(FlacError, ImportError):
@@ -130,7 +142,7 @@ def prefixed_with(name: str) -> Iterator[None]:
     """Put the name of a file in front of what errors of the block say."""
     try:
         yield
-    except SourceError:
+    except (SourceError, TargetError):
         raise  # names its file itself
     except FlacError as error:
         raise type(error)(f"{name}: {error}") from error

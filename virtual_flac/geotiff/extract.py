@@ -11,9 +11,10 @@ from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
 
-from ..errors import prefixed_with
+from ..errors import TargetError, prefixed_with
 from ..gdal import session
-from ..io.local_files import check_target, temporary_folder
+from ..io.hidden_folders import temporary_folder
+from ..io.local_files import check_target
 from ..io.workers import Progress, available_cores
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
@@ -148,7 +149,7 @@ def extract(
         When the source cannot be read, is no raster, or has a mask.
     CorruptFlacError
         When a tile is damaged.
-    LossyTileError, OSError
+    LossyTileError, TargetError
         When the target cannot be written, or reads back differently.
 
     Examples
@@ -173,7 +174,7 @@ def extract(
             check_png(part, path)
         folder = stack.enter_context(temporary_folder(path))
         stack.enter_context(session.gdal_session(GDAL_PAM_ENABLED=False))
-        stack.enter_context(session.translating_errors(os.fspath(path), OSError))
+        stack.enter_context(session.translating_errors(os.fspath(path), TargetError))
         stage = folder / "stage.tif"
         read_back = write_stage(
             stage, raster, part, level=level, window=pixels, in_rows=driver == "PNG",

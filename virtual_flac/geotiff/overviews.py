@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from ..errors import SelectionError
 from ..gdal.raster import GdalSource, opened_gdal
 from ..gdal.session import gdal_session, open_dataset, translating_errors
-from ..io.local_files import temporary_folder
+from ..io.hidden_folders import temporary_folder
 from ..model.grid import overview_factors
 from ..model.index import RasterInfo
 from ..rasters import RasterSource

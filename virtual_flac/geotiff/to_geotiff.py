@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from obspec_utils.registry import ObjectStoreRegistry
 
-from ..errors import SelectionError
+from ..errors import SelectionError, TargetError
 from ..gdal.session import gdal_session, open_dataset, translating_errors
-from ..io.local_files import check_target, publish, temporary_folder
+from ..io.hidden_folders import temporary_folder
+from ..io.local_files import check_target, publish
 from ..io.workers import Counter, Progress, available_cores
 from ..model import overview_tags
 from ..model.index import RasterInfo, TileIndex
@@ -84,7 +85,7 @@ def write_geotiff(
         When the source cannot be read or is not a FLAC raster.
     CorruptFlacError
         When a tile is damaged.
-    LossyTileError, OSError
+    LossyTileError, TargetError
         When the GeoTIFF cannot be written, or reads back differently.
 
     Examples
@@ -115,7 +116,7 @@ def write_geotiff(
         folder = stack.enter_context(temporary_folder(path))
         # Without side files: all that we have to say has a place in the GeoTIFF itself.
         stack.enter_context(gdal_session(GDAL_PAM_ENABLED=False))
-        stack.enter_context(translating_errors(os.fspath(target), OSError))
+        stack.enter_context(translating_errors(os.fspath(target), TargetError))
         name = folder / "raster.tif"
         sizes = [flac.sizes[number] for number in levels]
         write_skeleton(name, raster, sizes[1:], options)

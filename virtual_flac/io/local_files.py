@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ..errors import TargetExistsError, TargetFolderError
+from ..errors import TargetError, TargetExistsError, TargetFolderError
+from .hidden_folders import aside, temporary_folder
+from .renames import rename_new, replace_folder
+from .target_errors import exists_error, hidden_prefix, writing
 
 COPY_BYTES = 8 << 20
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that cannot be written, before any work is done."""
-    if not target.parent.is_dir():
-        # Path has made one slash of two.
-        scheme, separator, rest = target.as_posix().partition(":/")
-        if separator and len(scheme) > 1 and scheme.isalnum():
-            upload = f"aws s3 cp {target.name} s3://{rest}" if scheme == "s3" else "obstore.put"
-            raise TargetFolderError(
-                f"{scheme}://{rest}: rasters and pictures are written to local files only. Write "
-                f"to {target.name}, then upload it, for example with `{upload}`."
-            )
-        raise TargetFolderError(f"{target.parent}: no such folder. Create it first.")
-    if target.is_dir():
-        raise TargetExistsError(f"{target} is a folder, expected the name of a file")
-    if not overwrite and target.exists():
-        raise TargetExistsError(f"{target} exists. Replace it with --force (overwrite=True).")
+    """Refuse a target that cannot be written, before any work is done.
+
+    A link that leads nowhere exists.
+    """
+    if "\0" in str(target):
+        raise TargetError(f"{str(target)!r}: names of files cannot hold a NUL character")
+    with writing(target):
+        if not target.parent.is_dir():
+            raise _no_folder(target)
+        if target.is_dir():
+            raise TargetExistsError(f"{target} is a folder, expected the name of a file")
+        if os.path.lexists(target) and not overwrite:
+            raise exists_error(target)
 
 
-@contextlib.contextmanager
-def report_target(target: Path) -> Iterator[None]:
-    """Let errors of the file system name the target, not the temporary file."""
-    try:
-        yield
-    except OSError as error:
-        name = os.path.basename(os.fsdecode(error.filename or ""))
-        if error.errno is None or not name.startswith(_prefix(target)):
-            raise
-        raise type(error)(error.errno, error.strerror, os.fspath(target)) from error
+def _no_folder(target: Path) -> TargetFolderError:
+    # Path has made one slash of two.
+    scheme, separator, rest = target.as_posix().partition(":/")
+    if separator and len(scheme) > 1 and scheme.isalnum():
+        upload = f"aws s3 cp {target.name} s3://{rest}" if scheme == "s3" else "obstore.put"
+        return TargetFolderError(
+            f"{scheme}://{rest}: rasters and pictures are written to local files only. Write "
+            f"to {target.name}, then upload it, for example with `{upload}`."
+        )
+    return TargetFolderError(f"{target.parent}: no such folder. Create it first.")
 
 
 @contextlib.contextmanager
@@ -53,56 +53,51 @@ def atomic_write(target: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     Where the system can, the file has no name until then, so that nothing is left behind even if
     the process is killed.
     """
-    temporary = temporary_name(target)
-    with report_target(target):
-        try:
-            file, nameless = _open_new(temporary)
+    with writing(target), contextlib.ExitStack() as stack:
+        file = _open_nameless(target.parent)
+        if file is None:
+            part = stack.enter_context(temporary_folder(target)) / target.name
+            with open(part, "x+b") as named:
+                yield named
+        else:
             with file:
                 yield file
                 file.flush()
-                if nameless:
-                    _give_first_name(file, temporary)
-            publish(temporary, target, overwrite=overwrite)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+                part = stack.enter_context(temporary_folder(target)) / target.name
+                _give_first_name(file, part)
+        publish(part, target, overwrite=overwrite)
 
 
 def nameless_file(target: Path) -> IO[bytes]:
     """A new file on the disk of `target` that is gone when it is closed."""
-    with report_target(target):
-        return tempfile.TemporaryFile(dir=target.parent, prefix=temporary_name(target).name)
+    with writing(target):
+        return tempfile.TemporaryFile(dir=target.parent, prefix=hidden_prefix(target))
 
 
-@contextlib.contextmanager
-def temporary_folder(target: Path) -> Iterator[Path]:
-    """A folder beside `target` that is removed when the block ends."""
-    folder = temporary_name(target)
-    try:
-        with report_target(target):
-            folder.mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def publish(part: Path, target: Path, *, overwrite: bool) -> None:
+    """Give a complete file or folder the name `target`, in one step.
 
+    A file is on the disk before that. `part` lies in the `temporary_folder` of the target; so does
+    afterwards the folder that had its name.
 
-def temporary_name(target: Path) -> Path:
-    """An unused name beside `target`."""
-    return target.with_name(f"{_prefix(target)}{secrets.token_hex(4)}.part")
-
-
-def _prefix(target: Path) -> str:
-    return f".{target.name[:100]}."
-
-
-def publish(temporary: Path, target: Path, *, overwrite: bool) -> None:
-    """Rename a complete file to `target`, in one step, when the disk has it."""
-    check_target(target, overwrite=overwrite)
-    with report_target(target):
-        with open(temporary, "r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+    Raises
+    ------
+    TargetExistsError
+        When something has that name, and `overwrite` is false; if several do this at the same
+        time, for all but one. Or when it is a folder and `part` a file.
+    """
+    with writing(target):
+        whole = part.is_dir()
+        if not whole:
+            with open(part, "r+b") as file:
+                os.fsync(file.fileno())
+        if not overwrite:
+            rename_new(part, target)
+        elif whole:
+            replace_folder(part, target, aside(part.parent, target))
+        else:
+            check_target(target, overwrite=True)
+            os.replace(part, target)
 
 
 def copy_bytes(source: IO[bytes], target: IO[bytes], start: int, length: int) -> None:
@@ -125,20 +120,20 @@ def copy_bytes(source: IO[bytes], target: IO[bytes], start: int, length: int) ->
     while start < end:
         data = os.read(source.fileno(), min(COPY_BYTES, end - start))
         if not data:
-            raise OSError(f"a temporary file ends at byte {start}, expected {end}")
+            raise OSError(errno.EIO, f"a temporary file ends at byte {start}, expected {end}")
         start += len(data)
         view = memoryview(data)
         while view:
             view = view[os.write(target.fileno(), view) :]
 
 
-def _open_new(path: Path) -> tuple[IO[bytes], bool]:
-    """A new file to read and write, and whether it has no name yet."""
+def _open_nameless(folder: Path) -> IO[bytes] | None:
+    """A new file to read and write without a name; None where there are no such files."""
     if hasattr(os, "O_TMPFILE"):
-        # Not every file system has nameless files.
+        # Not every file system has them.
         with contextlib.suppress(OSError):
-            return os.fdopen(os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), True
-    return open(path, "x+b"), False
+            return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+    return None
 
 
 def _give_first_name(file: IO[bytes], path: Path) -> None:

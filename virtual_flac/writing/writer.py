@@ -20,6 +20,7 @@ import numpy.typing as npt
 from .. import layouts
 from ..errors import FlacError, RasterError
 from ..io.local_files import atomic_write, check_target, nameless_file
+from ..io.target_errors import writing
 from ..io.workers import Counter, Progress
 from ..layouts.flac_raster import TILE_HEAD_BYTES
 from ..model.file_version import FileVersion
@@ -129,7 +130,9 @@ class FlacWriter:
 
     def __exit__(self, *_: object) -> None:
         self._pending.clear()
-        self._stack.close()
+        # What could not be written before cannot be written when the spool is closed.
+        with writing(self._target):
+            self._stack.close()
 
     def write(
         self,
@@ -215,7 +218,8 @@ class FlacWriter:
             raise type(error)(
                 f"{self._target}: level {level}, plane {plane}, tile ({row}, {col}): {error}"
             ) from error
-        self._spool.add(level, where, tile)
+        with writing(self._target):
+            self._spool.add(level, where, tile)
         self._counter.add(pixels)
 
     def finish(self) -> TileIndex:
