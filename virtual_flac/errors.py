@@ -90,7 +90,7 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
 
 
 class SourcePermissionError(SourceError, PermissionError):
-    """The file or object exists, but the credentials do not allow reading it."""
+    """Credentials do not allow reading it; or references from elsewhere name a local file."""
 
 
 class SourceChangedError(SourceError):

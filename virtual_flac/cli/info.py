@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help_text import command, option
-from .options import json_option, source_argument, store_options
+from .options import allow_local_option, json_option, source_argument, store_options
 from .output import (
     count_text,
     list_text,
@@ -30,9 +30,10 @@ _MOST_CHARACTERS = 200
 @command("info", "info https://example.com/dem.flac", "info scene.tif --json")
 @source_argument()
 @option("--tags", is_flag=True, help="Show metadata tags, too.")
+@allow_local_option
 @store_options
 @json_option
-def info(source: str, tags: bool, stores: dict[str, Any], as_json: bool) -> None:
+def info(source: str, tags: bool, allow_local: bool, stores: dict[str, Any], as_json: bool) -> None:
     """Show what a file says about itself: size, bands, CRS, tiles, compression.
 
     SOURCE is a path or URL of a FLAC raster, any other FLAC file, a GeoTIFF or references. Only
@@ -41,7 +42,7 @@ def info(source: str, tags: bool, stores: dict[str, Any], as_json: bool) -> None
     from ..reports.file_report import FileReport
     from ..reports.info import info as look
 
-    report = look(source, store_options=stores)
+    report = look(source, store_options=stores, allow_local=allow_local)
     if as_json:
         print_json(report.to_dict())
     elif isinstance(report, FileReport):

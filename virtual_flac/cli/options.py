@@ -60,6 +60,11 @@ bands_option = option(
 )
 
 
+allow_local_option = option(
+    "--allow-local", is_flag=True, help="Let references at a URL name files of this machine."
+)
+
+
 def output_option(help: str, *, required: bool = False) -> Decorator:
     """``--output``, the local file to write."""
     return option(

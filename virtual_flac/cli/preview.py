@@ -13,6 +13,7 @@ import click
 from .help_text import command, option
 from .options import (
     Numbers,
+    allow_local_option,
     common_options,
     force_option,
     output_option,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     "--terminal", type=click.Choice(["auto", "blocks", "plain"]), default="auto",
     help="How to show it: blocks in 24-bit colour, or plain characters.",
 )  # fmt: skip
+@allow_local_option
 @common_options
 def preview(
     source: str,

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from ..errors import SelectionError
+from ..errors import SelectionError, SourcePermissionError
 from ..io.file_reader import FileReader
-from ..io.stores import registry_for, to_url
+from ..io.stores import is_remote, registry_for, to_url
 from .labels import BAND, TIME, given_labels, labels_from_names
 
 
@@ -131,7 +131,13 @@ def _assets_of(
                 raise SelectionError(
                     f"item {name}: there is no asset {key!r}; it has {sorted(assets)}"
                 )
-            urls.append(to_url(_resolve(assets[key].get("href", ""), item, base)))
+            url = to_url(_resolve(assets[key].get("href", ""), item, base))
+            if base is not None and is_remote(base) and not is_remote(url):
+                raise SourcePermissionError(
+                    f"{base}: item {name} names {url}, on this machine. Items from elsewhere may "
+                    "not; if you trust these, fetch the JSON and pass the items themselves."
+                )
+            urls.append(url)
             times.append(_moment(item))
             bands.append(key)
     several = {BAND: bands} if len(set(bands)) > 1 else {}
@@ -157,7 +163,9 @@ def _is_flac(asset: Mapping[str, Any]) -> bool:
 
 
 def _resolve(href: str, item: Mapping[str, Any], base: str | None) -> str:
-    if "://" in href or href.startswith("/"):
+    if "://" in href:
+        return href
+    if href.startswith("/") and (base is None or not is_remote(base)):
         return href
     for link in item.get("links", ()):
         if link.get("rel") == "self" and "://" in link.get("href", ""):

@@ -28,6 +28,12 @@ _CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abf
 SCHEMES = _CLOUD_SCHEMES | {"file", "http", "https"}
 
 
+def is_remote(path_or_url: str | os.PathLike[str]) -> bool:
+    """Whether it is a URL of another machine; paths and schemes not known here are not."""
+    scheme, separator, _ = os.fspath(path_or_url).partition("://")
+    return bool(separator) and scheme.lower() in SCHEMES - {"file"}
+
+
 def to_url(path_or_url: str | os.PathLike[str]) -> str:
     """A full URL; local paths become ``file://`` URLs.
 

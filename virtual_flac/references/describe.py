@@ -50,6 +50,8 @@ def describe_references(
     source: str | os.PathLike[str],
     registry: ObjectStoreRegistry[Any] | None,
     options: dict[str, Any],
+    *,
+    allow_local: bool = False,
 ) -> ReferencesReport:
     """What published references hold; reads no chunk of the files that they refer to.
 
@@ -57,8 +59,10 @@ def describe_references(
     ------
     SelectionError, SourceError
         When these are not references, or cannot be read.
+    SourcePermissionError
+        When references at a URL name a local file, and this is not allowed.
     """
-    store = open_store(source, options, registry=registry)
+    store = open_store(source, options, registry=registry, allow_local=allow_local)
     with store.dataset(mask_and_scale=False) as dataset:
         variables = {
             str(name): {
@@ -111,9 +115,11 @@ class ReferencedRaster:
         source: str | os.PathLike[str],
         registry: ObjectStoreRegistry[Any] | None,
         options: dict[str, Any],
+        *,
+        allow_local: bool = False,
     ) -> None:
         self.name = os.fspath(source)
-        store = open_store(source, options, registry=registry)
+        store = open_store(source, options, registry=registry, allow_local=allow_local)
         dataset = store.dataset(mask_and_scale=False)
         planes = [array for array in dataset.data_vars.values() if array.ndim >= 2]
         if not planes:

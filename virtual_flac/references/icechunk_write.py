@@ -21,6 +21,7 @@ from ..errors import (
     needs_extra,
     prefixed_with,
 )
+from ..io.stores import is_remote
 from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import (
     ChunkTables,
@@ -122,7 +123,9 @@ def write_icechunk(
             raise SourceNotFoundError(f"{target}: there is no Icechunk repository to append to")
         if groups:
             raise SelectionError("groups cannot be appended to; append to each by itself")
-        session = _session(where, prefixes, options, exists=True)
+        session = _session(
+            where, prefixes, options, exists=True, restricted=is_remote(str(destination))
+        )
         with prefixed_with(str(target)):
             append(vds, _ready(vds), session.store, append_dim, versions)
         appended: str = session.commit(message or f"Append along {append_dim}")
@@ -148,9 +151,12 @@ def write_icechunk(
 
 def _session(
     where: Any, prefixes: list[str], options: Mapping[str, Any], manifest: Any = None, *,
-    exists: bool,
+    exists: bool, restricted: bool = False,
 ) -> Any:  # fmt: skip
-    """A session of a new or old repository, with containers for what its new chunks need."""
+    """A session of a new or old repository, with containers for what its new chunks need.
+
+    A `restricted` one reads no file of this machine, whatever the old repository names.
+    """
     import icechunk
 
     old = icechunk.Repository.fetch_config(where) if exists else None
@@ -162,8 +168,9 @@ def _session(
     for prefix in new:
         config.set_virtual_chunk_container(container(prefix, options))
     enter = icechunk.Repository.open if exists else icechunk.Repository.create
+    readable = [prefix for prefix in (*known, *new) if is_remote(prefix) or not restricted]
     repository = enter(
-        where, config=config, authorize_virtual_chunk_access=access([*known, *new], options)
+        where, config=config, authorize_virtual_chunk_access=access(readable, options)
     )
     if new or manifest is not None:
         repository.save_config()

@@ -31,10 +31,11 @@ from ..errors import (
 from ..io.file_reader import FileReader
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
 from ..io.store_errors import STORE_ERRORS, first_line, translate
-from ..io.stores import registry_for, resolve, to_url
-from ..virtual.manifests import count_chunks, kerchunk_group, parquet_group, urls_of
+from ..io.stores import is_remote, registry_for, resolve, to_url
+from ..virtual.manifests import count_chunks, kerchunk_group, parquet_references, urls_of
 from ..virtual.store import CoalescingStore, chunk_name
 from .icechunk_settings import access, storage
+from .trust import kerchunk_locations, refuse_local
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -54,6 +55,7 @@ def open_references(
     group: str | None = None,
     registry: ObjectStoreRegistry[Any] | None = None,
     store_options: Mapping[str, Any] | None = None,
+    allow_local: bool = False,
     **options: Any,
 ) -> xr.Dataset:
     """Open published references: kerchunk JSON or parquet, or an Icechunk repository.
@@ -69,6 +71,9 @@ def open_references(
         Stores to read kerchunk references and their chunks with.
     store_options : Mapping, optional
         Options of the stores, as for `registry_for`: of the references and of the chunks.
+    allow_local : bool
+        Whether references at a URL may name files of this machine. References in local files
+        always may.
     **options
         For ``xarray.open_dataset``, such as ``chunks={}`` or ``mask_and_scale=False``.
 
@@ -81,6 +86,8 @@ def open_references(
     ------
     SelectionError
         When the target is none of these.
+    SourcePermissionError
+        When references at a URL name a local file; an Icechunk repository's, when it is read.
     SourceError
         When it cannot be read. So do chunks, later: the error names the chunk, and with kerchunk's
         references the URL.
@@ -91,7 +98,9 @@ def open_references(
     is not there. Zarr asks for 10 chunks at a time, in all of the process: where many chunks lie
     far away, raise it with ``zarr.config.set({"async.concurrency": 64})``.
     """
-    store = open_store(target, dict(store_options or {}), group=group, registry=registry)
+    store = open_store(
+        target, dict(store_options or {}), group=group, registry=registry, allow_local=allow_local
+    )
     return store.dataset(**({"group": group} if store.kind == ICECHUNK else {}), **options)
 
 
@@ -118,8 +127,10 @@ def open_store(
     *,
     group: str | None = None,
     registry: ObjectStoreRegistry[Any] | None = None,
+    allow_local: bool = False,
 ) -> OpenedReferences:
     """Open references as a Zarr store, see `open_references`."""
+    restricted = is_remote(os.fspath(target)) and not allow_local
     kind = references_kind(target)
     suffix = Path(os.fspath(target)).suffix
     if kind == KERCHUNK_JSON or suffix == ".json":
@@ -127,28 +138,32 @@ def open_store(
     elif kind == KERCHUNK_PARQUET or suffix in (".parquet", ".parq"):
         kind, read = KERCHUNK_PARQUET, _kerchunk_parquet
     else:
-        return _icechunk(os.fspath(target), given)
+        return _icechunk(os.fspath(target), given, restricted=restricted)
     url = to_url(target)
-    found = read(url, registry or registry_for(url, **given), group)
+    references = read(url, registry or registry_for(url, **given))
+    if restricted:
+        # First: of a reference to a whole file, VirtualiZarr asks for the size.
+        refuse_local(url, kerchunk_locations(references))
+    found = kerchunk_group(references, group)
     arrays = list(found.arrays.values())
     urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
     store = CoalescingStore(found, registry=registry or registry_for(urls, **given))
     return OpenedReferences(kind, store, lambda: (sum(map(count_chunks, arrays)), urls))
 
 
-def _kerchunk_json(url: str, registry: ObjectStoreRegistry[Any], group: str | None) -> Any:
+def _kerchunk_json(url: str, registry: ObjectStoreRegistry[Any]) -> Any:
     try:
         references: Any = json.loads(FileReader(url, registry).read_all())
     except ValueError as error:
         raise SelectionError(f"{url}: is not JSON: {error}") from None
     if "refs" not in references:
         raise SelectionError(f"{url}: holds no kerchunk references")
-    return kerchunk_group(references, group)
+    return references
 
 
-def _kerchunk_parquet(url: str, registry: ObjectStoreRegistry[Any], group: str | None) -> Any:
+def _kerchunk_parquet(url: str, registry: ObjectStoreRegistry[Any]) -> Any:
     if url.startswith("file://"):
-        return parquet_group(url, group)
+        return parquet_references(url.removeprefix("file://"))
     if url.startswith(("http://", "https://")):
         raise SelectionError(
             f"{url}: parquet references are read from local folders and buckets, which list what "
@@ -156,7 +171,7 @@ def _kerchunk_parquet(url: str, registry: ObjectStoreRegistry[Any], group: str |
         )
     with tempfile.TemporaryDirectory() as folder:
         _fetch_folder(url, registry, Path(folder))
-        return parquet_group(f"file://{folder}", group)
+        return parquet_references(folder)
 
 
 def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) -> None:
@@ -175,7 +190,7 @@ def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) ->
         raise SourceNotFoundError(f"{url}: no such folder")
 
 
-def _icechunk(text: str, given: dict[str, Any]) -> OpenedReferences:
+def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedReferences:
     with needs_extra("icechunk", "icechunk"):
         import icechunk
 
@@ -188,11 +203,15 @@ def _icechunk(text: str, given: dict[str, Any]) -> OpenedReferences:
         raise SelectionError(f"{text}: holds no Icechunk repository: {reason}") from error
     # The repository itself says what it refers to; to ask for its settings first costs requests.
     prefixes = list(repository.config.virtual_chunk_containers or {})
+    if restricted:
+        prefixes = [prefix for prefix in prefixes if is_remote(prefix)]
     allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
     session = allowed.readonly_session("main")
 
     def count() -> tuple[int, list[str]]:
         locations = session.all_virtual_chunk_locations()
+        if restricted:
+            refuse_local(text, locations)
         return len(locations), list(dict.fromkeys(locations))
 
     return OpenedReferences(ICECHUNK, _IcechunkReader(session.store, text), count)
@@ -227,6 +246,9 @@ class _IcechunkReader(WrapperStore[Any]):
         except icechunk.IcechunkError as error:
             # Its context, below, may repeat what the server said.
             said = first_line(error)
+            # The one that was not allowed to be read.
+            if prefix := re.search(r"resolves to the url prefix (\S+),", said):
+                refuse_local(f"{self.target}: {name or key}", [prefix[1]])
             kind = next((k for words, k in _KINDS if re.search(words, said, re.I)), SourceError)
             raise kind(f"{self.target}: {name or key}: {said}") from None
         if found is not None and name is not None:

@@ -31,6 +31,7 @@ def info(
     registry: ObjectStoreRegistry[Any] | None = None,
     *,
     store_options: Mapping[str, Any] | None = None,
+    allow_local: bool = False,
 ) -> FileReport | ReferencesReport:
     """What a FLAC raster, a plain FLAC or a GeoTIFF says about itself; reads only its first bytes.
 
@@ -44,6 +45,8 @@ def info(
         Stores to read with; made by `registry_for` when not given.
     store_options : Mapping, optional
         Options of the stores that are made, as for `registry_for`.
+    allow_local : bool
+        Whether references at a URL may name files of this machine.
 
     Returns
     -------
@@ -53,6 +56,8 @@ def info(
     ------
     SelectionError
         When references cannot be understood.
+    SourcePermissionError
+        When references at a URL name a local file.
     SourceError
         When the file cannot be read.
     LayoutError
@@ -74,7 +79,7 @@ def info(
         # Imports xarray and VirtualiZarr.
         from ..references.describe import describe_references
 
-        return describe_references(source, registry, options)
+        return describe_references(source, registry, options, allow_local=allow_local)
     if registry is None and options:
         registry = registry_for(source, **options)
     header = flac_header(source, registry)

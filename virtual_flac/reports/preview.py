@@ -85,6 +85,7 @@ def preview(
     overwrite: bool = False,
     registry: ObjectStoreRegistry[Any] | None = None,
     store_options: Mapping[str, Any] | None = None,
+    allow_local: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Preview:
@@ -117,6 +118,8 @@ def preview(
         Stores to read with; made by `registry_for` when not given.
     store_options : Mapping, optional
         Options of the stores that are made, as for `registry_for`.
+    allow_local : bool
+        Whether references at a URL may name files of this machine.
     workers : int, optional
         Threads that decode; one per core by default.
     progress : callable, optional
@@ -144,7 +147,8 @@ def preview(
     _check(size, percentiles, cmap)
     if target is not None:
         check_target(Path(target), overwrite=overwrite)
-    with _opened(source, registry, dict(store_options or {}), workers) as raster:
+    options = dict(store_options or {})
+    with _opened(source, registry, options, workers, allow_local=allow_local) as raster:
         chosen = _bands(raster.info, bands)
         colours = raster.info.bands[chosen[0] - 1].colormap if len(chosen) == 1 else None
         if cmap is not None:
@@ -177,6 +181,8 @@ def _opened(
     registry: ObjectStoreRegistry[Any] | None,
     options: dict[str, Any],
     workers: int | None,
+    *,
+    allow_local: bool,
 ) -> contextlib.AbstractContextManager[RasterSource]:
     if not isinstance(source, str | os.PathLike):
         return contextlib.nullcontext(source)
@@ -184,7 +190,8 @@ def _opened(
         # Imports xarray and VirtualiZarr.
         from ..references.describe import ReferencedRaster
 
-        return contextlib.nullcontext(ReferencedRaster(source, registry, options))
+        references = ReferencedRaster(source, registry, options, allow_local=allow_local)
+        return contextlib.nullcontext(references)
     if registry is None and options:
         registry = registry_for(source, **options)
     return open_raster(source, registry, workers)

@@ -6,6 +6,7 @@ Metadata and tables of chunks of virtual arrays: how they are made, taken apart 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,7 +14,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.manifests.manifest import INLINED_CHUNK_PATH
 from virtualizarr.manifests.utils import create_v3_array_metadata
@@ -267,10 +267,11 @@ def kerchunk_group(references: Any, group: str | None) -> ManifestGroup:
     return manifestgroup_from_kerchunk_refs(references, group=group, fs_root="file:///")
 
 
-def parquet_group(url: str, group: str | None) -> ManifestGroup:
-    """The arrays of kerchunk references in a local folder of parquet; all is read at once."""
-    from virtualizarr.parsers import KerchunkParquetParser
-
-    parser = KerchunkParquetParser(group=group, fs_root="file:///")
+def parquet_references(folder: str | os.PathLike[str]) -> Any:
+    """The references in a local folder of parquet, as if parsed from JSON; all are read at once."""
     with needs_extra("kerchunk", "fsspec", "fastparquet", "pandas", "kerchunk"):
-        return parser(url, ObjectStoreRegistry())._group
+        import fsspec
+        from fsspec.implementations.reference import LazyReferenceMapper
+
+        mapper = LazyReferenceMapper(os.fspath(folder), fsspec.filesystem("file"))
+        return {"refs": {key: mapper[key] for key in mapper}}
