@@ -22,7 +22,7 @@ CODEC_LAYERS = [
     "errors origin",
     "_native streaminfo samples fill whole_numbers",
     "blocks stream_facts flac_raster_map libflac native_calls",
-    "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
+    "checksum spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless tolerant tile_comments",
     "tile_decoder stream",
     "tile_encoder",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crc.h"
+#include "crc32.h"
 #include "lanes.h"
 #include "lookup.h"
 #include "scan.h"
@@ -247,19 +248,56 @@ static PyObject *crc16(PyObject *self, PyObject *args)
     return PyLong_FromUnsignedLong(value);
 }
 
+static PyObject *crc32(PyObject *self, PyObject *data)
+{
+    (void)self;
+    Py_buffer in;
+    uint32_t value;
+    if (PyObject_GetBuffer(data, &in, PyBUF_SIMPLE))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    value = vf_crc32(in.buf, (size_t)in.len);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&in);
+    return PyLong_FromUnsignedLong(value);
+}
+
+/* Append to a list, and take the item over; on failure the list is gone. */
+static void append(PyObject **list, PyObject *item)
+{
+    if (!item || PyList_Append(*list, item))
+        Py_CLEAR(*list);
+    Py_XDECREF(item);
+}
+
+static PyObject *crc32_ways(PyObject *self, PyObject *data)
+{
+    (void)self;
+    Py_buffer in;
+    if (PyObject_GetBuffer(data, &in, PyBUF_SIMPLE))
+        return NULL;
+    PyObject *found = PyList_New(0);
+    for (const vf_crc32_way *const *way = VF_CRC32_WAYS; found && *way; way++) {
+        if (!(*way)->supported())
+            continue;
+        uint32_t value = 0;
+        bool fits = (size_t)in.len >= (*way)->least;
+        if (fits)
+            value = ~(*way)->run(~UINT32_C(0), in.buf, (size_t)in.len);
+        append(&found, fits ? PyLong_FromUnsignedLong(value) : Py_NewRef(Py_None));
+    }
+    PyBuffer_Release(&in);
+    return found;
+}
+
 static PyObject *kernels(PyObject *self, PyObject *args)
 {
     (void)self;
     (void)args;
     PyObject *found = PyList_New(0);
-    for (const vf_kernel *const *kernel = VF_KERNELS; found && *kernel; kernel++) {
-        if (!(*kernel)->supported())
-            continue;
-        PyObject *lanes = PyLong_FromUnsignedLong((*kernel)->lanes);
-        if (!lanes || PyList_Append(found, lanes))
-            Py_CLEAR(found);
-        Py_XDECREF(lanes);
-    }
+    for (const vf_kernel *const *kernel = VF_KERNELS; found && *kernel; kernel++)
+        if ((*kernel)->supported())
+            append(&found, PyLong_FromUnsignedLong((*kernel)->lanes));
     return found;
 }
 
@@ -274,6 +312,9 @@ static PyMethodDef METHODS[] = {
     {"lookup", lookup, METH_VARARGS,
      "lookup(int32 samples, int32 table of 65,536, pixels of 1 or 2 bytes) -> how many were found"},
     {"crc16", crc16, METH_VARARGS, "crc16(data, tables) -> int: for tests"},
+    {"crc32", crc32, METH_O, "crc32(data) -> int: as zlib.crc32"},
+    {"crc32_ways", crc32_ways, METH_O,
+     "crc32_ways(data) -> the same by every way of this CPU, None for too little data: for tests"},
     {"kernels", kernels, METH_NOARGS,
      "kernels() -> frames at once with each kernel of this CPU, best first: for tests"},
     {NULL, NULL, 0, NULL},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "crc.h"
+#include "crc32.h"
 #include "lanes.h"
 #include "scan.h"
 #include "stream.h"
@@ -36,6 +37,16 @@ static unsigned number(const uint8_t *data, int bytes)
     for (int i = 0; i < bytes; i++)
         value = value << 8 | data[i];
     return value;
+}
+
+/* CRC-32 by every way of this CPU, which must agree. */
+static uint32_t crc32(const uint8_t *data, size_t size)
+{
+    const uint32_t best = vf_crc32(data, size);
+    for (const vf_crc32_way *const *way = VF_CRC32_WAYS; *way; way++)
+        if (size >= (*way)->least && (*way)->supported())
+            must(best == ~(*way)->run(~UINT32_C(0), data, size), "two ways to a CRC-32 differ");
+    return best;
 }
 
 /* Skip the metadata blocks. Returns where the frames begin, 0 when this is no FLAC file. */
@@ -213,6 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         free(plain.pixels);
     }
     must(vf_crc16_tables(data, size) == TRUE_CRC16(data, size), "the two CRC-16 differ");
+    crc32(data, size);
     free(data);
     return 0;
 }

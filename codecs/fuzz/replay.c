@@ -1,7 +1,7 @@
 /* The fuzz target over files, without a fuzzer: for CPUs that none runs on (see compare_arm64.sh). Each
    file is decoded in all ways, which must agree; then copies of it with a few bits flipped. Prints what
-   became of each, and how many kernels this CPU has: the same on every CPU with a kernel of eight lanes, but
-   for that first line.
+   became of each, and before them the CRC-32 of short pieces and how many kernels this CPU has: the same on
+   every CPU with a kernel of eight lanes, but for that first line.
      replay FILE ...      linked with -Wl,--wrap=vf_group_decode */
 #include <inttypes.h>
 
@@ -74,12 +74,44 @@ static uint64_t xorshift(uint64_t *state)
     return *state ^= *state << 17;
 }
 
+/* A bit at a time. */
+static uint32_t plain_crc32(const uint8_t *data, size_t size)
+{
+    uint32_t crc = ~UINT32_C(0);
+    while (size--) {
+        crc ^= *data++;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+    }
+    return ~crc;
+}
+
+/* Every length and every place in memory, in all ways; a digest of the CRC-32. */
+static uint64_t short_pieces(void)
+{
+    enum { MOST = 600, PLACES = 16 };
+    uint8_t data[MOST + PLACES];
+    uint64_t state = 88172645463325252, hash = 0xCBF29CE484222325;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)xorshift(&state);
+    for (size_t size = 0; size <= MOST; size++)
+        for (size_t place = 0; place < PLACES; place++) {
+            const uint32_t crc = crc32(data + place, size);
+            must(crc == plain_crc32(data + place, size), "a wrong CRC-32");
+            hash = fnv1a(hash, &crc, sizeof crc);
+        }
+    return hash;
+}
+
 int main(int argc, char **argv)
 {
-    unsigned kernels = 0;
+    unsigned kernels = 0, ways = 0;
     for (const vf_kernel *const *kernel = VF_KERNELS; *kernel; kernel++)
         kernels += (*kernel)->supported();
-    printf("kernels %u\n", kernels);
+    for (const vf_crc32_way *const *way = VF_CRC32_WAYS; *way; way++)
+        ways += (*way)->supported();
+    printf("kernels %u, ways to a CRC-32 %u\n", kernels, ways);
+    printf("CRC-32 of short pieces: %016" PRIx64 "\n", short_pieces());
     for (int i = 1; i < argc; i++) {
         FILE *file = fopen(argv[i], "rb");
         must(file != NULL && fseek(file, 0, SEEK_END) == 0, argv[i]);

@@ -33,6 +33,7 @@ NAMES = [
     "UnsupportedFlacError",
     "__version__",
     "count_ambiguous",
+    "crc32",
     "decode",
     "decode_tile",
     "encode_tile",
@@ -48,7 +49,7 @@ NAMES = [
 LAYERS = [
     "errors origin", "_native streaminfo samples fill whole_numbers",
     "blocks stream_facts flac_raster_map libflac native_calls",
-    "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
+    "checksum spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless tolerant tile_comments", "tile_decoder stream", "tile_encoder", "zarr_v2 zarr_v3",
     "__init__",
 ]  # fmt: skip

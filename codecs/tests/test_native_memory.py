@@ -3,13 +3,14 @@
 import ctypes
 import mmap
 import sys
+import zlib
 
 import bitwriter as bw
 import numpy as np
 import pytest
 from native_decoding import LANES, decode, run
 
-from zarr_flac import FlacError
+from zarr_flac import FlacError, _native
 from zarr_flac.blocks import parse_head
 
 SLOPE = bw.Coding("lpc", order=8, coefficients=(16, -8, 1, -1, 1), precision=6, shift=3)
@@ -101,6 +102,13 @@ def test_nothing_behind_truncated_input_is_read(name):
         view[:] = data[:end]
         with pytest.raises(FlacError):
             decode(view, *stream.samples.shape)
+
+
+@needs_mprotect
+def test_no_checksum_reads_behind_its_input():
+    room, _memory = _pages(None, 700)
+    for length in range(701):
+        assert zlib.crc32(room[700 - length :]) in _native.crc32_ways(room[700 - length :])
 
 
 @needs_mprotect

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .blocks import Head, head_end
+    from .checksum import crc32
     from .errors import (
         ConfigurationError,
         CorruptFlacError,
@@ -68,6 +69,7 @@ __all__ = [
     "UnsupportedFlacError",
     "__version__",
     "count_ambiguous",
+    "crc32",
     "decode",
     "decode_tile",
     "encode_tile",
@@ -82,6 +84,7 @@ __all__ = [
 
 _HOMES = {
     "blocks": ("Head", "head_end"),
+    "checksum": ("crc32",),
     "errors": (
         "ConfigurationError",
         "CorruptFlacError",
