@@ -27,6 +27,7 @@ from rasterio.errors import NotGeoreferencedWarning
 import virtual_flac
 from virtual_flac.cli.commands import app
 from virtual_flac.demo import DemoResult, make_dem, make_sunlight, run_demo, serve
+from virtual_flac.demo.picture import draw
 from virtual_flac.demo.result import claim
 from virtual_flac.errors import SelectionError, SourceNotFoundError, TargetExistsError
 
@@ -360,3 +361,18 @@ def test_the_server_goes_with_its_parent(tmp_path: Path) -> None:
         except ConnectionRefusedError:
             return
     pytest.fail("the server lives on")
+
+
+def test_labels_of_the_picture_are_text(tmp_path: Path):
+    """Dollar signs make no formula, line ends no second line; a half formula would be an error."""
+    names = {"long_name": "$x^$ [m] \n\x07", "units": "US$"}
+    y, x = np.arange(6.0), np.arange(8.0)
+    plane = xr.DataArray(np.ones((6, 8)), {"y": y, "x": x}, ("y", "x"), attrs=names)
+    series = {
+        "dates": ["1", "2", "3"], "name": names["long_name"], "unit": names["units"],
+        "points": [{"name": "brightest", "row": 1, "column": 2, "values": [1.0] * 3}] * 3,
+    }  # fmt: skip
+    dates = plane.expand_dims(time=series["dates"])
+    data = {"overview": plane, "window": plane, "dates": dates}
+    draw(tmp_path / "a.png", data, series, relief=False)
+    assert imread(tmp_path / "a.png").shape[2] == 4

@@ -21,7 +21,15 @@ from .options import (
     source_argument,
     workers_option,
 )
-from .output import print_json, print_rows, progress_bar, ratio_text, size_text, tile_sizes_text
+from .output import (
+    echo,
+    print_json,
+    print_rows,
+    progress_bar,
+    ratio_text,
+    size_text,
+    tile_sizes_text,
+)
 
 if TYPE_CHECKING:
     from ..model.index import TileIndex
@@ -175,7 +183,8 @@ def _convert(
 ) -> None:
     if verbose:
         told = ", ".join(f"{name} {value}" for name, value in options.items())
-        click.echo(f"Reading {os.fspath(source)}\nWriting {output} with {told}", err=True)
+        echo(f"Reading {os.fspath(source)}", err=True)
+        echo(f"Writing {output} with {told}", err=True)
     start = time.perf_counter()
     with progress_bar(output.name, quiet=quiet or as_json) as progress:
         from ..geotiff.to_flac import write_flac

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..model.text import quoted
 from .help_text import command, option
 from .options import json_option
-from .output import FAILED, print_json, print_table, size_text
+from .output import FAILED, echo, print_json, print_table, size_text
 
 if TYPE_CHECKING:
     from ..demo import DemoResult
@@ -40,7 +41,7 @@ def demo(source: str | None, folder: Path, serve: bool, as_json: bool) -> None:
     def report(sentence: str) -> None:
         nonlocal number
         number += 1
-        click.echo(f"{number}. {sentence}", err=as_json)
+        echo(f"{number}. {sentence}", err=as_json)
 
     result = run_demo(source, folder, report=report)
     if as_json:
@@ -50,7 +51,7 @@ def demo(source: str | None, folder: Path, serve: bool, as_json: bool) -> None:
     if serve:
         with serve_folder(result.folder) as server, contextlib.suppress(KeyboardInterrupt):
             url = server.url_of(next(name for name in result.files if name.endswith(".flac")))
-            click.echo(f"Serving until Ctrl-C: {url}", err=as_json)
+            echo(f"Serving until Ctrl-C: {url}", err=as_json)
             server.process.wait()
     if not result.identical:
         raise SystemExit(FAILED)
@@ -65,7 +66,7 @@ def _show(result: DemoResult) -> None:
         )
         for cost in result.costs
     ]  # fmt: skip
-    click.echo()
+    echo("")
     print_table(
         f"What reading cost over HTTP: {width} x {height} pixels at column {column}, row {row}; "
         "a pixel at three dates",
@@ -73,15 +74,17 @@ def _show(result: DemoResult) -> None:
     )  # fmt: skip
     flac, cog = result.size_of(".flac"), result.size_of(".cog.tif")
     pixels = result.raster["width"] * result.raster["height"] * result.raster["bands"]
-    click.echo(
+    echo(
         f"The whole raster takes {size_text(flac)} as FLAC and {size_text(cog)} as COG (ZSTD with "
         f"a predictor), overviews included: {8 * flac / pixels:.2f} and {8 * cog / pixels:.2f} "
-        "bits for a pixel of the raster.\n"
+        "bits for a pixel of the raster."
     )
+    echo("")
     sizes = {name: f"{size:,}" for name, size in result.sizes.items()}
     files = [(name, sizes.get(name, ""), what) for name, what in result.files.items()]
     print_table(f"Files in {result.folder}", ("name", "bytes", "what"), files, right=("bytes",))
-    click.echo("Open them again, server or not:")
+    echo("Open them again, server or not:")
     for name in ("refs.json", "cube.json"):
-        click.echo(f'  xr.open_dataset("{result.folder / name}", engine="kerchunk")')
-    click.echo(f"Done in {result.seconds:.1f} s.")
+        target = quoted(str(result.folder / name))
+        echo(f'  xr.open_dataset({target}, engine="kerchunk")')
+    echo(f"Done in {result.seconds:.1f} s.")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from .help_text import command, option
 from .options import allow_local_option, json_option, source_argument, store_options
 from .output import (
     count_text,
+    echo,
     list_text,
     print_json,
     print_rows,
@@ -101,7 +100,7 @@ def _show_references(report: ReferencesReport) -> None:
         "references": f"{ranges} in {count_text(report.files, 'file')}",
     }
     print_rows(report.source, rows)
-    click.echo(report.snippet)
+    echo(report.snippet)
 
 
 def _raster_rows(report: FileReport, raster: RasterInfo) -> dict[str, str]:

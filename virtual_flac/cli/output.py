@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from ..errors import FlacError
+from ..model.text import printable
 
 #: Exit status of errors, and of rasters that are damaged or differ.
 FAILED = 1
@@ -30,7 +31,7 @@ def one_line_errors() -> Iterator[None]:
             # Several files, or reads of one, may have the same to say.
             if str(message) not in shown:
                 shown.add(str(message))
-                click.echo(f"Warning: {message}", err=True)
+                echo(f"Warning: {_one_line(str(message))}", err=True)
 
         warnings.showwarning = show
         try:
@@ -43,8 +44,24 @@ def one_line_errors() -> Iterator[None]:
 
 def fail(message: str, status: int) -> NoReturn:
     """Print an error as one line and exit."""
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    echo(f"Error: {_one_line(message)}", err=True)
     raise SystemExit(status)
+
+
+def _one_line(message: str) -> str:
+    """Without line ends; spaces within a line may be those of a name and stay."""
+    return " ".join(filter(None, map(str.strip, message.split("\n"))))
+
+
+def echo(line: str, *, err: bool = False) -> None:
+    """Print one line; everything that commands print for people goes through here.
+
+    What files and names contain is text: it steers no terminal, and what the terminal has no sign
+    for is escaped, too.
+    """
+    encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
+    shown = printable(line).encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(shown, err=err)
 
 
 @contextlib.contextmanager
@@ -59,7 +76,7 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
         def advance(done: int, total: int) -> None:
             nonlocal bar
             if bar is None:
-                bar = click.progressbar(length=total, label=title, file=sys.stderr)
+                bar = click.progressbar(length=total, label=printable(title), file=sys.stderr)
                 stack.enter_context(bar)
             bar.length = total
             bar.update(done - bar.pos)
@@ -77,8 +94,8 @@ def print_table(
 ) -> None:
     """Aligned columns below a title; those whose headers are in `right` are aligned there."""
     if title:
-        click.echo(_printable(title))
-    lines = [[_printable(cell) for cell in row] for row in rows]
+        echo(title)
+    lines = [[printable(cell) for cell in row] for row in rows]
     table = [list(headers), *lines] if headers else lines
     if not table:
         return
@@ -89,14 +106,7 @@ def print_table(
             cell.rjust(width) if numeric else cell.ljust(width)
             for cell, width, numeric in zip(line, widths, at_right, strict=True)
         ]
-        click.echo("  " + "  ".join(cells).rstrip())
-
-
-def _printable(text: str) -> str:
-    """A line without control characters: what a file contains must not steer the terminal."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
+        echo("  " + "  ".join(cells).rstrip())
 
 
 def print_json(value: Any) -> None:

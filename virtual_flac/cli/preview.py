@@ -19,7 +19,7 @@ from .options import (
     output_option,
     source_argument,
 )
-from .output import print_json, print_rows, progress_bar
+from .output import echo, print_json, print_rows, progress_bar
 
 if TYPE_CHECKING:
     from ..reports.preview import Preview
@@ -75,7 +75,7 @@ def preview(
             source, output, overwrite=force, progress=progress, store_options=stores, **arguments
         )
     if picture.taken and not as_json and not quiet:
-        click.echo(", ".join(f"{dim} {label}" for dim, label in picture.taken.items()), err=True)
+        echo(", ".join(f"{dim} {label}" for dim, label in picture.taken.items()), err=True)
     if in_terminal:
         _show(picture, terminal)
     elif as_json:

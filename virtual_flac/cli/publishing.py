@@ -14,7 +14,7 @@ import click
 
 from .help_text import command, option
 from .options import bands_option, common_options, force_option
-from .output import count_text, print_json, print_rows, progress_bar, size_text
+from .output import count_text, echo, print_json, print_rows, progress_bar, size_text
 
 if TYPE_CHECKING:
     from ..publish import Published
@@ -178,7 +178,7 @@ def _publish(
         print_json({**result.to_dict(), "seconds": seconds})
         return
     for item in result.skipped:
-        click.echo(f"Skipped: {item.reason}", err=True)
+        echo(f"Skipped: {item.reason}", err=True)
     if not quiet:
         _show(result, seconds)
 
@@ -197,8 +197,8 @@ def _show(result: Published, seconds: float) -> None:
     }
     print_rows(result.target, rows)
     if sys.stdout.isatty():
-        click.echo("Open it, where zarr-flac is installed, with")
-    click.echo(result.snippet)
+        echo("Open it, where zarr-flac is installed, with")
+    echo(result.snippet)
 
 
 def parse_values(given: Sequence[str]) -> list[Any] | dict[str, list[Any]] | None:

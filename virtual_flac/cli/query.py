@@ -22,6 +22,7 @@ from .options import (
 )
 from .output import (
     count_text,
+    echo,
     list_text,
     print_json,
     print_rows,
@@ -125,7 +126,7 @@ def _show_ranges(found: QueryResult) -> None:
     ]
     print_table("Ranges", headers, rows, right=headers[:3])
     if len(found.ranges) > _MOST_RANGES:
-        click.echo(f"and {len(found.ranges) - _MOST_RANGES} more (--json lists all)")
+        echo(f"and {len(found.ranges) - _MOST_RANGES} more (--json lists all)")
 
 
 @command(
@@ -191,4 +192,4 @@ def _show_tiles(table: TileTable, limit: int) -> None:
     ]  # fmt: skip
     print_table("Tiles", headers, rows, right=(*numbers, "first byte", "bytes"))
     if len(table) > limit:
-        click.echo(f"and {len(table) - limit} more (--limit, or --json for all)")
+        echo(f"and {len(table) - limit} more (--limit, or --json for all)")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from .help_text import command, option
 from .options import common_options, registry_of, source_argument, workers_option
-from .output import FAILED, print_json, print_rows, print_table, progress_bar, size_text
+from .output import FAILED, echo, print_json, print_rows, print_table, progress_bar, size_text
 
 if TYPE_CHECKING:
     from ..reports.tile_check import TileFinding
@@ -47,9 +45,9 @@ def verify(
         print_json(report.to_dict())
     elif quiet:
         for fault in report.faults:
-            click.echo(f"Error: {source}: {fault}", err=True)
+            echo(f"Error: {source}: {fault}", err=True)
         if report.stream_md5 is False:
-            click.echo(f"Error: {source}: its samples do not have the MD5 it states", err=True)
+            echo(f"Error: {source}: its samples do not have the MD5 it states", err=True)
     else:
         _show(report)
     if not report.ok or (strict and report.losses):
@@ -92,4 +90,4 @@ def _show_tiles(title: str, findings: tuple[TileFinding, ...]) -> None:
     numbers = ("level", "band", "row", "col")
     print_table(title, (*numbers, "bytes", "what"), rows, right=numbers)
     if len(findings) > _MOST_ROWS:
-        click.echo(f"and {len(findings) - _MOST_ROWS} more (--json lists all)")
+        echo(f"and {len(findings) - _MOST_ROWS} more (--json lists all)")

@@ -12,6 +12,8 @@ from matplotlib.colors import LightSource, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..model.text import printable
+
 #: Valley to ridge; matplotlib's "terrain" begins at sea.
 _LAND = LinearSegmentedColormap.from_list(
     "land", ["#4f7d4a", "#8fae68", "#d9d39a", "#c0985f", "#8a6146", "#f4efe9"]
@@ -94,4 +96,6 @@ def _limits(raster: xr.DataArray) -> tuple[float, float]:
 
 
 def _label(name: str, unit: str) -> str:
-    return f"{name} ({unit.replace('W m-2', 'W/m²')})" if unit else name
+    text = f"{name} ({unit.replace('W m-2', 'W/m²')})" if unit else name
+    # matplotlib would read what stands between dollar signs as a formula.
+    return printable(text).replace("$", r"\$")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
+from ..model.text import quoted
 from .icechunk_settings import anonymous, s3_location
 from .locations import prefixes_of
 
@@ -28,7 +28,7 @@ def snippet(
     The store options say where buckets are and whether they are public; keys come from the reader's
     environment.
     """
-    name = _quoted(os.fspath(target))
+    name = quoted(os.fspath(target))
     options = options or {}
     if str(target).endswith((".json", ".parquet", ".parq")):
         return (
@@ -41,7 +41,7 @@ def snippet(
         scheme = urlparse(prefix).scheme
         return "ic.s3_anonymous_credentials()" if scheme == "s3" and public else _ACCESS[scheme]
 
-    access = ", ".join(f"{_quoted(prefix)}: {credentials(prefix)}" for prefix in prefixes_of(urls))
+    access = ", ".join(f"{quoted(prefix)}: {credentials(prefix)}" for prefix in prefixes_of(urls))
     return (
         "import icechunk as ic, xarray as xr; "
         f"repo = ic.Repository.open({_storage(target, options)}, "
@@ -49,11 +49,6 @@ def snippet(
         'ds = xr.open_zarr(repo.readonly_session("main").store, consolidated=False, '
         "zarr_format=3, chunks=None)"
     )
-
-
-def _quoted(text: str) -> str:
-    """Text in double quotes as Python reads it, umlauts as they are."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _kerchunk_options(name: str, urls: list[str], options: Mapping[str, Any]) -> str:
@@ -76,7 +71,7 @@ def _storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> str:
     text = os.fspath(target)
     url = urlparse(text)
     if url.scheme != "s3":
-        return f"ic.local_filesystem_storage({_quoted(text.removeprefix('file://'))})"
+        return f"ic.local_filesystem_storage({quoted(text.removeprefix('file://'))})"
     words: dict[str, Any] = {"bucket": url.netloc, "prefix": url.path.strip("/")}
     words |= {"anonymous" if anonymous(options) else "from_env": True, **s3_location(options)}
     return f"ic.s3_storage({', '.join(f'{key}={value!r}' for key, value in words.items())})"
