@@ -5,8 +5,9 @@
 #include "crc.h"
 #include "frame.h"
 
-/* Where a scan is: in front of a frame, in one whose header is known, or behind the last one. */
-enum { BEFORE, WITHIN, BEHIND };
+/* Where a scan is: in front of a frame, in one whose header is known and whose end is looked for, in one
+   where only decoding tells the end, or behind the last one. */
+enum { BEFORE, WITHIN, DOUBTED, BEHIND };
 
 /* Bytes of the longest header, and of what stands at least behind it: a subframe and a CRC. */
 enum { LONGEST_HEADER = 16, SHORTEST_REST = 4 };
@@ -25,17 +26,16 @@ static vf_cursor cursor_of(const vf_scan *scan)
 /* Enter the frame at scan->byte. */
 static void enter(const vf_stream *stream, vf_scan *scan, const vf_header *header)
 {
-    scan->place = WITHIN;
+    const uint64_t plain = (uint64_t)header->channels * header->block_size * (stream->depth + 1) / 8;
+    const bool final = header->block_size >= stream->total - scan->position;
+    scan->place = final ? DOUBTED : WITHIN;
     scan->header = *header;
     scan->searched = scan->byte + header->size + SHORTEST_REST;
     scan->checked = scan->byte;
     scan->crc = 0;
-    scan->doubted = 0;
-    /* The last frame may be complete at any time. Another one that is twice as long as its samples
-       written out, and still without an end, is either strange or damaged. */
-    uint64_t plain = (uint64_t)header->channels * header->block_size * (stream->depth + 1) / 8;
-    bool final = header->block_size >= stream->total - scan->position;
-    scan->enough = final ? 0 : 2 * plain + 1024;
+    /* A frame that is twice as long as its samples written out is either strange or damaged. */
+    scan->limit = 2 * plain + 1024;
+    scan->enough = 0;
 }
 
 /* Report the frame and leave it, `length` bytes on. */
@@ -82,41 +82,39 @@ static bool agrees(const vf_stream *stream, vf_scan *scan, uint64_t end)
     return scan->crc == 0;
 }
 
-/* Look for the end of this frame by the header behind it. *length becomes 0 when it is not there (yet). */
-static vf_status find_end(const vf_stream *stream, bool last, vf_scan *scan, size_t *length)
+/* Look for the end of this frame by the header behind it. Returns the frame's length, or 0: then its end is
+   not there yet, or in doubt. Which of the two depends on the bytes up to the limit and on the header that
+   begins there, never on how many more there are: else the verdict would depend on where pieces end. */
+static size_t find_end(const vf_stream *stream, bool last, vf_scan *scan)
 {
     const uint8_t *data = stream->data;
-    const size_t begin = (size_t)(scan->byte - scan->base);
+    const size_t begin = (size_t)(scan->byte - scan->base), left = stream->size - begin;
+    const bool beyond = left > scan->limit;
+    const size_t until = beyond ? begin + (size_t)scan->limit + 1 : stream->size;
     vf_cursor behind = cursor_of(scan);
     vf_advance(&behind, scan->header.block_size, 0);
-    *length = 0;
     size_t at = (size_t)(scan->searched - scan->base);
-    if (behind.position >= stream->total || at >= stream->size)
-        return VF_OK;
-    for (; (at = vf_find_sync(data, at, stream->size, scan->variable)) < stream->size; at++) {
-        const size_t left = stream->size - at;
+    for (; (at = vf_find_sync(data, at, until, scan->variable)) < until; at++) {
         vf_header next;
-        if (left < LONGEST_HEADER && !last)
-            break;
-        if (vf_parse_header(data + at, left, &next) != VF_OK || !is_kindred(stream, &next) ||
-            !agrees(stream, scan, scan->base + at))
+        if (stream->size - at < LONGEST_HEADER && !last) {
+            scan->searched = scan->base + at;
+            return 0;
+        }
+        if (vf_parse_header(data + at, stream->size - at, &next) != VF_OK ||
+            !is_kindred(stream, &next) || !agrees(stream, scan, scan->base + at))
             continue;
         /* Two frames in a row, or one and zeros behind it, have the checksum of one frame. */
         bool padded = !data[at - 1] && !data[at - 2];
-        if (!padded && vf_check_header(stream, &behind, &next) == VF_OK) {
-            *length = at - begin;
-            return VF_OK;
-        }
-        if (at - begin < scan->doubted)
-            continue;
-        scan->doubted = 2 * (uint64_t)(stream->size - begin);
-        vf_status status = measure(stream, scan, length);
-        if (status != VF_TRUNCATED)
-            return status;
+        if (!padded && vf_check_header(stream, &behind, &next) == VF_OK)
+            return at - begin;
+        scan->place = DOUBTED;
+        return 0;
     }
-    /* The last byte may be the first half of a sync code. */
-    scan->searched = scan->base + (at < stream->size ? at : stream->size - 1);
-    return VF_OK;
+    if (beyond || last)
+        scan->place = DOUBTED;
+    else if (scan->searched < scan->base + stream->size)
+        scan->searched = scan->base + stream->size - 1; /* it may be the first half of a sync code */
+    return 0;
 }
 
 /* Behind the last frame of a stream that does not say how long it is, nothing may stand that could be one
@@ -190,9 +188,12 @@ static vf_status go_on(const vf_stream *stream, bool last, vf_scan *scan, const 
                 return status;
             continue;
         }
-        if ((status = find_end(stream, last, scan, &length)) != VF_OK)
-            return status;
-        if (length == 0) {
+        if (scan->place == WITHIN) {
+            length = find_end(stream, last, scan);
+            if (length == 0 && scan->place == WITHIN)
+                return VF_OK;
+        }
+        if (scan->place == DOUBTED) {
             if (left < scan->enough && !last)
                 return VF_OK;
             scan->enough = 2 * left; /* so that small pieces are not tried again and again */

@@ -4,7 +4,9 @@
    fits, and up to there the CRC-16 of the frame comes out as 0. Where both are so, the frame ends: a sync
    code within a frame that looks so by chance comes once in 2^50 bytes. So the work is a search and a
    checksum, at the speed of memory. Decoded is only a frame that has no other behind it, the last one,
-   and one where the checksum agrees but the rest does not. */
+   and one where the checksum agrees but the rest does not.
+
+   What is found, and what is said of damage, does not depend on where the pieces end. */
 #ifndef VF_SCAN_H
 #define VF_SCAN_H
 
@@ -19,8 +21,8 @@ typedef struct {
     uint64_t byte;
     uint64_t searched; /* no frame begins between `byte` and here */
     uint64_t checked;  /* the CRC-16 from `byte` up to here is crc */
-    uint64_t enough;   /* bytes of a frame without an end, at which it is decoded */
-    uint64_t doubted;  /* and before which that is not done again for an end that is in doubt */
+    uint64_t limit;    /* bytes of the frame in which its end is looked for, before it is decoded */
+    uint64_t enough;   /* bytes of it that have to be there to try that (again) */
     vf_header header;  /* of that frame */
     uint32_t fixed_block_size;
     uint16_t crc;

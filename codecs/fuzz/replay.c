@@ -24,12 +24,18 @@ unsigned __wrap_vf_group_decode(vf_group *group, vf_cursor *cursor)
     return alone;
 }
 
-static uint64_t fnv1a(uint64_t hash, const void *data, size_t size)
+/* Pixels of 32 bits, channel by channel, without gaps. */
+static target plain_target(const vf_stream *stream)
 {
-    const uint8_t *byte = data;
-    while (size--)
-        hash = (hash ^ *byte++) * 0x100000001B3;
-    return hash;
+    target to = {.sink = {.width = stream->total, .item_size = 4}};
+    const size_t plane = stream->total * to.sink.item_size;
+    to.sink.row_stride = (ptrdiff_t)plane;
+    for (unsigned channel = 0; channel < stream->channels; channel++) {
+        to.first[channel] = channel * plane;
+        to.wanted[channel] = true;
+    }
+    mark_pixels(stream, &to, plane * stream->channels);
+    return to;
 }
 
 /* Go through one stream; returns a digest of verdict, place, pixels and the frames that eight lanes decode.
@@ -38,40 +44,31 @@ static uint64_t go_through(const uint8_t *data, size_t size, int *status)
 {
     uint64_t hash = 0xCBF29CE484222325;
     size_t start = find_frames(data, size);
-    unsigned layout;
     LLVMFuzzerTestOneInput(data, size);
     *status = -1;
     if (!start)
         return hash;
-    vf_stream stream = open_stream(data, size, start, &layout);
+    vf_stream stream = open_stream(data, size, start);
     if (stream.total == 0) {
         vf_stream all = stream;
-        tiling seen;
         all.total = VF_ALL;
-        list(all, size, &seen);
-        stream.total = seen.position;
+        stream.total = list(all, true, 0).position;
     }
     if (stream.total == 0 || stream.total * stream.channels * 8 > MOST_BYTES_OUT)
         return hash;
-    layout = 2; /* 32-bit pixels without gaps */
-    outcome plain = decode(stream, layout, 1);
+    const target to = plain_target(&stream);
+    outcome plain = decode(stream, &to, 1);
     together = 0;
-    free(decode(stream, layout, 8).pixels);
+    free(decode(stream, &to, 8).pixels);
     const uint64_t place[] = {plain.status, plain.cursor.frame, plain.cursor.position,
                               plain.cursor.byte, together};
     hash = fnv1a(hash, place, sizeof place);
     if (plain.status == VF_OK)
-        hash = fnv1a(hash, plain.pixels, stream.total * stream.channels * 4);
+        hash = fnv1a(hash, plain.pixels, to.size);
     free(plain.pixels);
+    free(to.is_pixel);
     *status = (int)plain.status;
     return hash;
-}
-
-static uint64_t xorshift(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
 }
 
 /* A bit at a time. */
@@ -91,9 +88,9 @@ static uint64_t short_pieces(void)
 {
     enum { MOST = 600, PLACES = 16 };
     uint8_t data[MOST + PLACES];
-    uint64_t state = 88172645463325252, hash = 0xCBF29CE484222325;
+    uint64_t seed = 0, hash = 0xCBF29CE484222325;
     for (size_t i = 0; i < sizeof data; i++)
-        data[i] = (uint8_t)xorshift(&state);
+        data[i] = (uint8_t)draw(&seed, 256);
     for (size_t size = 0; size <= MOST; size++)
         for (size_t place = 0; place < PLACES; place++) {
             const uint32_t crc = crc32(data + place, size);
@@ -123,15 +120,15 @@ int main(int argc, char **argv)
 
         int status;
         const char *name = strrchr(argv[i], '/');
-        uint64_t whole = go_through(data, size, &status), damaged = 0, state = 88172645463325252;
+        uint64_t whole = go_through(data, size, &status), damaged = 0, seed = 0;
         const uint64_t frames = together;
         must(status >= 0, argv[i]);
         size_t copies = size ? DAMAGED_BYTES / size : 0;
         for (size_t j = 0; j < 2 + (copies < MOST_DAMAGE ? copies : MOST_DAMAGE); j++) {
-            size_t at = HEAD + xorshift(&state) % (size - HEAD);
+            size_t at = HEAD + draw(&seed, size - HEAD);
             uint8_t before = data[at];
             int verdict;
-            data[at] ^= (uint8_t)(1u << xorshift(&state) % 8);
+            data[at] ^= (uint8_t)(1u << draw(&seed, 8));
             damaged = damaged * 31 + go_through(data, size, &verdict);
             data[at] = before;
         }

@@ -140,6 +140,26 @@ def test_a_whole_stream_within_a_frame():
     assert scan(stream, []) == where(stream)
 
 
+def test_forged_checksums():
+    """Ends that a frame only seems to have: the verdict is the same wherever the pieces end."""
+    start = noise(1).frame_bytes()[0][:7]
+    inside = b"\x02"  # of a verbatim subframe
+    for number in (5, 1):  # the first could not follow, the second could
+        inside += b"forged"
+        inside += bw.crc16(start + inside).to_bytes(2, "big")
+        header = start[:4] + bytes([number]) + start[5:6]
+        inside += header + bytes([bw.crc8(header)])
+    inside += bytes(1 + 128 - len(inside))
+    values = np.frombuffer(inside[1:], ">i2").astype(int)
+    frames = [bw.Frame([values.tolist()], (bw.Coding("verbatim"),)), *noise(3).frames]
+    stream = bw.Stream(tuple(frames))
+    assert stream.frame_bytes()[0].startswith(start + inside)
+    size, offset = len(bytes(stream)), len(stream.head())
+    for cut in range(offset, size):
+        assert scan(stream, [cut]) == where(stream)
+    assert scan(stream, list(range(offset, size))) == where(stream)
+
+
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("tail", [b"\0" * 5000, b"\xff", b"\xff\xf8", b"TAG" * 5000])
 def test_bytes_behind_the_last_frame(tail, known):
