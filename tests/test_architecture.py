@@ -52,7 +52,6 @@ ROOMS = {
     "rioxarray": {"virtual_flac.geotiff"},
     "virtualizarr": {
         "virtual_flac.cube",
-        "virtual_flac.demo",
         "virtual_flac.references",
         "virtual_flac.virtual",
     },

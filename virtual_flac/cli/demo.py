@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ..model.text import quoted
 from .help_text import command, option
 from .options import json_option
-from .output import FAILED, echo, print_json, print_table, size_text
-
-if TYPE_CHECKING:
-    from ..demo import DemoResult
-
-_ACTIONS = {"open": "open", "window": "read the window", "time series": "read the pixel"}
+from .output import FAILED, echo, print_json, print_table
 
 
 @command("demo", "demo", "demo scene.tif -o scene-demo")
@@ -36,18 +30,31 @@ def demo(source: str | None, folder: Path, serve: bool, as_json: bool) -> None:
     from ..demo import run_demo
     from ..demo import serve as serve_folder
 
-    number = 0
-
-    def report(sentence: str) -> None:
-        nonlocal number
-        number += 1
-        echo(f"{number}. {sentence}", err=as_json)
-
-    result = run_demo(source, folder, report=report)
+    result = run_demo(source, folder, report=lambda step: echo(f"- {step}", err=as_json))
     if as_json:
         print_json(result.to_dict())
     else:
-        _show(result)
+        column, row, width, height = result.window
+        costs = [
+            (c.reader, c.action, str(c.requests), f"{c.bytes:,}", f"{c.seconds * 1000:.0f}")
+            for c in result.costs
+        ]
+        echo("")
+        echo(
+            f"Reading {width} x {height} pixels at column {column}, row {row}, and a pixel at "
+            "three dates, cost over HTTP:"
+        )
+        right = ("requests", "bytes", "ms")
+        print_table("", ("reader", "to", *right), costs, right=right)
+        sizes = {name: (result.folder / name).stat().st_size for name in result.files}
+        files = [(name, f"{sizes[name]:,}", what) for name, what in result.files.items()]
+        echo(f"Files in {result.folder}:")
+        print_table("", ("name", "bytes", "what"), files, right=right)
+        echo("Open them again, server or not:")
+        for name in ("refs.json", "cube.json"):
+            target = quoted(str(result.folder / name))
+            echo(f'  xr.open_dataset({target}, engine="kerchunk")')
+        echo(f"Done in {result.seconds:.1f} s.")
     if serve:
         with serve_folder(result.folder) as server, contextlib.suppress(KeyboardInterrupt):
             url = server.url_of(next(name for name in result.files if name.endswith(".flac")))
@@ -55,36 +62,3 @@ def demo(source: str | None, folder: Path, serve: bool, as_json: bool) -> None:
             server.process.wait()
     if not result.identical:
         raise SystemExit(FAILED)
-
-
-def _show(result: DemoResult) -> None:
-    column, row, width, height = result.window
-    costs = [
-        (
-            cost.reader, _ACTIONS[cost.action], str(cost.requests), f"{cost.bytes:,}",
-            f"{cost.seconds * 1000:.0f}",
-        )
-        for cost in result.costs
-    ]  # fmt: skip
-    echo("")
-    print_table(
-        f"What reading cost over HTTP: {width} x {height} pixels at column {column}, row {row}; "
-        "a pixel at three dates",
-        ("reader", "to", "requests", "bytes", "ms"), costs, right=("requests", "bytes", "ms"),
-    )  # fmt: skip
-    flac, cog = result.size_of(".flac"), result.size_of(".cog.tif")
-    pixels = result.raster["width"] * result.raster["height"] * result.raster["bands"]
-    echo(
-        f"The whole raster takes {size_text(flac)} as FLAC and {size_text(cog)} as COG (ZSTD with "
-        f"a predictor), overviews included: {8 * flac / pixels:.2f} and {8 * cog / pixels:.2f} "
-        "bits for a pixel of the raster."
-    )
-    echo("")
-    sizes = {name: f"{size:,}" for name, size in result.sizes.items()}
-    files = [(name, sizes.get(name, ""), what) for name, what in result.files.items()]
-    print_table(f"Files in {result.folder}", ("name", "bytes", "what"), files, right=("bytes",))
-    echo("Open them again, server or not:")
-    for name in ("refs.json", "cube.json"):
-        target = quoted(str(result.folder / name))
-        echo(f'  xr.open_dataset({target}, engine="kerchunk")')
-    echo(f"Done in {result.seconds:.1f} s.")

@@ -5,11 +5,8 @@ printed.
 """
 
 from .rasters import make_dem, make_sunlight
-from .reading import Cost
 from .result import DemoResult
 from .run import run_demo
-from .server import RangeServer, serve
+from .server import serve
 
-__all__ = [
-    "Cost", "DemoResult", "RangeServer", "make_dem", "make_sunlight", "run_demo", "serve",
-]  # fmt: skip
+__all__ = ["DemoResult", "make_dem", "make_sunlight", "run_demo", "serve"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LightSource, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -18,84 +18,70 @@ from ..model.text import printable
 _LAND = LinearSegmentedColormap.from_list(
     "land", ["#4f7d4a", "#8fae68", "#d9d39a", "#c0985f", "#8a6146", "#f4efe9"]
 )
-#: Colours and marks of the three pixels.
-_PIXELS = (("#e07a1f", "^"), ("#2f6fa8", "o"), ("#2b2d42", "v"))
 
 
 def draw(
-    target: Path, data: dict[str, xr.DataArray], series: dict[str, Any], *, relief: bool
+    target: Path, raster: xr.DataArray, bounds: Sequence[float], cube: xr.DataArray, *, relief: bool
 ) -> None:
-    """Draw the raster, the window that was read, the dates and the series at three pixels.
+    """Draw a raster, the bounds of what was compared, the dates of a cube, and pixels of it.
 
-    `data` and `series` are what `reading` gives; `relief` shades the elevations of the demo.
+    `relief` shades the elevations of the demo.
     """
     # No pyplot: it would choose a screen and keep the figure.
-    figure = Figure(figsize=(13, 9.6), dpi=110, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    parts: Any = figure.subfigures(2, 1, height_ratios=(1.3, 1))  # an array of two
-    upper, lower = parts
-    whole, window, dates = (data[name] for name in ("overview", "window", "dates"))
-    left, right = upper.subplots(1, 2)
-    for axes, raster, what in (
-        (left, whole, "Read from FLAC by HTTP"),
-        (right, window, "The window that was compared"),
-    ):
-        image = _show(axes, raster, _LAND if relief else "viridis", _limits(whole))
-        label = _label(raster.attrs.get("long_name", ""), raster.attrs.get("units", ""))
-        upper.colorbar(image, ax=axes, shrink=0.8, label=label)
-        if relief:
-            colours = image.to_rgba(raster.to_numpy())[..., :3]
-            light = LightSource(azdeg=315, altdeg=45)
-            # On top of the image, to which the colour bar belongs.
-            shaded = light.shade_rgb(colours, raster.to_numpy(), blend_mode="soft", vert_exag=0.03)
-            axes.imshow(shaded, extent=image.get_extent(), aspect=axes.get_aspect())
-        height, width = raster.shape
-        axes.set_title(f"{what}: {width} x {height} pixels", loc="left")
-        axes.ticklabel_format(useOffset=False)
-        axes.locator_params(nbins=5)
-    west, east, south, north = (f(window[axis]) for axis in "xy" for f in (np.min, np.max))
-    left.add_patch(Rectangle((west, south), east - west, north - south, fill=False, linewidth=1.6))
-    *maps, chart = lower.subplots(1, 4, gridspec_kw={"width_ratios": (1, 1, 1, 1.25)})
-    for axes, date, day in zip(maps, dates, series["dates"], strict=True):
-        image = _show(axes, date, "inferno", _limits(dates))
+    figure = Figure(figsize=(11, 8.6), dpi=110, layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.5, 1))  # an array of two
+    whole, chart = parts[0].subplots(1, 2, width_ratios=(1.7, 1))
+    title = "Read from FLAC by HTTP: {1} x {0} pixels".format(*raster.shape)
+    image = _show(whole, title, raster, cmap=_LAND if relief else "viridis", robust=True)
+    parts[0].colorbar(image, ax=whole, label=_label(raster))
+    if relief:
+        # On top of the image, to which the colour bar belongs.
+        height, colours = raster.to_numpy(), image.to_rgba(raster.to_numpy())[..., :3]
+        shaded = LightSource().shade_rgb(colours, height, blend_mode="soft", vert_exag=0.03)
+        whole.imshow(shaded, extent=image.get_extent(), aspect=whole.get_aspect())
+    west, south, east, north = bounds
+    whole.ticklabel_format(useOffset=False)
+    whole.add_patch(Rectangle((west, south), east - west, north - south, fill=False, linewidth=1.6))
+    days = np.datetime_as_string(cube["time"], unit="D")
+    limits = {"vmin": float(cube.min()), "vmax": float(cube.max())}
+    maps = parts[1].subplots(1, len(cube))
+    for axes, date, day in zip(maps, cube, days, strict=True):
+        image = _show(axes, day, date, cmap="inferno", **limits)
         axes.set(xticks=[], yticks=[])
-        axes.set_title(day, loc="left")
-    label = _label(series["name"], series["unit"])
-    lower.colorbar(image, ax=maps, location="bottom", shrink=0.6, aspect=45, label=label)
-    for point, (colour, mark) in zip(series["points"], _PIXELS, strict=True):
+    parts[1].colorbar(image, ax=maps, label=_label(cube))
+    # Marks at an edge would be cut off.
+    top, left = (size // 4 for size in cube.shape[1:])
+    last = np.nan_to_num(cube[-1, top : 3 * top + 1, left : 3 * left + 1])
+    for name, place, colour, mark in (
+        ("brightest", last.argmax(), "#e07a1f", "^"),
+        ("median", last.ravel().argsort()[last.size // 2], "#2f6fa8", "o"),
+        ("darkest", last.argmin(), "#2b2d42", "v"),
+    ):
+        row, column = divmod(place, last.shape[1])
+        pixel = cube[:, top + row, left + column]
         look: dict[str, Any] = {"color": colour, "markersize": 8, "markeredgecolor": "white"}
-        values = [np.nan if value is None else value for value in point["values"]]
-        chart.plot(series["dates"], values, f"{mark}-", label=point["name"], **look)
-        at = dates.isel(x=point["column"], y=point["row"])
-        left.plot(at["x"], at["y"], mark, **look)
-    chart.legend(frameon=False, title=f"pixels of {series['dates'][-1]}", alignment="left")
-    chart.set_ylabel(label)
-    chart.set_title("Three pixels of the cube", loc="left")
+        chart.plot(days, pixel, f"{mark}-", label=name, **look)
+        whole.plot(pixel["x"], pixel["y"], mark, **look)
+    chart.legend(frameon=False)
+    chart.set_title("Pixels of the cube", loc="left")
+    chart.set_ylabel(_label(cube))
     chart.grid(axis="y", color="0.88")
     chart.spines[["top", "right"]].set_visible(False)
-    figure.savefig(target, metadata={"Software": "virtual-flac demo"})
+    figure.savefig(target)
 
 
-def _show(axes: Any, raster: xr.DataArray, colours: Any, limits: tuple[float, float]) -> Any:
-    image = raster.plot.imshow(
-        ax=axes, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest",
-        add_colorbar=False, add_labels=False,
-    )  # fmt: skip
-    crs = raster.coords.get("spatial_ref")
-    degrees = crs is not None and crs.attrs.get("grid_mapping_name") == "latitude_longitude"
+def _show(axes: Any, title: str, raster: xr.DataArray, **look: Any) -> Any:
+    image = raster.plot.imshow(ax=axes, add_colorbar=False, add_labels=False, **look)
+    crs = raster["spatial_ref"].attrs if "spatial_ref" in raster.coords else {}
+    degrees = crs.get("grid_mapping_name") == "latitude_longitude"
     # Degrees of longitude are shorter than those of latitude.
     axes.set_aspect(float(1 / np.cos(np.deg2rad(raster["y"].mean()))) if degrees else 1)
+    axes.set_title(title, loc="left")
     return image
 
 
-def _limits(raster: xr.DataArray) -> tuple[float, float]:
-    if not raster.notnull().any():
-        return 0.0, 1.0
-    low, high = np.nanpercentile(raster, (1, 99))
-    return float(low), float(high) if high > low else float(low) + 1
-
-
-def _label(name: str, unit: str) -> str:
-    text = f"{name} ({unit.replace('W m-2', 'W/m²')})" if unit else name
+def _label(raster: xr.DataArray) -> str:
+    unit = f" ({raster.attrs['units']})" if "units" in raster.attrs else ""
+    text = printable(f"{raster.attrs.get('long_name', 'value')}{unit}")
     # matplotlib would read what stands between dollar signs as a formula.
-    return printable(text).replace("$", r"\$")
+    return text.replace("$", r"\$")

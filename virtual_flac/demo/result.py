@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import SelectionError, TargetExistsError
+from ..errors import TargetExistsError
 from ..io.local_files import atomic_write
 from .reading import Cost
 
@@ -26,30 +26,18 @@ class DemoResult:
     """The raster that was converted."""
     files: dict[str, str]
     """Names in `folder`, and what they are."""
-    sizes: dict[str, int] = field(default_factory=dict)
-    """Bytes of those files."""
-    raster: dict[str, Any] = field(default_factory=dict)
-    """Size, dtype and tiling of the FLAC raster."""
     window: tuple[int, ...] = ()
     """Column and row of its upper left pixel, width and height."""
     identical: bool = False
     """Whether every reader gave the window of the source, bit for bit."""
-    references: dict[str, int] = field(default_factory=dict)
-    """How many byte ranges each file of references names."""
     costs: list[Cost] = field(default_factory=list)
-    series: dict[str, Any] = field(default_factory=dict)
-    """Dates, and the values at three points."""
     steps: list[str] = field(default_factory=list)
     """What was done, a sentence each."""
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "folder": str(self.folder), "window": list(self.window)}
-
-    def size_of(self, ending: str) -> int:
-        """Bytes of the first file whose name ends so."""
-        return next(size for name, size in self.sizes.items() if name.endswith(ending))
+        return {**asdict(self), "folder": str(self.folder)}
 
     def write(self) -> None:
         """Write the report, complete, to the folder."""
@@ -63,26 +51,16 @@ def claim(folder: Path, names: Iterable[str], *, keep: Path | None = None) -> No
 
     Raises
     ------
-    TargetExistsError, SelectionError
+    TargetExistsError
     """
-    if folder.exists() and not folder.is_dir():
-        raise TargetExistsError(f"{folder} is a file; choose another folder with --output")
-    own = _own_files(folder)
-    for path in (folder / name for name in names if (folder / name).exists()):
-        if path.is_dir() or path.name not in own:
+    try:
+        report = json.loads((folder / REPORT).read_text("utf-8"))
+        own = {REPORT, *report["files"]} if report["made_by"] == _MADE_BY else set()
+    except (OSError, ValueError, LookupError, TypeError):
+        own = set()  # there is none, or somebody else's
+    for path in [folder] if folder.is_file() else [folder / name for name in names]:
+        if path.exists() and (path.name not in own or (keep and path.samefile(keep))):
             raise TargetExistsError(
                 f"{path} exists and no demo made it; choose another folder with --output"
             )
-        if keep is not None and path.samefile(keep):
-            raise SelectionError(f"{keep} is where the demo writes; choose another --output")
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def _own_files(folder: Path) -> set[str]:
-    try:
-        report = json.loads((folder / REPORT).read_text("utf-8"))
-    except (OSError, ValueError):
-        return set()
-    if not isinstance(report, dict) or report.get("made_by") != _MADE_BY:
-        return set()
-    return {REPORT, *filter(lambda name: isinstance(name, str), report.get("files", ()))}

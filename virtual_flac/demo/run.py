@@ -6,19 +6,27 @@ import os
 import re
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import rasterio.shutil
 import xarray as xr
 from rasterio.windows import Window
 
 from ..errors import SourceNotFoundError, needs_extra
-from ..gdal.session import open_dataset
+from ..gdal.session import open_dataset, translating_errors
 from ..geotiff.to_flac import write_flac
 from ..publish import publish
-from . import rasters
-from .reading import Meter, read_for_picture, read_series, read_window
+from ..references.open import open_references
+from .rasters import make_dem, make_faded, make_sunlight
+from .reading import read_all
 from .result import REPORT, DemoResult, claim
-from .server import RangeServer, serve
+from .server import serve
+
+#: Equinox and the two solstices, the shortest day last.
+_DATES = (date(2026, 3, 20), date(2026, 6, 21), date(2026, 12, 21))
+#: A picture needs no more pixels along a side.
+_PICTURE_SIZE = 1000
 
 
 def run_demo(
@@ -38,18 +46,12 @@ def run_demo(
     report : callable, optional
         Called with a sentence after each step.
 
-    Returns
-    -------
-    DemoResult
-
     Raises
     ------
     TargetExistsError
         When a file of the same name in `folder` is not an earlier demo's.
-    SourceError
-        When the source cannot be read.
-    RasterError
-        When it cannot be written as FLAC without loss.
+    SourceError, RasterError
+        When the source cannot be read, or not be written as FLAC without loss.
     MissingExtraError
         When matplotlib, aiohttp or kerchunk is not installed.
     """
@@ -57,141 +59,100 @@ def run_demo(
         from .picture import draw
 
     start = time.perf_counter()
-    demo = _Demo(source, Path(folder).absolute(), report)
-    result = demo.result
-    window = demo.convert()
-    demo.make_dates()
-    with serve(result.folder) as server:
-        demo.say(f"Served the folder at {server.url}, byte ranges and all.")
-        meter = Meter(server)
-        demo.read(meter, server, window)
-        data = demo.publish(meter, server, window)
-        result.costs = meter.costs
-    picture = result.folder / "demo.png"
-    draw(picture, data, result.series, relief=source is None)
-    demo.say(f"Drew what was read: {picture}.")
-    written = (result.folder / name for name in result.files if name != REPORT)
-    result.sizes = {path.name: path.stat().st_size for path in written}
+    folder = Path(folder).absolute()
+    tif = Path(source or folder / "dem.tif")
+    if source and not tif.is_file():
+        raise SourceNotFoundError(f"{tif}: no such file")
+    stem = re.sub(r"[^\w.-]+", "_", tif.stem)  # letters that every URL takes
+    flac, cog, picture = (folder / name for name in (f"{stem}.flac", f"{stem}.cog.tif", "demo.png"))
+    dates = [folder / f"{'faded' if source else 'sunlight'}_{day}.flac" for day in _DATES]
+    files = {
+        **({} if source else {tif.name: "the raster, as GeoTIFF"}),
+        flac.name: "the same as streaming FLAC, with overviews",
+        cog.name: "the same as Cloud Optimized GeoTIFF, with overviews",
+        "refs.json": "kerchunk references to it",
+        **{path.with_suffix(".tif").name: "a date, as GeoTIFF" for path in dates},
+        **{path.name: "a date, as FLAC" for path in dates},
+        "cube.json": "kerchunk references to the three dates as one cube",
+        picture.name: "what was read, as a picture",
+        REPORT: "this report",
+    }
+    claim(folder, files, keep=tif if source else None)
+    result = DemoResult(folder=folder, source=str(tif), files=files)
+    # Before the other files, so that those of a demo cut short are known as its own.
+    result.write()
+
+    def say(sentence: str) -> None:
+        result.steps.append(sentence)
+        if report is not None:
+            report(sentence)
+
+    if not source:
+        make_dem(tif)
+        say(f"Wrote the elevation model of the Jacksboro fault, Tennessee: {tif}.")
+    with open_dataset(tif) as raster:
+        width, height = raster.width, raster.height
+        size = next((edge for edge in (128, 256, 512) if 4 * edge >= max(width, height)), 1024)
+        wide, high = min(width, size), min(height, size)
+        # Hardly ever of whole tiles.
+        window = Window((width - wide) // 2, (height - high) // 2, wide, high)
+        expected, bounds = raster.read(window=window), raster.window_bounds(window)
+    result.window = (window.col_off, window.row_off, wide, high)
+    say(_convert(tif, flac, cog, size, pixels=raster.count * width * height))
+    for number, (path, day) in enumerate(zip(dates, _DATES, strict=True)):
+        date_tif = path.with_suffix(".tif")
+        if source:
+            make_faded(tif, date_tif, window, 1 - number / 10)
+        else:
+            make_sunlight(tif, date_tif, day)
+        write_flac(date_tif, path, tile_size=size, overwrite=True)
+    what = "a fading copy of its part" if source else "the sunlight at noon on it"
+    say(f"Computed {what} for three dates, a FLAC raster each.")
+    with serve(folder) as server:
+        say(f"Served the folder at {server.url}, byte ranges and all.")
+        url, cog_url, *urls = map(server.url_of, (flac, cog, *dates))
+        # Once unmeasured, a file of its own for GDAL, which remembers what it has read: what is
+        # measured holds no import of a library.
+        read_all(server, url, server.url_of(date_tif), urls, Window(0, 0, 1, 1))
+        found, result.costs = read_all(server, url, cog_url, urls, window)
+        with xr.open_datatree(url, engine="flac") as tree:
+            levels = [group.to_dataset()["band_data"][0] for group in tree.leaves]
+            large = (level for level in levels[::-1] if max(level.shape) >= _PICTURE_SIZE)
+            shown = next(large, levels[0]).load()
+    result.identical = all(
+        values.dtype == expected.dtype and values.tobytes() == expected.tobytes()
+        for values in found
+    )
+    say(
+        f"Opened the FLAC, references to it, and the COG; read {window.width} x {window.height} "
+        f"pixels: {'bit for bit' if result.identical else 'NOT'} those of the source."
+    )
+    # Of local files, so that they need no server.
+    publish(flac, folder / "refs.json", overwrite=True)
+    published = publish(dates, folder / "cube.json", overwrite=True)
+    say(
+        "Wrote kerchunk references, refs.json, and stacked the three dates into cube.json: "
+        f"{published.bytes:,} bytes that any Zarr reader with zarr-flac opens."
+    )
+    with open_references(published.target) as cube:
+        draw(picture, shown, bounds, cube["band_data"][:, 0].load(), relief=not source)
+    say(f"Drew what was read: {picture}.")
     result.seconds = round(time.perf_counter() - start, 2)
     result.write()
     return result
 
 
-class _Demo:
-    """The steps of one demo, in their order."""
-
-    def __init__(
-        self,
-        source: str | os.PathLike[str] | None,
-        folder: Path,
-        report: Callable[[str], None] | None,
-    ) -> None:
-        self._given, self._report = source, report
-        self._tif = folder / "dem.tif" if source is None else Path(source)
-        # Letters that every URL takes.
-        stem = re.sub(r"[^\w.-]+", "_", self._tif.stem)
-        self._flac, self._cog = folder / f"{stem}.flac", folder / f"{stem}.cog.tif"
-        series = "sunlight" if source is None else "faded"
-        self._dates = [folder / f"{series}_{day.isoformat()}.flac" for day in rasters.DATES]
-        files = {
-            **({self._tif.name: "the raster, as GeoTIFF"} if source is None else {}),
-            self._flac.name: "the same as streaming FLAC, with overviews",
-            self._cog.name: "the same as Cloud Optimized GeoTIFF, with overviews",
-            "refs.json": "kerchunk references to it",
-            **{path.with_suffix(".tif").name: "a date, as GeoTIFF" for path in self._dates},
-            **{path.name: "a date, as FLAC" for path in self._dates},
-            "cube.json": "kerchunk references to the three dates as one cube",
-            "demo.png": "what was read, as a picture",
-            REPORT: "this report",
-        }
-        self.result = DemoResult(folder=folder, source=str(source or self._tif), files=files)
-        if source is not None and not self._tif.is_file():
-            raise SourceNotFoundError(f"{self._tif}: no such file")
-        claim(folder, files, keep=None if source is None else self._tif)
-        # Before the other files, so that those of a demo cut short are known as its own.
-        self.result.write()
-
-    def say(self, sentence: str) -> None:
-        """Report a step."""
-        self.result.steps.append(sentence)
-        if self._report is not None:
-            self._report(sentence)
-
-    def convert(self) -> Window:
-        """Write the FLAC and the COG; return the window to compare, hardly ever of whole tiles."""
-        if self._given is None:
-            rasters.make_dem(self._tif)
-            self.say(f"Wrote the elevation model of the Jacksboro fault, Tennessee: {self._tif}.")
-        with open_dataset(self._tif) as source:
-            longer = max(source.width, source.height)
-            size = next((size for size in (128, 256, 512) if 4 * size >= longer), 1024)
-            window = rasters.middle(source, size)
-        index = write_flac(
-            self._tif, self._flac, tile_size=size, overviews="auto", resampling="average",
-            overwrite=True,
+def _convert(tif: Path, flac: Path, cog: Path, size: int, *, pixels: int) -> str:
+    write_flac(tif, flac, tile_size=size, overviews="auto", resampling="average", overwrite=True)
+    with translating_errors(str(tif)):  # as small as GDAL's own options make it
+        rasterio.shutil.copy(
+            str(tif), str(cog), driver="COG", COMPRESS="ZSTD", PREDICTOR="YES", BLOCKSIZE=size,
+            OVERVIEW_RESAMPLING="AVERAGE", NUM_THREADS="ALL_CPUS",
         )  # fmt: skip
-        rasters.write_cog(self._tif, self._cog, tile_size=size)
-        raster = index.raster
-        self.result.window = tuple(map(int, window.flatten()))
-        self.result.raster = {
-            "width": raster.width,
-            "height": raster.height,
-            "bands": raster.count,
-            "dtype": raster.dtype.name,
-            "tile_size": size,
-            "tiles": index.tile_count,
-            "levels": [[level.width, level.height] for level in index.levels],
-        }
-        sizes = (f"{path.name} ({path.stat().st_size:,} bytes)" for path in (self._flac, self._cog))
-        self.say(
-            f"Converted it without loss to {' and '.join(sizes)}, both in tiles of {size} pixels "
-            f"with {len(index.levels) - 1} overviews."
-        )
-        return window
-
-    def make_dates(self) -> None:
-        """Write a FLAC raster for each date."""
-        for number, (path, day) in enumerate(zip(self._dates, rasters.DATES, strict=True)):
-            tif = path.with_suffix(".tif")
-            if self._given is None:
-                rasters.make_sunlight(self._tif, tif, day)
-            else:
-                rasters.make_faded(self._tif, tif, 1 - number / 10)
-            write_flac(tif, path, tile_size=self.result.raster["tile_size"], overwrite=True)
-        what = "the sunlight at noon on it" if self._given is None else "a fading copy of its part"
-        self.say(f"Computed {what} for three dates, a FLAC raster each.")
-
-    def read(self, meter: Meter, server: RangeServer, window: Window) -> None:
-        """Read the window by every way, and compare it with the source's."""
-        with open_dataset(self._tif) as source:
-            expected = source.read(window=window)
-        flac, cog = server.url_of(self._flac), server.url_of(self._cog)
-        # Once unmeasured, a file of its own for GDAL, which remembers what it has read: what is
-        # measured holds no import of a library.
-        other = server.url_of(self._dates[0].with_suffix(".tif"))
-        read_window(Meter(server), flac, other, Window(0, 0, 1, 1))
-        self.result.identical = all(
-            values.dtype == expected.dtype and values.tobytes() == expected.tobytes()
-            for values in read_window(meter, flac, cog, window)
-        )
-        size = f"{window.width} x {window.height} pixels"
-        verdict = "bit for bit" if self.result.identical else "NOT"
-        self.say(
-            f"Opened the FLAC's URL as virtual Zarr, and with xarray; read {size}: {verdict} those "
-            "of the source."
-        )
-
-    def publish(self, meter: Meter, server: RangeServer, window: Window) -> dict[str, xr.DataArray]:
-        """Write references to local files, which stay valid; measure those to URLs."""
-        folder = self.result.folder
-        for name, files in {"refs.json": [self._flac], "cube.json": self._dates}.items():
-            written = publish(files, folder / name, overwrite=True)
-            self.result.references[name] = written.references
-        data = read_for_picture(server.url_of(self._flac), folder / "cube.json", window)
-        urls = [server.url_of(path) for path in self._dates]
-        self.result.series = read_series(meter, urls, data["dates"])
-        self.say(
-            "Wrote kerchunk references, refs.json, and stacked the three dates into cube.json: "
-            f"{written.bytes:,} bytes that any Zarr reader with zarr-flac opens."
-        )
-        return data
+    bits = [
+        f"{path.name} ({8 * path.stat().st_size / pixels:.2f} bits a pixel)" for path in (flac, cog)
+    ]
+    return (
+        f"Converted it without loss to {' and '.join(bits)}, both with overviews and in tiles of "
+        f"{size} pixels; the COG by ZSTD and a predictor."
+    )

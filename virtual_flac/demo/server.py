@@ -9,48 +9,35 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 HOST = "127.0.0.1"
 _LOG = "/.requests"
 
 
 class Request(NamedTuple):
-    """One answered request."""
+    """One answered request; `bytes_sent` are those of the body."""
 
     method: str
     path: str
-    """Of the file, with a leading slash."""
     range: str | None
     """The header ``Range``, such as ``bytes=0-1023``."""
     status: int
     bytes_sent: int
-    """Of the body, without headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class RangeServer:
-    """A running server of one folder.
-
-    Parameters
-    ----------
-    url : str
-        Its address, without a trailing slash.
-    folder : Path
-        What it serves.
-    process : subprocess.Popen
-        Ends when it is told to, as by Ctrl-C.
-    """
+    """A running server of a folder; the URL has no slash at its end."""
 
     url: str
     folder: Path
@@ -67,71 +54,38 @@ class RangeServer:
 
 
 @contextlib.contextmanager
-def serve(folder: str | os.PathLike[str], port: int = 0) -> Iterator[RangeServer]:
-    """Serve a folder on loopback until the block ends.
-
-    Parameters
-    ----------
-    folder : str or path
-    port : int
-        0 takes a free one.
-
-    Yields
-    ------
-    RangeServer
+def serve(folder: str | os.PathLike[str]) -> Iterator[RangeServer]:
+    """Serve a folder on a free port of loopback until the block ends.
 
     Raises
     ------
     NotADirectoryError
         When there is no such folder.
-    OSError
-        When the port is taken.
-
-    Examples
-    --------
-    >>> with serve("virtual-flac-demo") as server:  # doctest: +SKIP
-    ...     dataset = xr.open_dataset(server.url_of("dem.flac"), engine="flac")
     """
     directory = Path(folder).resolve()
     if not directory.is_dir():
         raise NotADirectoryError(f"{directory} is not a folder")
-    process = subprocess.Popen(
-        # As a script, and with -P lest its neighbours here hide modules of the same name.
-        [sys.executable, "-P", __file__, str(directory), str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    from ..errors import needs_extra  # here, because the process has no package
+
+    with needs_extra("cli", "aiohttp"):
+        import aiohttp  # noqa: F401
+    # As a script, and with -P lest its neighbours here hide modules of the same name.
+    command = [sys.executable, "-P", __file__, str(directory)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process, contextlib.ExitStack() as stack:  # closes the pipes and waits
         stack.callback(process.terminate)
         assert process.stdout
-        assert process.stderr
-        line = process.stdout.readline()
-        if not line:
-            told = process.stderr.read().strip().rpartition("\n")[2]
-            raise OSError(f"no server of {directory} on {HOST}:{port}: {told}")
-        stack.enter_context(_past_proxies())
-        yield RangeServer(f"http://{HOST}:{int(line)}", directory, process)
+        port = process.stdout.readline()
+        # Clients of this process go past the proxies that its environment may name.
+        for name in ("NO_PROXY", "no_proxy"):
+            before = os.environ.pop(name, None)
+            os.environ[name] = f"{before},{HOST}" if before else HOST
+            stack.callback(os.environ.update, {name: before} if before else {})
+            stack.callback(os.environ.pop, name)
+        yield RangeServer(f"http://{HOST}:{int(port)}", directory, process)
 
 
-@contextlib.contextmanager
-def _past_proxies() -> Iterator[None]:
-    """Let clients of this process reach loopback where the environment names a proxy."""
-    names = ("NO_PROXY", "no_proxy")
-    before = {name: os.environ[name] for name in names if name in os.environ}
-    os.environ.update({name: f"{before.get(name, '')},{HOST}".lstrip(",") for name in names})
-    try:
-        yield
-    finally:
-        for name in names:
-            del os.environ[name]
-        os.environ.update(before)
-
-
-async def _run(folder: Path, port: int) -> None:
-    import asyncio
-
+def _run(folder: str) -> None:
     from aiohttp import web
 
     log: list[Request] = []
@@ -150,19 +104,12 @@ async def _run(folder: Path, port: int) -> None:
     app.on_response_prepare.append(remember)
     app.router.add_get(_LOG, tell)
     app.router.add_static("/", folder)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, port).start()
-        print(runner.addresses[0][1], flush=True)
+    with socket.create_server((HOST, 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
         # The pipe closes when the parent is gone, however it went.
-        await asyncio.to_thread(sys.stdin.read)
-    finally:
-        await runner.cleanup()
+        threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()
+        web.run_app(app, sock=listener, print=None, access_log=None, handle_signals=False)
 
 
 if __name__ == "__main__":
-    import asyncio
-
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(Path(sys.argv[1]), int(sys.argv[2])))
+    _run(sys.argv[1])
