@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -30,9 +30,6 @@ from .output import (
     size_text,
     tile_sizes_text,
 )
-
-if TYPE_CHECKING:
-    from ..model.index import TileIndex
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)
@@ -191,11 +188,9 @@ def _convert(
         from ..geotiff.to_geotiff import write_geotiff
 
         write = write_flac if forward else write_geotiff
-        index = write(
-            source, output, overwrite=force, progress=progress, registry=registry, **options
-        )
+        write(source, output, overwrite=force, progress=progress, registry=registry, **options)
     seconds = time.perf_counter() - start
-    result = _result(index, os.fspath(source), output, seconds, forward=forward)
+    result = _result(os.fspath(source), output, seconds)
     if as_json:
         print_json(result)
     elif not quiet:
@@ -253,43 +248,31 @@ def _parse_overviews(text: str, forward: bool) -> str | list[int]:
     raise click.BadParameter(f"{text!r}, expected {expected}", param_hint="--overviews")
 
 
-def _result(
-    index: TileIndex, source: str, output: Path, seconds: float, *, forward: bool
-) -> dict[str, Any]:
+def _result(source: str, output: Path, seconds: float) -> dict[str, Any]:
+    """What was written, as the file itself says."""
     from ..reports.file_report import FileReport
     from ..reports.info import info
 
-    raster = index.raster
-    sizes = [(level.width, level.height) for level in index.levels]
-    tiles: dict[str, Any] = {
-        "tiles": index.tile_count, "tile_shape": list(index.tile_shape),
-        "interleave": index.interleave,
-    }  # fmt: skip
-    if not forward:
-        # The index is that of the source.
-        written = info(output)
-        assert isinstance(written, FileReport)
-        assert written.tile_shape is not None
-        sizes = list(written.sizes)
-        tiles = {
-            "tiles": written.tile_count, "tile_shape": list(written.tile_shape),
-            "interleave": written.interleave,
-        }  # fmt: skip
-    pixels = sum(width * height for width, height in sizes) * raster.count
-    size = output.stat().st_size
+    report = info(output)
+    assert isinstance(report, FileReport)
+    assert report.raster is not None
+    assert report.tile_shape is not None
+    assert report.ratio is not None
     return {
         "source": source,
         "target": str(output),
-        "width": raster.width,
-        "height": raster.height,
-        "bands": raster.count,
-        "dtype": raster.dtype.name,
-        "levels": [list(each) for each in sizes],
-        **tiles,
-        "layout": index.layout if forward else "geotiff",
-        "pixel_bytes": pixels * raster.dtype.itemsize,
-        "target_bytes": size,
-        "ratio": round(pixels * raster.dtype.itemsize / size, 3),
+        "width": report.raster.width,
+        "height": report.raster.height,
+        "bands": report.raster.count,
+        "dtype": report.raster.dtype.name,
+        "levels": [list(size) for size in report.sizes],
+        "tiles": report.tile_count,
+        "tile_shape": list(report.tile_shape),
+        "interleave": report.interleave,
+        "layout": report.layout,
+        "pixel_bytes": report.pixel_bytes,
+        "target_bytes": report.file_bytes,
+        "ratio": round(report.ratio, 3),
         "seconds": round(seconds, 3),
     }
 
