@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from conversions import (
     there_and_back,
 )
 from rasterio.enums import Resampling
+from rasters import write_tif
 
 from virtual_flac import write_flac, write_geotiff
 from virtual_flac.errors import (
@@ -75,6 +77,24 @@ def test_bands_that_differ_are_refused(tmp_path, second, match):
     with pytest.raises(RasterError, match=match):
         write_flac(source, tmp_path / "x.flac")
     write_flac(source, tmp_path / "x.flac", bands=[2])
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ({"describe": {"scales": [math.nan]}}, "nan"),
+        ({"describe": {"offsets": [math.inf]}}, "inf"),
+        ({"transform": rasterio.Affine(1e308, 0, 1e308, 0, 1, 0)}, "infinity"),
+    ],
+)
+def test_metadata_that_no_reader_takes_are_refused_first(tmp_path, profile, words):
+    """Before a tile is encoded."""
+    tif = write_tif(tmp_path / "in.tif", np.zeros((1, 20, 20), "u1"), **profile)
+    called = []
+    with pytest.raises(RasterError, match=words):
+        write_flac(tif, tmp_path / "out.flac", progress=lambda *done: called.append(done))
+    assert not called
+    assert not (tmp_path / "out.flac").exists()
 
 
 def test_sources_that_are_none(tmp_path):

@@ -161,6 +161,17 @@ def test_rasters_without_transform_or_crs_take_no_box():
         to_raster_crs((0, 0, 1, 1), "EPSG:4326", GeoReference())
 
 
+def test_a_transform_that_cannot_be_turned_round_takes_no_box():
+    for transform in (
+        Affine(0, 0, 5, 0, 0, 5),
+        Affine(1, 2, 0, 2, 4, 0),
+        Affine(1e-300, 0, 0, 0, 1e-20, 0),
+    ):
+        georef = GeoReference(transform=transform)
+        with pytest.raises(SelectionError, match="window instead"):
+            bounds_window((0, 0, 10, 10), georef, width=WIDTH, height=HEIGHT)
+
+
 def test_tiles_are_counted_row_by_row():
     grid = TileGrid(HEIGHT, WIDTH, 32, 50)
     windows = list(grid.windows())

@@ -130,7 +130,7 @@ def _band(dataset: DatasetReader, index: int) -> Band:
     colormap = None
     with contextlib.suppress(ValueError):  # most bands have none
         colors = dataset.colormap(index)
-        colormap = tuple(colors[value] for value in sorted(colors))
+        colormap = tuple(colors[value] for value in sorted(colors)) or None
     return Band(
         description=dataset.descriptions[index - 1] or None,
         unit=dataset.units[index - 1] or None,

@@ -13,7 +13,7 @@ import rasterio
 # Some functions of rasterio let GDAL's own errors through, which have no public name.
 from rasterio._err import CPLE_BaseError
 from rasterio.env import get_gdal_config, hasenv, set_gdal_config
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
 from ..errors import SourceError, SourceNotFoundError
@@ -73,7 +73,7 @@ def translating_errors(name: str, kind: type[OSError] = SourceError) -> Iterator
     """Turn GDAL's errors into ours, which name the file."""
     try:
         yield
-    except (RasterioError, CPLE_BaseError) as error:
+    except (RasterioError, CPLE_BaseError, CRSError) as error:
         raise kind(explain(error, name)) from error
 
 

@@ -18,6 +18,7 @@ import rasterio.shutil
 from affine import Affine
 
 from ..gdal.session import open_dataset
+from ..model.crs import parse_wkt
 from ..model.georef import GeoReference
 from ..model.index import RasterInfo
 
@@ -145,6 +146,8 @@ def is_empty(wkt: str) -> bool:
 
 
 def _add_georeference(root: Element, georef: GeoReference) -> None:
+    for wkt in filter(None, (georef.crs_wkt, georef.gcp_crs_wkt)):
+        parse_wkt(wkt)  # GDAL would leave out what it does not understand
     if georef.crs_wkt and not is_empty(georef.crs_wkt):
         # The WKT of a compound CRS has one code for the whole, GeoTIFF wants those of its parts.
         compound = georef.crs_wkt.startswith("COMPOUNDCRS[")

@@ -11,7 +11,7 @@ from zarr_flac import FlacInfo
 from ..errors import NeedBytes, UnknownLayoutError
 from ..model.index import TileIndex
 from . import flac_raster, plain, tiled
-from ._json import read_head
+from ._json import listed, read_head
 from ._stream import begins_stream, read_stream_head
 from .plain import PlainStream
 
@@ -53,7 +53,7 @@ def parse(head: bytes, file_size: int) -> Parsed:
         return flac_raster.parse(index, head, data_offset, file_size)
     flac_raster.refuse_published_form(index)
     raise UnknownLayoutError(
-        f"the index has the keys {sorted(index)[:12]}; expected 'layout': 'virtual-flac' or "
+        f"the index has the keys {listed(index)}; expected 'layout': 'virtual-flac' or "
         "flac-raster's 'frames'"
     )
 

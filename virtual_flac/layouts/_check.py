@@ -14,6 +14,36 @@ from ..model.index import TileIndex
 MAX_SAMPLES_PER_BYTE = 65_535 / 10
 
 
+#: The signature, STREAMINFO and one frame: no FLAC stream is shorter.
+MIN_TILE_BYTES = 4 + 38 + 10
+#: Tiles of which a header may say less than a byte each. Nearly all say more than eight.
+FREE_TILES = 1 << 19
+#: Bytes of the pixels of one tile, which is read and decoded whole. Files of ours have no larger
+#: one: 16,384 x 16,384 pixels of 32 bytes.
+MAX_TILE_BYTES = 1 << 33
+
+
+def check_tile_count(count: int, *, data_offset: int, file_size: int) -> None:
+    """Refuse more tiles than the file can hold, before memory is taken for them.
+
+    Raises
+    ------
+    LayoutError
+        When they would not fit behind the header of `data_offset` bytes, or the header is much too
+        short for them.
+    """
+    room = max(file_size - data_offset, 0)
+    if count * MIN_TILE_BYTES > room:
+        raise LayoutError(
+            f"the index says that there are {count} tiles, but only {room} bytes follow it; a "
+            f"tile has at least {MIN_TILE_BYTES}"
+        )
+    if count > FREE_TILES + data_offset:
+        raise LayoutError(
+            f"the index says that there are {count} tiles; its {data_offset} bytes are too few"
+        )
+
+
 def check_tiles(index: TileIndex, *, data_offset: int, file_size: int) -> None:
     """Refuse an index whose tiles cannot be as it says.
 
@@ -45,6 +75,7 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int) -> None:
             f"tiles {first} (bytes {offsets[first]} to {ends[first]}) and {second} (bytes "
             f"{offsets[second]} to {ends[second]}) overlap"
         )
+    _check_tile_shape(index)
     for number, level in enumerate(index.levels):
         pixels = _tile_pixels(index.grid(number))
         short = level.lengths * MAX_SAMPLES_PER_BYTE < pixels[None]
@@ -55,6 +86,16 @@ def check_tiles(index: TileIndex, *, data_offset: int, file_size: int) -> None:
                 f"{level.lengths[plane, row, col]} bytes; FLAC cannot hold its "
                 f"{pixels[row, col]} pixels in so few"
             )
+
+
+def _check_tile_shape(index: TileIndex) -> None:
+    planes, height, width = index.chunk_shape(0)
+    size = planes * height * width * index.raster.dtype.itemsize
+    if size > MAX_TILE_BYTES:
+        raise LayoutError(
+            f"a tile of {width} x {height} pixels takes {size} bytes, and is read whole; more than "
+            f"{MAX_TILE_BYTES} are refused. Convert the raster again, with smaller tiles."
+        )
 
 
 def _tile_pixels(grid: TileGrid) -> npt.NDArray[np.int64]:

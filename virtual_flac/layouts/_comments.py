@@ -11,7 +11,7 @@ from affine import Affine
 
 from ..errors import LayoutError, UnsupportedDtypeError
 from ..model.georef import GeoReference
-from ._json import MAX_SIZE, parse_crs, parse_transform, require
+from ._json import MAX_SIZE, as_float, check_extent, parse_crs, parse_transform, require
 
 #: What flac-raster's encoder accepts without failing.
 DTYPES = (
@@ -50,6 +50,7 @@ def parse_nodata(text: str | None, dtype: np.dtype[Any]) -> int | float | None:
     except ValueError:
         number = None
     if isinstance(number, int) and not isinstance(number, bool):
+        as_float(number, "the comment GEOSPATIAL_NODATA")
         return number
     try:
         value = float(text)
@@ -75,7 +76,9 @@ def parse_extreme(comments: Mapping[str, str], key: str, where: str) -> int:
     return int(value)
 
 
-def parse_georef(comments: Mapping[str, str], where: str) -> GeoReference:
+def parse_georef(
+    comments: Mapping[str, str], where: str, *, width: int, height: int
+) -> GeoReference:
     """CRS and transform, either of which may be absent."""
     text = comments.get("GEOSPATIAL_TRANSFORM")
     transform = Affine.identity()
@@ -85,4 +88,5 @@ def parse_georef(comments: Mapping[str, str], where: str) -> GeoReference:
         except (ValueError, RecursionError) as error:
             raise LayoutError(f"{where} say a transform that is not JSON: {error}") from error
         transform = parse_transform(value)
+        check_extent(transform, width, height)
     return GeoReference(crs_wkt=parse_crs(comments.get("GEOSPATIAL_CRS")), transform=transform)

@@ -6,7 +6,6 @@ A wrong value is a `LayoutError` that names the key, what was found and what was
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -14,12 +13,14 @@ from typing import Any
 from affine import Affine
 
 from ..errors import LayoutError, NeedBytes, UnknownLayoutError
+from ..model import crs
 from ..model.grid import TileGrid
+from ._strict_json import parse_object, show
 
 #: The size of the index, unsigned 32 bit, big-endian (FORMAT.md, "Head").
 SIZE_BYTES = 4
-#: More than any index needs. A larger "size" is the text of some other file.
-MAX_INDEX_BYTES = 1 << 28
+#: Seven million tiles of ours. A larger "size" is the text of some other file.
+MAX_INDEX_BYTES = 1 << 26
 #: GDAL's own limit for the width and height of a raster.
 MAX_SIZE = 2**31 - 1
 
@@ -72,78 +73,58 @@ def read_head(head: bytes, file_size: int) -> tuple[dict[str, Any], int]:
     return parse_object(head[SIZE_BYTES:end]), end
 
 
-def parse_object(text: bytes) -> dict[str, Any]:
-    """A strict JSON object: UTF-8, no bare NaN, no key twice."""
-    try:
-        value = json.loads(
-            text.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
-        )
-    except UnicodeDecodeError as error:
-        raise LayoutError(f"the index is not UTF-8: {error}") from error
-    except RecursionError as error:
-        raise LayoutError("the index is nested too deeply to be one of ours") from error
-    except LayoutError:
-        raise
-    except ValueError as error:
-        raise LayoutError(f"the index is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise LayoutError(f"the index is a JSON {type(value).__name__}, expected an object")
-    return value
-
-
-def _refuse_constant(name: str) -> float:
-    raise LayoutError(f"the index holds a bare {name}, which is not JSON")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise LayoutError(f"the index names the key {twice!r} twice")
-    return result
-
-
 def require(mapping: Mapping[str, Any], key: str, where: str) -> Any:
     """The value of a key that must be there."""
     if key not in mapping:
-        raise LayoutError(f"{where} lacks the key {key!r}; it has {sorted(mapping)[:12]}")
+        raise LayoutError(f"{where} lacks the key {key!r}; it has {listed(mapping)}")
     return mapping[key]
+
+
+def listed(mapping: Mapping[str, Any]) -> str:
+    """The first keys of an object, for an error."""
+    return ", ".join(show(key) for key in sorted(mapping)[:12]) or "none"
 
 
 def as_int(value: Any, name: str, *, low: int, high: int) -> int:
     """A JSON integer within limits, both inclusive."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise LayoutError(f"{name} is {_show(value)}, expected an integer")
+        raise LayoutError(f"{name} is {show(value)}, expected an integer")
     if not low <= value <= high:
-        raise LayoutError(f"{name} is {_show(value)}, expected {low} to {high}")
+        raise LayoutError(f"{name} is {show(value)}, expected {low} to {high}")
     return value
 
 
 def as_float(value: Any, name: str) -> float:
     """A finite JSON number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise LayoutError(f"{name} is {_show(value)}, expected a number")
+        raise LayoutError(f"{name} is {show(value)}, expected a number")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise LayoutError(f"{name} is {_show(value)}, expected a finite number")
+        raise LayoutError(f"{name} is {show(value)}, expected a finite number")
     return number
 
 
 def as_str(value: Any, name: str) -> str:
     """A JSON string."""
     if not isinstance(value, str):
-        raise LayoutError(f"{name} is {_show(value)}, expected a string")
+        raise LayoutError(f"{name} is {show(value)}, expected a string")
+    return value
+
+
+def as_bool(value: Any, name: str) -> bool:
+    """A JSON boolean."""
+    if not isinstance(value, bool):
+        raise LayoutError(f"{name} is {show(value)}, expected true or false")
     return value
 
 
 def as_list(value: Any, name: str, *, length: int | None = None) -> list[Any]:
     """A JSON array, of a given length if that is said."""
     if not isinstance(value, list):
-        raise LayoutError(f"{name} is {_show(value)}, expected a list")
+        raise LayoutError(f"{name} is {show(value)}, expected a list")
     if length is not None and len(value) != length:
         raise LayoutError(f"{name} has {len(value)} entries, expected {length}")
     return value
@@ -152,7 +133,7 @@ def as_list(value: Any, name: str, *, length: int | None = None) -> list[Any]:
 def as_object(value: Any, name: str) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise LayoutError(f"{name} is {_show(value)}, expected an object")
+        raise LayoutError(f"{name} is {show(value)}, expected an object")
     return value
 
 
@@ -166,11 +147,23 @@ def decode_base64(value: Any, name: str) -> bytes:
 
 def parse_transform(value: Any) -> Affine:
     """The affine matrix from nine numbers, row by row (the last three are 0, 0, 1), or six."""
-    numbers = as_list(value, "transform")
-    if len(numbers) not in (6, 9):
-        raise LayoutError(f"transform has {len(numbers)} numbers, expected 9 (or 6)")
-    a, b, c, d, e, f = (as_float(v, f"transform[{i}]") for i, v in enumerate(numbers[:6]))
-    return Affine(a, b, c, d, e, f)
+    items = as_list(value, "transform")
+    if len(items) not in (6, 9):
+        raise LayoutError(f"transform has {len(items)} numbers, expected 9 (or 6)")
+    numbers = [as_float(v, f"transform[{i}]") for i, v in enumerate(items)]
+    if numbers[6:] not in ([], [0, 0, 1]):
+        raise LayoutError(f"transform ends in {numbers[6:]}, expected 0, 0, 1")
+    return Affine(*numbers[:6])
+
+
+def check_extent(transform: Affine, width: int, height: int) -> None:
+    """Refuse a transform by which a corner of the raster lies at no finite place."""
+    for corner in ((width, 0), (0, height), (width, height)):
+        if not all(map(math.isfinite, transform @ corner)):
+            raise LayoutError(
+                f"transform is {show(list(transform[:6]))}; a corner of the raster would lie at "
+                "infinity"
+            )
 
 
 def pack_transform(transform: Affine) -> list[float]:
@@ -193,19 +186,4 @@ def parse_crs(value: Any) -> str | None:
     """
     if value is None or value in ("", "None"):
         return None
-    if not isinstance(value, str):
-        raise LayoutError(f"crs is {value!r}, expected a string")
-    import pyproj
-    from pyproj.exceptions import CRSError
-
-    try:
-        wkt: str = pyproj.CRS.from_user_input(value).to_wkt()
-    except CRSError as error:
-        shown = value if len(value) <= 80 else value[:77] + "..."
-        raise LayoutError(f"crs is {shown!r}, which PROJ does not understand") from error
-    return wkt
-
-
-def _show(value: Any) -> str:
-    text = repr(value) if not isinstance(value, int) or abs(value) < 1 << 128 else "a huge number"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return crs.parse_crs(as_str(value, "crs")).to_wkt()

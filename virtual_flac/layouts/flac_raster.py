@@ -30,11 +30,13 @@ from ._json import (
     as_int,
     as_list,
     as_object,
+    check_extent,
     parse_crs,
     parse_size,
     parse_transform,
     require,
 )
+from ._strict_json import show, unknown_keys
 from .flac_raster_pack import ENCODER
 
 LAYOUT = "flac-raster streaming"
@@ -66,14 +68,13 @@ def parse(index: Mapping[str, Any], head: bytes, data_offset: int, file_size: in
     """
     grid = parse_size(index)
     offsets, lengths = _parse_frames(require(index, "frames", "the index"), grid)
-    georef = GeoReference(
-        crs_wkt=parse_crs(index.get("crs")),
-        transform=parse_transform(require(index, "transform", "the index")),
-    )
+    transform = parse_transform(require(index, "transform", "the index"))
+    check_extent(transform, grid.width, grid.height)
+    georef = GeoReference(crs_wkt=parse_crs(index.get("crs")), transform=transform)
     comments = _first_comments(head, data_offset + int(offsets[0, 0, 0]), int(lengths[0, 0, 0]))
     count = comments.get("GEOSPATIAL_COUNT", "1")
     if count != "1":
-        raise LayoutError(f"the first tile says {count} bands; streaming files have one")
+        raise LayoutError(f"the first tile says {show(count)} bands; streaming files have one")
     dtype = _comments.parse_dtype(comments, "the first tile's comments")
     result = TileIndex(
         layout=LAYOUT,
@@ -95,7 +96,7 @@ def parse(index: Mapping[str, Any], head: bytes, data_offset: int, file_size: in
                 lengths=lengths,
             ),
         ),
-        extra={key: value for key, value in index.items() if key not in _KEYS},
+        extra=unknown_keys(index, _KEYS),
     )
     check_tiles(result, data_offset=data_offset, file_size=file_size)
     return result

@@ -229,11 +229,13 @@ def _raster(comments: Mapping[str, str], channels: int, *, ours: bool) -> Raster
         raise LayoutError(
             f"{_WHERE} say {said} bands of {dtype.name}, but the stream has {channels} channels"
         )
+    width = _comments.parse_length(comments, "GEOSPATIAL_WIDTH", _WHERE)
+    height = _comments.parse_length(comments, "GEOSPATIAL_HEIGHT", _WHERE)
     return RasterInfo(
-        width=_comments.parse_length(comments, "GEOSPATIAL_WIDTH", _WHERE),
-        height=_comments.parse_length(comments, "GEOSPATIAL_HEIGHT", _WHERE),
+        width=width,
+        height=height,
         dtype=dtype,
-        georef=_comments.parse_georef(comments, _WHERE),
+        georef=_comments.parse_georef(comments, _WHERE, width=width, height=height),
         nodata=_comments.parse_nodata(comments.get("GEOSPATIAL_NODATA"), dtype),
         bands=(Band(),) * count,
     )

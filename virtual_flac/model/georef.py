@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+from .crs import parse_crs, parse_wkt
+
 #: https://github.com/zarr-conventions/geo-proj and https://github.com/zarr-conventions/spatial
 _PROJ = {"name": "proj:", "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f"}
 _SPATIAL = {"name": "spatial:", "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"}
@@ -150,14 +152,12 @@ class GeoReference:
         """``"EPSG:32629"`` and the like when the CRS is exactly that of a registry, else None."""
         if not self.crs_wkt:
             return None
-        import pyproj
-
-        crs = pyproj.CRS.from_wkt(self.crs_wkt)
+        crs = parse_wkt(self.crs_wkt)
         authority = crs.to_authority(min_confidence=100)
         if authority is None:
             return None
         code = ":".join(authority)
-        return code if pyproj.CRS.from_user_input(code) == crs else None
+        return code if parse_crs(code) == crs else None
 
 
 def _number(text: str) -> float:
@@ -168,10 +168,9 @@ def _number(text: str) -> float:
 @lru_cache(maxsize=64)  # the files of a cube have the same
 def _cf_parameters(wkt: str) -> Mapping[str, Any]:
     """CF grid mapping parameters of a CRS; empty where CF has no name for it."""
-    import pyproj
-
+    crs = parse_wkt(wkt)
     try:
-        parameters: dict[str, Any] = pyproj.CRS.from_wkt(wkt).to_cf()
+        parameters: dict[str, Any] = crs.to_cf()
     except KeyError:
         # pyproj raises KeyError for a method that CF knows without the parameters CF asks for.
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -82,14 +83,17 @@ class RasterInfo:
     @property
     def fill_value(self) -> int | float | None:
         """`nodata` as a number of the raster's dtype; None where the dtype cannot hold it."""
-        if self.nodata is None:
+        nodata = self.nodata
+        if nodata is None:
             return None
         if self.dtype.kind == "f":
-            return float(self.dtype.type(self.nodata))
-        if not np.isfinite(self.nodata) or self.nodata != int(self.nodata):
+            with np.errstate(over="ignore"):
+                cast = float(self.dtype.type(float(nodata)))
+            return None if math.isinf(cast) and math.isfinite(nodata) else cast
+        if isinstance(nodata, float) and not nodata.is_integer():  # NaN and infinities are not
             return None
         limits = np.iinfo(self.dtype)
-        value = int(self.nodata)
+        value = int(nodata)
         return value if limits.min <= value <= limits.max else None
 
 

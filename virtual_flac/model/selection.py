@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from affine import TransformNotInvertibleError
+
 from ..errors import SelectionError
+from .crs import parse_wkt
 from .georef import GeoReference
 from .grid import TileGrid, Window
 
@@ -94,9 +97,17 @@ def bounds_window(
             f"the raster is placed by {kind}, not by a transform: choose a window instead of a bbox"
         )
     xmin, ymin, xmax, ymax = moved = to_raster_crs(bounds, crs, georef)
-    inverse = ~georef.transform
-    corners = [inverse @ (x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
-    cols, rows = zip(*corners, strict=True)
+    corners = [(x, y) for x in (xmin, xmax) for y in (ymin, ymax)]
+    try:
+        cols, rows = zip(*(~georef.transform @ corner for corner in corners), strict=True)
+        invertible = all(map(math.isfinite, (*cols, *rows)))
+    except (TransformNotInvertibleError, ZeroDivisionError):
+        invertible = False
+    if not invertible:
+        raise SelectionError(
+            f"the raster's transform {tuple(georef.transform[:6])} gives many pixels the same "
+            "place: choose a window instead of a bbox"
+        )
     try:
         left, across = _cut(min(cols), max(cols), width)
         top, down = _cut(min(rows), max(rows), height)
@@ -134,7 +145,7 @@ def to_raster_crs(bbox: Bounds, crs: str | None, georef: GeoReference) -> Bounds
 
     try:
         source = pyproj.CRS.from_user_input(crs)
-        target = pyproj.CRS.from_wkt(georef.crs_wkt)
+        target = parse_wkt(georef.crs_wkt)
         if source == target:
             return bbox
         mover = pyproj.Transformer.from_crs(source, target, always_xy=True)

@@ -13,6 +13,7 @@ import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
+from ..model.crs import parse_wkt
 from ..model.grid import Window
 from ..model.index import Band, RasterInfo
 from .open import open_store
@@ -92,9 +93,7 @@ def _crs_name(dataset: xr.Dataset) -> str | None:
     )
     if text is None:
         return None
-    import pyproj
-
-    crs = pyproj.CRS.from_wkt(text)
+    crs = parse_wkt(text)
     code = crs.to_authority()
     return f"{':'.join(code)}, {crs.name}" if code else str(crs.name)
 

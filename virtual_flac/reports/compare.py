@@ -168,7 +168,8 @@ class _Pair:
         if not self._levels:
             return ()
         found = [
-            BandDifference(self._a.info.nodata, self._b.info.nodata) for _ in range(self._count)
+            BandDifference(self._a.info.fill_value, self._b.info.fill_value)
+            for _ in range(self._count)
         ]
         for bands, ours, theirs in self._pieces(0):
             for band, one, other in zip(bands, ours, theirs, strict=True):

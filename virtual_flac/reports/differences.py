@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..model.crs import parse_wkt
 from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo, Tags
 
@@ -101,9 +102,7 @@ def _same_crs(a: str | None, b: str | None) -> bool:
         return True
     if not a or not b:
         return False
-    import pyproj
-
-    return bool(pyproj.CRS.from_wkt(a) == pyproj.CRS.from_wkt(b))
+    return bool(parse_wkt(a) == parse_wkt(b))
 
 
 def _sizes(sizes: Sequence[tuple[int, int]]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from zarr_flac import FlacInfo
 
+from ..model.crs import parse_wkt
 from ..model.grid import Window
 from ..model.index import Band, RasterInfo
 from ..model.selection import Bounds, bounds_of
@@ -90,9 +91,7 @@ class FileReport:
         if name and code:
             # Most files say both; importing pyproj takes longer than reading the file.
             return ":".join(code.groups()), name[1].replace('""', '"')
-        import pyproj
-
-        return self.raster.georef.authority_code(), pyproj.CRS.from_wkt(wkt).name
+        return self.raster.georef.authority_code(), parse_wkt(wkt).name
 
     @property
     def bounds(self) -> Bounds | None:

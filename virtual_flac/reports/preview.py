@@ -238,7 +238,7 @@ def _pieces(
     raster: RasterSource, level: int, bands: list[int], progress: Progress | None
 ) -> Iterator[Seen]:
     """Windows that fit into memory, their pixels, and which of these are to be seen."""
-    statistics = BandStatistics(raster.info.nodata)
+    statistics = BandStatistics(raster.info.fill_value)
     names = [band.color_interpretation for band in raster.info.bands]
     alpha = names.index("alpha") + 1 if "alpha" in names else None
     read = [*bands, alpha] if alpha is not None and alpha not in bands else bands

@@ -18,8 +18,6 @@ from ..model.grid import Window
 from ..model.index import Interleave, RasterInfo
 from .options import WriteOptions
 
-MAX_CHANNELS = 8
-
 
 class LayoutWriter(Protocol):
     """What the writer asks of a layout."""
@@ -33,20 +31,25 @@ class LayoutWriter(Protocol):
 
 
 class OwnLayout:
-    """Our own streaming layout. Raises SelectionError for more bands than FLAC has channels."""
+    """Our own streaming layout.
+
+    Raises SelectionError for more bands than FLAC has channels, RasterError for metadata that the
+    header cannot hold.
+    """
 
     pack = staticmethod(tiled.pack)
 
     def __init__(self, raster: RasterInfo, options: WriteOptions) -> None:
         self.interleave = options.interleave
         channels = raster.count if self.interleave == "pixel" else 1
-        most = MAX_CHANNELS // (2 if raster.dtype.itemsize == 8 else 1)
+        most = tiled.max_bands_by_pixel(raster.dtype)
         if channels > most:
             raise SelectionError(
                 f"{channels} bands of {raster.dtype.name} cannot be interleaved by pixel: FLAC has "
-                f"{MAX_CHANNELS} channels, room for {most}. Use --interleave band "
+                f"{tiled.MAX_CHANNELS} channels, room for {most}. Use --interleave band "
                 "(interleave='band')."
             )
+        tiled.check_raster(raster)
         self._spec = _tile_spec(options, raster.dtype, channels)
 
     def encode(self, pixels: npt.NDArray[Any], window: Window) -> bytes:

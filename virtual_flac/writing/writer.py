@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 import numpy.typing as npt
 
 from .. import layouts
-from ..errors import FlacError, RasterError
+from ..errors import FlacError, RasterError, prefixed_with
 from ..io.local_files import atomic_write, check_target, nameless_file
 from ..io.target_errors import writing
 from ..io.workers import Counter, Progress
@@ -70,6 +70,8 @@ class FlacWriter:
         When `target` exists and `overwrite` is false.
     SelectionError
         When the raster has more bands than can be interleaved by pixel.
+    RasterError
+        When its metadata do not fit the header.
 
     Examples
     --------
@@ -95,11 +97,12 @@ class FlacWriter:
         check_target(self._target, overwrite=overwrite)
         self._raster = raster
         self._options = options = options or WriteOptions()
-        self._layout: LayoutWriter = (
-            FlacRasterLayout(raster, options, len(overviews))
-            if options.layout == "flac-raster"
-            else OwnLayout(raster, options)
-        )
+        with prefixed_with(str(self._target)):
+            self._layout: LayoutWriter = (
+                FlacRasterLayout(raster, options, len(overviews))
+                if options.layout == "flac-raster"
+                else OwnLayout(raster, options)
+            )
         self._by_pixel = self._layout.interleave == "pixel"
         self._source_overviews = source_overviews and len(overviews) > 0
         self._extra = dict(extra or {})
