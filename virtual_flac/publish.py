@@ -13,7 +13,7 @@ from .cube import Skipped, stack
 from .errors import SelectionError
 from .io.stores import registry_for, to_url
 from .model.levels import FULL_RESOLUTION
-from .references.icechunk_write import write_icechunk
+from .references.icechunk_write import create_repository, with_groups, write_icechunk
 from .references.kerchunk import write_kerchunk
 from .references.locations import check_sources, count_references, rebase, source_urls
 from .references.open import open_references
@@ -183,4 +183,4 @@ def _write(
     else:
         # Beside the old one, which stays until the new one is complete, and leaves no history.
         with destination.replacing(overwrite=overwrite) as part:
-            write_icechunk(dataset, part, groups=groups, store_options=options)
+            create_repository(with_groups(dataset, groups), part, options)

@@ -149,7 +149,7 @@ def test_appending_reads_nothing_of_this_machine(folder: Path, s3_server: Any) -
         f"{columns.path}/c/0", f"file://{folder}/columns", offset=0, length=400
     )
     session.commit("point to a file")
-    with pytest.raises(Exception, match="authorize the virtual chunk container"):
+    with pytest.raises(SourcePermissionError, match=r"refers to file://.* on this machine"):
         publish(
             second, target, append=True, store_options=options,
             cube={"values": [np.datetime64("2026-01-03")]},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
@@ -32,6 +32,7 @@ from ..virtual.manifests import (
 )
 from .icechunk_append import append
 from .icechunk_chunks import checksums, set_references
+from .icechunk_errors import writing_icechunk
 from .icechunk_settings import (
     access,
     container,
@@ -41,6 +42,8 @@ from .icechunk_settings import (
 )
 from .locations import source_prefixes
 from .target import Target
+
+Parts = Mapping[str | None, xr.Dataset]
 
 #: Values of a new dimension in one chunk, so that a cube that grows day by day has few of them.
 _COORDINATE_CHUNK = 1024
@@ -98,8 +101,10 @@ def write_icechunk(
         When what is appended does not fit, or is there already.
     TargetFolderError
         When the folder of the target does not exist.
+    TargetError
+        When the disk is full, for example, or somebody else writes at the same time.
     SourceError
-        When the sources lie where Icechunk cannot read.
+        When the sources lie where Icechunk cannot read, or a store refuses the target.
 
     Notes
     -----
@@ -111,70 +116,110 @@ def write_icechunk(
         import icechunk
 
     options = dict(store_options or {})
+    parts = with_groups(vds, groups)
+    destination = Target(target, options)
+    with writing_icechunk(target):
+        where = storage(target, options)
+        # Icechunk fails where a file is.
+        exists = destination.may_be_folder() and icechunk.Repository.exists(where)
+        if append_dim is not None:
+            if not exists:
+                raise SourceNotFoundError(f"{target}: there is no Icechunk repository to append to")
+            if groups:
+                raise SelectionError("groups cannot be appended to; append to each by itself")
+            session = _session(
+                _open(where, parts, options, mode="append", restricted=is_remote(str(destination)))
+            )
+            with prefixed_with(str(target)):
+                append(vds, _ready(vds), session.store, append_dim, checksums([vds], last_modified))
+            appended: str = session.commit(message or f"Append along {append_dim}")
+            return appended
+        if exists and overwrite:
+            session = _session(_open(where, parts, options, mode="replace"))
+            session.store.sync_clear()
+            return _fill(session, parts, last_modified, message)
+    if destination.exists():
+        raise TargetExistsError(f"{target} exists; choose another target or remove it")
+    destination.check_folder()
+    if destination.path is None:
+        return create_repository(parts, target, options, last_modified, message)
+    with destination.replacing(overwrite=False) as part:
+        return create_repository(parts, part, options, last_modified, message)
+
+
+def with_groups(vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None) -> Parts:
+    """Virtual datasets by the paths of their groups, None for the root."""
     parts: dict[str | None, xr.Dataset] = {None: vds}
     parts.update((groups or {}).items())
-    prefixes = list(dict.fromkeys(p for part in parts.values() for p in source_prefixes(part)))
-    destination = Target(target, options)
+    return parts
+
+
+def create_repository(
+    parts: Parts,
+    target: str | os.PathLike[str],
+    options: Mapping[str, Any],
+    last_modified: datetime | None = None,
+    message: str | None = None,
+) -> str:
+    """Write a new repository, see `write_icechunk`; when that fails, nothing of it stays.
+
+    Raises
+    ------
+    TargetExistsError
+        When there is one; of several that create it at the same moment, for all but one.
+    """
     where = storage(target, options)
-    exists = icechunk.Repository.exists(where)
-    versions = checksums(parts.values(), last_modified)
-    if append_dim is not None:
-        if not exists:
-            raise SourceNotFoundError(f"{target}: there is no Icechunk repository to append to")
-        if groups:
-            raise SelectionError("groups cannot be appended to; append to each by itself")
-        session = _session(
-            where, prefixes, options, exists=True, restricted=is_remote(str(destination))
-        )
-        with prefixed_with(str(target)):
-            append(vds, _ready(vds), session.store, append_dim, versions)
-        appended: str = session.commit(message or f"Append along {append_dim}")
-        return appended
-    if not (exists and overwrite):
-        if exists or destination.exists():
-            raise TargetExistsError(f"{target} exists; choose another target or remove it")
-        destination.check_folder()
-    manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
+    with writing_icechunk(target, creating=True):
+        repository = _open(where, parts, options, mode="create")
+    # From here on what is there is ours.
     try:
-        session = _session(where, prefixes, options, manifest, exists=exists)
-        if exists:
-            session.store.sync_clear()
-        for name, part in parts.items():
-            _write(part, session.store, name, versions)
-        snapshot: str = session.commit(message or "Add virtual references")
+        with writing_icechunk(target):
+            return _fill(_session(repository), parts, last_modified, message)
     except BaseException:
-        if not exists:
-            destination.remove()
+        Target(target, options).remove()
         raise
-    return snapshot
 
 
-def _session(
-    where: Any, prefixes: list[str], options: Mapping[str, Any], manifest: Any = None, *,
-    exists: bool, restricted: bool = False,
-) -> Any:  # fmt: skip
-    """A session of a new or old repository, with containers for what its new chunks need.
+def _open(
+    where: Any, parts: Parts, options: Mapping[str, Any], *,
+    mode: Literal["create", "replace", "append"], restricted: bool = False,
+) -> tuple[Any, bool]:  # fmt: skip
+    """A new or old repository with containers for new chunks; whether its settings are new.
 
     A `restricted` one reads no file of this machine, whatever the old repository names.
     """
     import icechunk
 
-    old = icechunk.Repository.fetch_config(where) if exists else None
+    prefixes = list(dict.fromkeys(p for part in parts.values() for p in source_prefixes(part)))
+    old = None if mode == "create" else icechunk.Repository.fetch_config(where)
     config = old or repository_config(options)
-    if manifest is not None:
-        config.manifest = manifest
-    known = list(config.virtual_chunk_containers or {}) if exists else []
+    known = list(config.virtual_chunk_containers or {}) if mode != "create" else []
     new = [prefix for prefix in prefixes if not prefix.startswith(tuple(known))]
     for prefix in new:
         config.set_virtual_chunk_container(container(prefix, options))
-    enter = icechunk.Repository.open if exists else icechunk.Repository.create
+    if mode != "append":
+        config.manifest = icechunk.ManifestConfig(splitting=splitting_config(parts))
+    enter = icechunk.Repository.create if mode == "create" else icechunk.Repository.open
     readable = [prefix for prefix in (*known, *new) if is_remote(prefix) or not restricted]
     repository = enter(
         where, config=config, authorize_virtual_chunk_access=access(readable, options)
     )
-    if new or manifest is not None:
+    return repository, bool(new) or mode != "append"
+
+
+def _session(opened: tuple[Any, bool]) -> Any:
+    repository, changed = opened
+    if changed:
         repository.save_config()
     return repository.writable_session("main")
+
+
+def _fill(session: Any, parts: Parts, last_modified: datetime | None, message: str | None) -> str:
+    versions = checksums(parts.values(), last_modified)
+    for name, part in parts.items():
+        _write(part, session.store, name, versions)
+    snapshot: str = session.commit(message or "Add virtual references")
+    return snapshot
 
 
 def _write(vds: xr.Dataset, store: Any, group: str | None, versions: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,31 +21,22 @@ from zarr_flac import set_origin
 
 from ..errors import (
     SelectionError,
-    SourceChangedError,
-    SourceError,
     SourceNotFoundError,
-    SourcePermissionError,
     needs_extra,
 )
 from ..io.file_reader import FileReader
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
-from ..io.store_errors import STORE_ERRORS, first_line, translate
+from ..io.store_errors import STORE_ERRORS, translate
 from ..io.stores import is_remote, registry_for, resolve, to_url
 from ..virtual.manifests import count_chunks, kerchunk_group, parquet_references, urls_of
 from ..virtual.store import CoalescingStore, chunk_name
+from .icechunk_errors import reading_error
 from .icechunk_settings import access, storage
 from .trust import kerchunk_locations, refuse_local
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
-
-#: What Icechunk says of a chunk that it cannot read, and what that is to us.
-_KINDS = (
-    ("changed", SourceChangedError),
-    ("not found", SourceNotFoundError),
-    ("privileges|permission|credentials|access ?denied|forbidden|signature", SourcePermissionError),
-)
 
 
 def open_references(
@@ -244,13 +234,7 @@ class _IcechunkReader(WrapperStore[Any]):
         try:
             found: Any = await super().get(key, prototype, byte_range)
         except icechunk.IcechunkError as error:
-            # Its context, below, may repeat what the server said.
-            said = first_line(error)
-            # The one that was not allowed to be read.
-            if prefix := re.search(r"resolves to the url prefix (\S+),", said):
-                refuse_local(f"{self.target}: {name or key}", [prefix[1]])
-            kind = next((k for words, k in _KINDS if re.search(words, said, re.I)), SourceError)
-            raise kind(f"{self.target}: {name or key}: {said}") from None
+            raise reading_error(error, f"{self.target}: {name or key}") from None
         if found is not None and name is not None:
             # For the codec, see `CoalescingStore.get`.
             set_origin(found, f"{self.target}: {name}")

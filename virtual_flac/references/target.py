@@ -13,20 +13,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlparse
 
 from ..errors import (
+    FlacError,
     MissingExtraError,
     SelectionError,
-    SourceError,
     SourceNotFoundError,
+    TargetError,
     TargetExistsError,
     TargetFolderError,
 )
+from ..io.hidden_folders import temporary_folder
+from ..io.local_files import publish
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET
 from ..io.store_errors import STORE_ERRORS, translate
 from ..io.stores import registry_for, resolve, to_url
+from ..io.target_errors import exists_error, target_error, writing
 
 #: Suffix of the target, and the module and extra that writing it needs.
 _KINDS = {
@@ -46,6 +50,10 @@ class Target:
 
     name: str | os.PathLike[str]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if "\0" in str(self):
+            raise TargetError(f"{str(self)!r}: names of files cannot hold a NUL character")
 
     def __str__(self) -> str:
         return os.fspath(self.name)
@@ -102,21 +110,25 @@ class Target:
             if not exists:
                 raise SourceNotFoundError(f"{self}: there is no repository to append to")
         elif exists and not overwrite:
-            raise TargetExistsError(f"{self} exists. Replace it with --force (overwrite=True).")
+            raise exists_error(str(self))
         elif exists and not self._is_ours():
-            # A mistyped name must not delete a folder of something else.
-            raise TargetExistsError(
-                f"{self} is a folder, but not one of {kind}; remove it yourself"
-            )
+            # A mistyped name must not delete something else.
+            raise TargetExistsError(f"{self} exists, but is not of {kind}; remove it yourself")
 
     def check_folder(self) -> None:
         """Refuse a local target whose folder does not exist, by a `TargetFolderError`."""
-        if self.path is not None and not self.path.absolute().parent.is_dir():
-            raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")
+        if self.path is not None:
+            with writing(self.path):
+                if not self.path.absolute().parent.is_dir():
+                    raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")
 
     def exists(self) -> bool:
-        """Whether anything is there."""
-        return self.path.exists() if self.path is not None else bool(self._objects())
+        """Whether anything is there, be it a link that leads nowhere."""
+        return bool(self._objects()) if self.path is None else os.path.lexists(self.path)
+
+    def may_be_folder(self) -> bool:
+        """Whether there may be files below it: always so in a bucket."""
+        return self.path is None or os.path.isdir(self.path)
 
     def size(self) -> int:
         """Bytes, those of all files of a folder together."""
@@ -132,18 +144,16 @@ class Target:
         One object appears at once. Of a folder of a bucket, what its readers begin with is gone
         while it is replaced.
         """
-        beside = None if self.path is None else self.path.absolute().parent
-        name = Path(str(self).rstrip("/")).name
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=beside) as folder:
-            part = Path(folder) / name
+        if self.path is not None:
+            path = self.path.absolute()
+            with temporary_folder(path) as folder:
+                yield folder / path.name
+                publish(folder / path.name, path, overwrite=overwrite)
+            return
+        with _spare_folder(self) as folder:
+            part = folder / Path(str(self).rstrip("/")).name
             yield part
-            if self.path is None:
-                self._upload(part, overwrite=overwrite)
-                return
-            if self.path.is_dir():
-                # Cannot be replaced in one step; the old one goes only when the new is whole.
-                self.path.rename(Path(folder) / "old")
-            part.rename(self.path)
+            self._upload(part, overwrite=overwrite)
 
     def remove(self) -> None:
         """Remove it, whatever it is; nothing happens when it does not exist."""
@@ -155,7 +165,7 @@ class Target:
             self.path.unlink(missing_ok=True)
 
     def _is_ours(self) -> bool:
-        """Whether it is what its suffix says; a file or an object may be replaced anyway."""
+        """Whether it is what its suffix says, and of a file at least a file."""
         marks = ("snapshots",) if self.suffix == ".icechunk" else (_METADATA,)
         if self.path is None:
             key = self._store()[1]
@@ -163,8 +173,10 @@ class Target:
                 found == key or found.startswith(f"{key}/{mark}")
                 for found in self._objects() for mark in marks
             )  # fmt: skip
-        if not self.path.is_dir():
-            return True
+        if self.suffix == ".json" or not self.path.is_dir():
+            # Whatever a link that leads nowhere was made for, the link alone is lost.
+            is_link = self.path.is_symlink() and not self.path.exists()
+            return is_link or self.path.is_file() == (self.suffix == ".json")
         return any((self.path / mark).exists() for mark in marks) or not any(self.path.iterdir())
 
     def _store(self) -> tuple[Any, str]:
@@ -192,23 +204,25 @@ class Target:
         from obstore.exceptions import AlreadyExistsError
 
         store, key = self._store()
+        mode: Literal["overwrite", "create"] = "overwrite" if overwrite else "create"
         try:
             if part.is_file():
-                obstore.put(store, key, part, mode="overwrite" if overwrite else "create")
+                obstore.put(store, key, part, mode=mode)
                 return
             names = sorted(
                 file.relative_to(part).as_posix() for file in part.rglob("*") if file.is_file()
             )
             old = self._objects()
             if old and not overwrite:
-                raise TargetExistsError(f"{self} exists; pass overwrite=True to replace it")
-            self._delete([f"{key}/{_METADATA}"] if f"{key}/{_METADATA}" in old else [])
+                raise exists_error(str(self))
+            # Nobody can read it like this. And of several writers one can say that it is theirs.
+            obstore.put(store, f"{key}/{_METADATA}", b"", mode=mode)
             for name in sorted(names, key=lambda name: name == _METADATA):
                 obstore.put(store, f"{key}/{name}", part / name)
             self._delete([path for path in old if path not in {f"{key}/{n}" for n in names}])
         except AlreadyExistsError:
-            raise TargetExistsError(f"{self} exists; pass overwrite=True to replace it") from None
-        except (SourceError, TargetExistsError):
+            raise exists_error(str(self)) from None
+        except FlacError:
             raise
         except STORE_ERRORS as error:
             raise translate(error, str(self)) from None
@@ -216,3 +230,16 @@ class Target:
     def _delete(self, keys: list[str]) -> None:
         if keys:
             self._store()[0].delete(keys)
+
+
+@contextmanager
+def _spare_folder(target: Target) -> Iterator[Path]:
+    """A folder for what is to be uploaded."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except FlacError:
+        raise
+    except OSError as error:
+        found = target_error(error, tempfile.gettempdir())
+        raise TargetError(f"{target}: cannot be prepared, {found}") from error
