@@ -92,8 +92,20 @@ def write_references(flac: Path, folder: Path, *, every: bool) -> list[Path]:
             virtual_flac.write_kerchunk(vds, target)
             if every:
                 targets.append(target.with_stem(f"{target.stem}_by_virtualizarr"))
-                vds.vz.to_kerchunk(str(targets[-1]), format=how)
+                # By default, a reader parses 100,000 records of each variable.
+                options = {"record_size": 10} if how == "parquet" else {}
+                vds.vz.to_kerchunk(str(targets[-1]), format=how, **options)
     return targets
+
+
+def test_parquet_is_no_longer_than_its_chunks(files: Any, tmp_path: Path) -> None:
+    _, flac = files("uint8")
+    vds = open_virtual_dataset(
+        str(flac), parser=virtual_flac.FLACParser(), registry=virtual_flac.registry_for(flac)
+    )
+    virtual_flac.write_kerchunk(vds, tmp_path / "a.parquet")
+    metadata = json.loads((tmp_path / "a.parquet" / ".zmetadata").read_text())
+    assert metadata["record_size"] == virtual_flac.read_index(flac).levels[0].lengths.size
 
 
 def test_json_is_strict_and_says_no_fill_value_without_nodata(files: Any, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import ChunkTables, chunk_tables, with_tables
 from .target import Target
 
+#: Byte ranges in one parquet file, as kerchunk has them by default.
+_RECORDS = 100_000
+
 
 def write_kerchunk(
     vds: xr.Dataset,
@@ -69,10 +72,13 @@ def write_kerchunk(
             with part.open("w", encoding="utf-8") as file:
                 file.writelines(kerchunk_json(virtual))
         else:
+            # A file of each variable is filled up to this many records, which readers parse.
+            chunks = [found.lengths.size for found in chunk_tables(virtual).values()]
+            records = min(max([1, *chunks]), _RECORDS)
             with warnings.catch_warnings():
                 # pandas, of the engine that fsspec chooses; nobody who calls us can change that.
                 warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
-                virtual.vz.to_kerchunk(str(part), format="parquet")
+                virtual.vz.to_kerchunk(str(part), format="parquet", record_size=records)
 
 
 def kerchunk_json(vds: xr.Dataset) -> Iterator[str]:
