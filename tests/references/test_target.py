@@ -249,7 +249,7 @@ def test_one_step_of_a_large_cube_loads_one_manifest(
     def manifests(step: int) -> dict[str, int]:
         server.reset()
         again = virtual_flac.open_references(
-            f"{server.url}/cube.icechunk", mask_and_scale=False, cache=False
+            f"{server.url}/cube.icechunk", mask_and_scale=False, cache=False, allow_local=True
         )
         np.testing.assert_array_equal(again.band_data[step], stored([series[step]])[0])
         log = [request for request in server.log() if "/manifests/" in request.path]
