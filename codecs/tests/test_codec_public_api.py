@@ -47,11 +47,11 @@ NAMES = [
 ]
 
 LAYERS = [
-    "errors origin", "_native streaminfo samples fill whole_numbers",
+    "errors origin brief", "_native streaminfo samples fill whole_numbers",
     "blocks stream_facts flac_raster_map libflac native_calls",
     "checksum spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
-    "headless tolerant tile_comments", "tile_decoder stream", "tile_encoder", "zarr_v2 zarr_v3",
-    "__init__",
+    "headless output tolerant tile_comments", "tile_decoder stream", "tile_encoder",
+    "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip
 
 

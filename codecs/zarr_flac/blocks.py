@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from .brief import brief
 from .errors import ConfigurationError, CorruptFlacError
 from .streaminfo import STREAMINFO_SIZE, StreamInfo
 
@@ -178,7 +179,8 @@ def pack_head(streaminfo: StreamInfo, comments: Mapping[str, str], vendor: str) 
     for key, value in comments.items():
         if not key or not _COMMENT_KEY.issuperset(key):
             raise ConfigurationError(
-                f"The comment key {key!r} is not allowed; FLAC takes printable ASCII without '='."
+                f"The comment key {brief(key)} is not allowed; FLAC takes printable ASCII "
+                "without '='."
             )
         parts.append(_length_prefixed(f"{key}={value}"))
     body = b"".join(parts)
@@ -211,7 +213,9 @@ def _length_prefixed(text: str) -> bytes:
     try:
         raw = text.encode()
     except UnicodeEncodeError as error:
-        raise ConfigurationError(f"The comment {text!r} cannot be written as UTF-8.") from error
+        raise ConfigurationError(
+            f"The comment {brief(text)} cannot be written as UTF-8."
+        ) from error
     return struct.pack("<I", len(raw)) + raw
 
 
@@ -263,7 +267,7 @@ def _parse_comments(block: memoryview, offset: int) -> tuple[str, dict[str, str]
         key, equals, value = text().partition("=")
         if not equals:
             raise CorruptFlacError(
-                f"The comment {key!r} before byte {offset + position} has no '='. "
+                f"The comment {brief(key)} before byte {offset + position} has no '='. "
                 "The head of this stream is damaged."
             )
         comments.setdefault(key.upper(), value)

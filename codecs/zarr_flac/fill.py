@@ -7,15 +7,18 @@ Knows how Zarr v3 writes special floats (``"NaN"``, ``"Infinity"``, ``"-Infinity
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .brief import brief
 from .errors import ConfigurationError
 
 FillValue = int | float | str
 
+_BITS = re.compile("0x(?:[0-9a-fA-F]{2})+", re.ASCII)
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _CANONICAL_NAN = {2: 0x7E00, 4: 0x7FC0_0000, 8: 0x7FF8_0000_0000_0000}
 
@@ -53,7 +56,7 @@ def normalise_fill_value(value: Any, dtype: np.dtype[Any] | None) -> FillValue:
     if isinstance(value, str):
         return _normalise_bits(value, dtype)
     if not isinstance(value, int | float):
-        raise ConfigurationError(f"fill_value = {value!r}; expected a number.")
+        raise ConfigurationError(f"fill_value = {brief(value)}; expected a number.")
     if dtype is None:
         # Whole floats and integers are the same number; zero keeps its sign.
         whole = isinstance(value, float) and value.is_integer() and math.copysign(1, value) > 0
@@ -62,12 +65,12 @@ def normalise_fill_value(value: Any, dtype: np.dtype[Any] | None) -> FillValue:
         return _as_float(value, dtype)
     if value != value or value in (math.inf, -math.inf) or value != int(value):
         raise ConfigurationError(
-            f"fill_value = {value!r} is not a value of {dtype.name}. Choose a whole number."
+            f"fill_value = {brief(value)} is not a value of {dtype.name}. Choose a whole number."
         )
     low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     if not low <= value <= high:
         raise ConfigurationError(
-            f"fill_value = {value!r} is not a value of {dtype.name}, which goes from {low} to "
+            f"fill_value = {brief(value)} is not a value of {dtype.name}, which goes from {low} to "
             f"{high}."
         )
     return int(value)
@@ -92,12 +95,12 @@ def _as_float(value: float, dtype: np.dtype[Any]) -> float:
         number = float(value)
     except OverflowError as error:
         raise ConfigurationError(
-            f"fill_value = {value!r} is too large for {dtype.name}."
+            f"fill_value = {brief(value)} is too large for {dtype.name}."
         ) from error
     with np.errstate(over="ignore"):
         rounded = float(np.float64(number).astype(dtype))
     if math.isinf(rounded) and not math.isinf(number):
-        raise ConfigurationError(f"fill_value = {value!r} is too large for {dtype.name}.")
+        raise ConfigurationError(f"fill_value = {brief(value)} is too large for {dtype.name}.")
     return math.nan if math.isnan(number) else number
 
 
@@ -110,18 +113,15 @@ def _hex_of(value: np.floating[Any]) -> str | float:
 
 
 def _normalise_bits(text: str, dtype: np.dtype[Any] | None) -> FillValue:
-    try:
-        bits = int(text, 16) if text.startswith("0x") else -1
-    except ValueError:
-        bits = -1
     size = (len(text) - 2) // 2
-    if bits < 0 or len(text) != 2 + 2 * size or size not in _CANONICAL_NAN:
+    if not _BITS.fullmatch(text) or size not in _CANONICAL_NAN:
         raise ConfigurationError(
-            f"fill_value = {text!r}; expected a number, one of {sorted(_SPECIAL)}, or the bits of "
-            "a float as '0x' and 4, 8 or 16 hexadecimal digits."
+            f"fill_value = {brief(text)}; expected a number, one of {sorted(_SPECIAL)}, or "
+            "the bits of a float as '0x' and 4, 8 or 16 hexadecimal digits."
         )
+    bits = int(text, 16)
     if dtype is not None and (dtype.kind != "f" or dtype.itemsize != size):
-        raise ConfigurationError(f"fill_value = {text!r} has not the bits of a {dtype.name}.")
+        raise ConfigurationError(f"fill_value = {brief(text)} has not the bits of a {dtype.name}.")
     number = np.array(bits, f"<u{size}").view(f"<f{size}")[()]
     if np.isnan(number) and bits != _CANONICAL_NAN[size]:
         return f"0x{bits:0{2 * size}x}"

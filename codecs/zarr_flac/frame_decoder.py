@@ -20,8 +20,10 @@ from .blocks import Head
 from .errors import CorruptFlacError, UnsupportedFlacError
 from .native_calls import Buffer, StreamFactsTuple, check_report, stream_facts
 
-# A frame has at least a header of 6 bytes, a constant subframe of 2 and a CRC of 2 (RFC 9639 9).
-_SMALLEST_FRAME = 10
+# Bits of the smallest subframe (RFC 9639 section 9.2): a constant, which is a head and a sample, or
+# fixed prediction of order 0 with residuals of no bits, which takes the same for any depth.
+_CONSTANT_HEAD, _NO_RESIDUALS = 8, 23
+_HEADER_AND_CRC = 6 + 2
 _MD5_PIECE = 1 << 16
 
 
@@ -181,6 +183,14 @@ def depth_stands_in_streaminfo_only(buffer: Buffer, head: Head) -> bool:
     return at < len(view) and view[at] >> 1 & 0x7 == 0
 
 
+def most_samples(stream_size: int, head: Head) -> int:
+    """How many samples per channel a stream of so many bytes can hold at most."""
+    info = head.streaminfo
+    bits = info.channels * min(_CONSTANT_HEAD + info.bits_per_sample, _NO_RESIDUALS)
+    smallest = _HEADER_AND_CRC + (bits + 7) // 8
+    return max(stream_size - head.frames_offset, 0) // smallest * info.max_block_size
+
+
 def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None:
     """Check that a stream can hold the samples wanted, before memory is taken for them.
 
@@ -211,11 +221,11 @@ def check_sizes(stream_size: int, head: Head, channels: int, total: int) -> None
             f"STREAMINFO says {info.total_samples} samples per channel; {total} are expected. "
             "The stream is damaged, or belongs to a tile of another size."
         )
-    frames = max(stream_size - head.frames_offset, 0) // _SMALLEST_FRAME
-    if total > frames * info.max_block_size:
+    most = most_samples(stream_size, head)
+    if total > most:
         raise CorruptFlacError(
             f"{total} samples are expected of {stream_size - head.frames_offset} bytes of frames, "
-            f"which hold at most {frames * info.max_block_size}. The stream is truncated."
+            f"which hold at most {most}. The stream is truncated."
         )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .brief import brief
 from .errors import ConfigurationError, SampleRangeError, UnsupportedDtypeError
 
 Int32Array = npt.NDArray[np.int32]
@@ -43,11 +44,11 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
         The dtype is none of `DTYPES`.
     """
     if isinstance(dtype, str) and not _DTYPE_TEXT.fullmatch(dtype):
-        raise UnsupportedDtypeError(f"{dtype[:40]!r} is not a dtype. {_choices()}")
+        raise UnsupportedDtypeError(f"{brief(dtype)} is not a dtype. {_choices()}")
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError) as error:
-        raise UnsupportedDtypeError(f"{dtype!r} is not a dtype. {_choices()}") from error
+        raise UnsupportedDtypeError(f"{brief(dtype)} is not a dtype. {_choices()}") from error
     if found.name not in DTYPES:
         raise UnsupportedDtypeError(
             f"The dtype {found.name} cannot be held in FLAC samples exactly. {_choices()}"

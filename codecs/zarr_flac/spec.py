@@ -13,16 +13,25 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+from .brief import brief
 from .errors import ConfigurationError, UnsupportedFlacError
 from .fill import FillValue, normalise_fill_value
 from .samples import channels_per_plane, check_dtype, default_bits_per_sample
 from .stream_facts import StreamFacts
-from .streaminfo import MAX_BITS_PER_SAMPLE, MAX_CHANNELS, MIN_BITS_PER_SAMPLE
+from .streaminfo import (
+    MAX_BITS_PER_SAMPLE,
+    MAX_CHANNELS,
+    MAX_TOTAL_SAMPLES,
+    MIN_BITS_PER_SAMPLE,
+)
 from .whole_numbers import is_whole, whole_number
 
 EXACT = "exact"
 FLAC_RASTER = "flac-raster"
 MAPPINGS = (EXACT, FLAC_RASTER)
+
+MAX_AXES = 32
+_MAX_PIXELS = MAX_TOTAL_SAMPLES * MAX_CHANNELS
 
 _ENCODER_LIMITS = {
     "compression": (0, 8),
@@ -89,20 +98,13 @@ class TileSpec:
             object.__setattr__(self, name, value)
 
         if self.chunk_shape is not None:
-            shape: Any = self.chunk_shape
-            if not isinstance(shape, list | tuple) or not all(map(is_whole, shape)):
-                raise ConfigurationError(f"chunk_shape = {shape!r}; expected whole numbers.")
-            put("chunk_shape", tuple(int(n) for n in shape))
-            if not shape or min(shape) < 1:
-                raise ConfigurationError(
-                    f"chunk_shape = {shape!r}; expected one axis or more, each of 1 or more."
-                )
+            put("chunk_shape", _chunk_shape(self.chunk_shape))
         if self.dtype is not None:
             put("dtype", check_dtype(self.dtype))
         put("channels", whole_number("channels", self.channels, 1, MAX_CHANNELS))
         if self.mapping not in MAPPINGS:
             raise UnsupportedFlacError(
-                f"mapping = {self.mapping!r}; this version knows {' and '.join(MAPPINGS)}. "
+                f"mapping = {brief(self.mapping)}; this version knows {' and '.join(MAPPINGS)}. "
                 "A newer zarr-flac may know it."
             )
         for name, (low, high) in _ENCODER_LIMITS.items():
@@ -147,11 +149,11 @@ class TileSpec:
             A key is unknown, or a value cannot be right.
         """
         known = list(TileOptions.__annotations__)
-        unknown = sorted(set(config) - set(known))
+        unknown = [key for key in config if key not in known]
         if unknown:
             raise ConfigurationError(
-                f"Found the configuration keys {unknown}; known are {known}. They may change what "
-                "the bytes mean: a newer zarr-flac may know them."
+                f"Found the configuration keys {brief(unknown)}; known are {known}. They may "
+                "change what the bytes mean: a newer zarr-flac may know them."
             )
         given = dict(config)
         return cls(compression=given.pop("level", None), **given)
@@ -201,15 +203,31 @@ def flac_channels(channels: int, dtype: np.dtype[Any], mapping: str) -> int:
     return channels * per_plane
 
 
+def _chunk_shape(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, list | tuple) or not all(map(is_whole, shape)):
+        raise ConfigurationError(f"chunk_shape = {brief(shape)}; expected whole numbers.")
+    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 1:
+        raise ConfigurationError(
+            f"chunk_shape = {brief(shape)}; expected 1 to {MAX_AXES} axes, each of 1 or more."
+        )
+    if max(shape) > _MAX_PIXELS or math.prod(map(int, shape)) > _MAX_PIXELS:
+        raise ConfigurationError(
+            f"chunk_shape = {brief(shape)}; no FLAC stream holds more than {_MAX_PIXELS} pixels. "
+            "Make it the array's chunks."
+        )
+    return tuple(map(int, shape))
+
+
 def _selection(select: Any, channels: int, chunk_shape: tuple[int, ...] | None) -> tuple[int, ...]:
     if not isinstance(select, list | tuple) or not select or channels == 1 or chunk_shape is None:
         raise ConfigurationError(
-            f"select = {select!r}, channels = {channels}, chunk_shape = {chunk_shape}; expected "
-            "planes of a tile that has several, and the shape of the chunk that shows them."
+            f"select = {brief(select)}, channels = {channels}, chunk_shape = {chunk_shape}; "
+            "expected planes of a tile that has several, and the shape of the chunk that shows "
+            "them."
         )
     chosen = tuple(whole_number("an entry of select", plane, 0, channels - 1) for plane in select)
     if len(set(chosen)) != len(chosen):
-        raise ConfigurationError(f"select = {select!r} names a plane twice.")
+        raise ConfigurationError(f"select = {brief(select)} names a plane twice.")
     return chosen
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from .brief import brief
 from .errors import ConfigurationError
 from .streaminfo import (
     MAX_BITS_PER_SAMPLE,
@@ -68,8 +69,8 @@ class StreamFacts:
         needed = {name for name in known if not name.startswith("data")}
         if not isinstance(config, Mapping) or not needed <= set(config) <= known:
             raise ConfigurationError(
-                f"stream = {config!r}; expected an object with {sorted(needed)}, and data_min and "
-                "data_max where the mapping needs them."
+                f"stream = {brief(config)}; expected an object with {sorted(needed)}, and "
+                "data_min and data_max where the mapping needs them."
             )
         return cls(**config)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import Head, parse_head
+from .brief import brief
 from .errors import (
     ConfigurationError,
     CorruptFlacError,
@@ -17,7 +18,7 @@ from .errors import (
 )
 from .native_calls import Buffer
 from .samples import DTYPES, check_dtype
-from .spec import EXACT, FLAC_RASTER, TileSpec
+from .spec import EXACT, FLAC_RASTER, MAX_AXES, TileSpec
 
 VENDOR = "zarr-flac"
 """Vendor string of every tile we encode."""
@@ -59,8 +60,8 @@ def check_meaning(head: Head, spec: TileSpec) -> None:
     order = head.comments.get(PIXEL_ORDER, "row")
     if order not in PIXEL_ORDERS:
         raise UnsupportedFlacError(
-            f"The tile's {PIXEL_ORDER} is {order!r}; this version knows {', '.join(PIXEL_ORDERS)}. "
-            "A newer zarr-flac may know it."
+            f"The tile's {PIXEL_ORDER} is {brief(order)}; this version knows "
+            f"{', '.join(PIXEL_ORDERS)}. A newer zarr-flac may know it."
         )
     ours = head.vendor == VENDOR
     if spec.mapping == FLAC_RASTER and ours:
@@ -93,7 +94,7 @@ def tile_dtype(head: Head, spec: TileSpec) -> np.dtype[Any]:
     named = head.comments.get(DTYPE)
     if named is not None and named not in DTYPES:
         raise UnsupportedDtypeError(
-            f"The tile's {DTYPE} is {named[:40]!r}; known are {', '.join(DTYPES)}. "
+            f"The tile's {DTYPE} is {brief(named)}; known are {', '.join(DTYPES)}. "
             "Its comments are damaged, or another program wrote it."
         )
     return agreed_dtype(spec, named, "the tile")
@@ -171,13 +172,21 @@ def _true_size(head: Head) -> tuple[int, int] | None:
 def _full_shape(head: Head) -> tuple[int, ...] | None:
     """Shape of a tile with more axes than its size and channels tell."""
     text = head.comments.get(SHAPE)
-    return None if text is None else tuple(_length(SHAPE, n) for n in text.split(",")[:64])
+    if text is None:
+        return None
+    lengths = text.split(",", MAX_AXES)
+    if len(lengths) > MAX_AXES:
+        raise CorruptFlacError(
+            f"The tile's {SHAPE} is {brief(text)}; a tile has at most {MAX_AXES} axes. The "
+            "comments of this tile are damaged."
+        )
+    return tuple(_length(SHAPE, length) for length in lengths)
 
 
 def _length(key: str, text: str | None) -> int:
     if text is None or not _LENGTH.fullmatch(text):
         raise CorruptFlacError(
-            f"The tile's {key} is {text!r}; expected a whole number of 1 to 9 digits, not 0. "
+            f"The tile's {key} is {brief(text)}; expected a whole number of 1 to 9 digits, not 0. "
             "The comments of this tile are damaged."
         )
     return int(text)
@@ -200,6 +209,6 @@ def _extreme(head: Head, key: str) -> float:
         return float(text or "")
     except ValueError as error:
         raise CorruptFlacError(
-            f"The tile's {key} is {text!r}; flac-raster's map needs a number. The comments of this "
-            "tile are damaged, or another program wrote it."
+            f"The tile's {key} is {brief(text)}; flac-raster's map needs a number. The comments of "
+            "this tile are damaged, or another program wrote it."
         ) from error

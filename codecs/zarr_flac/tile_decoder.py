@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from . import frame_decoder, headless
 from .blocks import Head, parse_head
-from .errors import ConfigurationError
 from .fill import fill_scalar
 from .flac_raster_map import from_flac_raster
 from .frame_decoder import ChannelLayout
 from .mapping_loss import count_ambiguous as _count_ambiguous
 from .native_calls import Buffer
+from .output import output_array
 from .samples import from_samples, sample_offset
 from .spec import EXACT, FLAC_RASTER, TileSpec, flac_channels
 from .stream_facts import StreamFacts
@@ -28,6 +28,9 @@ from .tile_comments import check_meaning, tile_dtype, tile_extremes, tile_shapes
 
 _KINDS = 64
 """How many kinds of tiles a decoder remembers: inner ones, edges, corners, and some to spare."""
+
+_REMEMBERED = 4096
+"""Bytes of a head up to which its kind is remembered."""
 
 
 def decode_tile(
@@ -80,15 +83,27 @@ class TileDecoder:
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._others: dict[tuple[tuple[int, ...], np.dtype[Any] | None], TileDecoder] = {}
 
-    def decode(self, data: Buffer, out: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
-        """Decode a tile, or with `spec.stream` a chunk of bare frames: see `decode_tile`."""
+    def decode(
+        self, data: Buffer, out: npt.NDArray[Any] | None = None, *, nbytes: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Decode a tile, or with `spec.stream` a chunk of bare frames: see `decode_tile`.
+
+        Parameters
+        ----------
+        data, out
+            As for `decode_tile`.
+        nbytes
+            Size of the decoded array where the caller knows it: another one is refused.
+        """
         spec = self.spec
         if spec.stream is not None:
-            return _decode_headless(data, spec, spec.stream, out)
+            return _decode_headless(data, spec, spec.stream, out, nbytes)
         head = parse_head(data)
         plan = self._plan_of(head)
-        frame_decoder.check_sizes(memoryview(data).nbytes, head, plan.channels, plan.total)
-        out = _output_array(out, plan.chunk_shape, plan.dtype)
+        size = memoryview(data).nbytes
+        frame_decoder.check_sizes(size, head, plan.channels, plan.total)
+        most = frame_decoder.most_samples(size, head) * spec.planes
+        out = output_array(out, plan.chunk_shape, plan.dtype, most, nbytes)
         layout = plan.layout
         if (
             layout is None
@@ -130,6 +145,8 @@ class TileDecoder:
         return TileDecoder, (self.spec,)
 
     def _plan_of(self, head: Head) -> _Plan:
+        if head.frames_offset > _REMEMBERED:
+            return _make_plan(head, self.spec)
         info = head.streaminfo
         key = head.vendor, info.bits_per_sample, info.total_samples, *head.comments.items()
         plan = self._plans.get(key)
@@ -211,14 +228,20 @@ def _decode_samples(
 
 
 def _decode_headless(
-    data: Buffer, spec: TileSpec, stream: StreamFacts, out: npt.NDArray[Any] | None
+    data: Buffer,
+    spec: TileSpec,
+    stream: StreamFacts,
+    out: npt.NDArray[Any] | None,
+    nbytes: int | None,
 ) -> npt.NDArray[Any]:
     """Decode a chunk of bare frames, which say neither shape nor dtype: the spec alone does."""
     shape, dtype = spec.chunk_shape, spec.dtype
     assert shape is not None
     assert dtype is not None
-    out = _output_array(out, shape, dtype)
     channels = flac_channels(spec.channels, dtype, spec.mapping)
+    head = Head(stream.streaminfo(channels))
+    most = frame_decoder.most_samples(memoryview(data).nbytes, head) * spec.planes
+    out = output_array(out, shape, dtype, most, nbytes)
     samples, rows = headless.decode_frames(data, spec, channels)
     samples = _selected(samples, spec)
     planes = _planes(out[..., :rows, :], spec)
@@ -233,20 +256,6 @@ def _decode_headless(
 def _stream_extremes(stream: StreamFacts) -> tuple[float, float]:
     low, high = stream.data_min, stream.data_max
     return math.nan if low is None else low, math.nan if high is None else high
-
-
-def _output_array(
-    out: npt.NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
-    """The array to decode into: the caller's when it fits, or a new one."""
-    if out is None:
-        return np.empty(shape, dtype)
-    if out.shape != shape or out.dtype != dtype:
-        raise ConfigurationError(
-            f"The array to decode into is {out.dtype.name} of shape {out.shape}; the tile is "
-            f"{dtype.name} of shape {shape}."
-        )
-    return out
 
 
 def _planes(region: npt.NDArray[Any], spec: TileSpec) -> npt.NDArray[Any]:

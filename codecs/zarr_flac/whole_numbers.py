@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .brief import brief
 from .errors import ConfigurationError
 
 
@@ -23,5 +24,7 @@ def whole_number(name: str, value: Any, low: int, high: int) -> int:
         It is not a whole number from `low` to `high`.
     """
     if not is_whole(value) or not low <= value <= high:
-        raise ConfigurationError(f"{name} = {value!r}; expected a whole number, {low} to {high}.")
+        raise ConfigurationError(
+            f"{name} = {brief(value)}; expected a whole number, {low} to {high}."
+        )
     return int(value)

@@ -34,7 +34,7 @@ class Flac(Codec):  # type: ignore[misc]
 
     codec_id = "zarr_flac"
 
-    def __init__(self, **options: Unpack[TileOptions]) -> None:
+    def __init__(self, /, **options: Unpack[TileOptions]) -> None:
         self.spec = TileSpec.from_config(options)
         self._decoder = TileDecoder(self.spec)
 
@@ -60,7 +60,8 @@ class Flac(Codec):  # type: ignore[misc]
         data = ensure_contiguous_ndarray(buf).view("B").data
         chunk = _as_chunk(out, self.spec)
         if chunk is None:
-            return ndarray_copy(self._decoder.decode(data), out)
+            nbytes = None if out is None else ensure_ndarray(out).nbytes
+            return ndarray_copy(self._decoder.decode(data, nbytes=nbytes), out)
         self._decoder.decode(data, chunk)
         return out
 
@@ -116,6 +117,6 @@ def _in_memory_order(array: npt.NDArray[Any], spec: TileSpec) -> npt.NDArray[Any
                     f"{array.size} bytes are no whole number of {spec.dtype.name}."
                 )
             array = array.view(spec.dtype)
-    if spec.chunk_shape is not None and array.size == np.prod(spec.chunk_shape):
+    if spec.chunk_shape is not None and array.size == math.prod(spec.chunk_shape):
         array = array.reshape(spec.chunk_shape)
     return array

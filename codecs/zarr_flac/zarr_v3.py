@@ -6,6 +6,7 @@ Translates between zarr-python's interface and tiles.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 from zarr.abc.codec import BytesBytesCodec
 
+from .brief import brief
 from .errors import ConfigurationError, FlacError
 from .origin import origin_of
 from .samples import check_dtype
@@ -47,7 +49,7 @@ class FlacCodec(BytesBytesCodec):
     spec: TileSpec
     _decoder: TileDecoder = field(compare=False, repr=False)
 
-    def __init__(self, **options: Unpack[TileOptions]) -> None:
+    def __init__(self, /, **options: Unpack[TileOptions]) -> None:
         object.__setattr__(self, "spec", TileSpec.from_config(options))
         object.__setattr__(self, "_decoder", TileDecoder(self.spec))
 
@@ -66,11 +68,14 @@ class FlacCodec(BytesBytesCodec):
             The name is another codec's, or the configuration cannot be right.
         """
         given: Any = {"name": data} if isinstance(data, str) else data  # both forms are valid
-        name, configuration = given.get("name"), given.get("configuration", {})
-        if name not in ALIASES or set(given) - {"name", "configuration", "must_understand"}:
-            raise ConfigurationError(f"Found the codec {given!r}; expected one named {ALIASES}.")
+        known = {"name", "configuration", "must_understand"}
+        if not isinstance(given, Mapping) or given.get("name") not in ALIASES or set(given) - known:
+            raise ConfigurationError(
+                f"Found the codec {brief(given)}; expected one named {ALIASES}."
+            )
+        configuration = given.get("configuration", {})
         if not isinstance(configuration, Mapping):
-            raise ConfigurationError(f"configuration = {configuration!r}; expected an object.")
+            raise ConfigurationError(f"configuration = {brief(configuration)}; expected an object.")
         return cls(**configuration)
 
     def to_dict(self) -> dict[str, JSON]:
@@ -96,7 +101,9 @@ class FlacCodec(BytesBytesCodec):
     def _decode_sync(self, chunk_bytes: Buffer, chunk_spec: ArraySpec) -> Buffer:
         data = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view("B")
         try:
-            decoded = self._decoder_of(chunk_spec).decode(data.data)
+            decoder = self._decoder_of(chunk_spec)
+            nbytes = math.prod(chunk_spec.shape) * _storage_dtype(chunk_spec).itemsize
+            decoded = decoder.decode(data.data, nbytes=nbytes)
         except FlacError as error:
             origin = origin_of(chunk_bytes)
             if origin is None:
@@ -109,10 +116,10 @@ class FlacCodec(BytesBytesCodec):
         assert spec.dtype is not None
         assert spec.chunk_shape is not None
         data = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view("B")
-        if data.size != int(np.prod(spec.chunk_shape)) * spec.dtype.itemsize:
+        if data.size != math.prod(spec.chunk_shape) * spec.dtype.itemsize:
             raise ConfigurationError(
-                f"The chunk has {data.size} bytes; the configuration says {spec.dtype.name} of "
-                f"shape {spec.chunk_shape}. Leave chunk_shape out, or make it the array's chunks."
+                f"{data.size} bytes are to be encoded; the array's chunks, {spec.dtype.name} of "
+                f"shape {spec.chunk_shape}, have others. Put the codec right behind `bytes`."
             )
         tile = encode_tile(data.view(spec.dtype).reshape(spec.chunk_shape), spec)
         return chunk_spec.prototype.buffer.from_bytes(tile)
@@ -128,12 +135,26 @@ class FlacCodec(BytesBytesCodec):
         raise NotImplementedError("the size of a FLAC tile depends on its pixels")
 
     def _decoder_of(self, chunk_spec: ArraySpec) -> TileDecoder:
-        """The decoder with what the spec leaves open taken from the chunk."""
+        """The decoder with what the spec leaves open taken from the chunk.
+
+        What it says has to agree with the chunk, as it decides how much memory is taken. Axes of
+        length 1 may differ, such as those that a cube adds.
+        """
         spec = self.spec
+        own, chunks = spec.chunk_shape, chunk_spec.shape
+        if own is not None and own != chunks and _longer(own) != _longer(chunks):
+            raise ConfigurationError(
+                f"The codec's configuration says chunk_shape = {own}; the array's chunks are "
+                f"{chunks}. Make them the same, or leave chunk_shape out."
+            )
         if spec.dtype is not None and spec.chunk_shape is not None:
             return self._decoder
         dtype = _storage_dtype(chunk_spec) if spec.dtype is None else spec.dtype
         return self._decoder.of_shape(spec.chunk_shape or chunk_spec.shape or (1,), dtype)
+
+
+def _longer(shape: tuple[int, ...]) -> list[int]:
+    return [length for length in shape if length != 1]
 
 
 def _storage_dtype(array_spec: ArraySpec) -> np.dtype[Any]:
