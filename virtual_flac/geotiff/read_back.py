@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
+from zarr_flac import crc32
 
 from ..errors import LossyTileError
 from ..gdal.describe import describe
@@ -54,7 +54,7 @@ class ReadBack:
 
 
 def _checksum(pixels: npt.NDArray[Any]) -> int:
-    return zlib.crc32(np.ascontiguousarray(pixels).view(np.uint8).data)
+    return crc32(np.ascontiguousarray(pixels).view(np.uint8).data)
 
 
 def warn_of_lost_metadata(

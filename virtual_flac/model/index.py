@@ -233,6 +233,11 @@ class TileIndex:
             stream=self.stream,
         )
 
+    def checksum(self, level: int, plane: int, row: int, col: int) -> int | None:
+        """CRC-32 of the bytes of a tile, where the file has it; `plane` counts from 0."""
+        checksums = self.levels[level].checksums
+        return None if checksums is None else int(checksums[plane, row, col])
+
     def tile_name(self, level: int, plane: int, row: int, col: int) -> str:
         """How errors call a tile; `plane` counts from 0 as in `Level`, bands from 1."""
         count = self.raster.count

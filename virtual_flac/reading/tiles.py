@@ -20,6 +20,7 @@ from ..io.stores import registry_for, to_url
 from ..io.workers import available_cores
 from ..model.grid import AxisPart, Window, split_axis
 from ..model.index import TileIndex
+from .checksums import check_bytes
 
 #: What a tile's comments say of its true size.
 _WIDTH, _HEIGHT = "GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT"
@@ -68,7 +69,8 @@ class TileReader:
         SourceError
             When the bytes cannot be read, or are no longer those of `index`.
         CorruptFlacError
-            When a tile is damaged, or not the one that the index means.
+            When a tile is damaged, or not the one that the index means: its bytes are compared with
+            the CRC-32 in the header, where the file has one.
         """
         count = self._index.raster.count if bands is None else len(bands)
         pixels = np.empty((count, window.height, window.width), self._index.raster.dtype)
@@ -110,6 +112,8 @@ class TileReader:
         where = tuple(np.array([(tile.plane, tile.y.tile, tile.x.tile) for tile in tiles]).T)
         offsets = index.levels[level].offsets[where].tolist()
         lengths = index.levels[level].lengths[where].tolist()
+        sums = index.levels[level].checksums
+        checksums = [None] * len(tiles) if sums is None else sums[where].tolist()
 
         def name(number: int) -> str:
             tile = tiles[number]
@@ -123,6 +127,8 @@ class TileReader:
             tile = tiles[number]
             place = grid.window(tile.y.tile, tile.x.tile)
             try:
+                # In the thread that decodes them, which then finds these bytes in its cache.
+                check_bytes(data, checksums[number])
                 _decode(data, decoder, place, tile, out, convert)
             except FlacError as error:
                 raise type(error)(f"{self._url}: {name(number)}: {error}") from error

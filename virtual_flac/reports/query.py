@@ -13,13 +13,15 @@ from ..errors import SelectionError, prefixed_with
 from ..io.file_reader import FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..io.stores import registry_for, to_url
+from ..model.file_version import FileVersion
 from ..model.grid import Window
 from ..model.levels import resolve_bands, resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
+from ..reading.checksums import check_bytes
 from ..reading.header import read_index
 from .spatial_info import Tile, tiles_of_window
 
-#: Bytes in memory at once while ranges are copied; a range is never longer.
+#: Bytes in memory at once while ranges are copied, unless a single tile is longer.
 COPY_BYTES = 32 << 20
 
 
@@ -43,8 +45,8 @@ class QueryResult:
         By band, then row by row.
     ranges : tuple of MergedRange
         What to read, in the order of the file.
-    file_bytes : int or None
-        Size of the file.
+    version : FileVersion
+        Of the file whose header was read.
     """
 
     source: str
@@ -54,7 +56,12 @@ class QueryResult:
     bounds: Bounds
     tiles: tuple[Tile, ...]
     ranges: tuple[MergedRange, ...]
-    file_bytes: int | None
+    version: FileVersion
+
+    @property
+    def file_bytes(self) -> int | None:
+        """Size of the file."""
+        return self.version.size
 
     @property
     def tile_bytes(self) -> int:
@@ -177,7 +184,7 @@ def query(
         bounds=bounds_of(index.georef_of(level), pixels),
         tiles=tiles,
         ranges=tuple(merge_ranges(offsets, lengths, max_gap=max_gap)),
-        file_bytes=index.version.size,
+        version=index.version,
     )
 
 
@@ -187,12 +194,34 @@ def read_found(
     """The bytes of the ranges that `query` found, in the order of the file, in pieces.
 
     Without gaps between them, these are complete FLAC streams, one after the other.
+
+    Raises
+    ------
+    SourceError
+        When they cannot be read, or the file is no longer the one whose header was read.
+    CorruptFlacError
+        When a tile is not the one that the header means.
     """
-    file = FileReader(found.source, registry or registry_for(found.source))
-    ranges = (
-        (start, min(start + COPY_BYTES, piece.end))
-        for piece in found.ranges
-        for start in range(piece.start, piece.end, COPY_BYTES)
-    )
-    for data in file.stream(ranges):
+    file = FileReader(found.source, registry or registry_for(found.source), found.version)
+    pieces = [piece for whole in found.ranges for piece in _pieces(whole, found.tiles)]
+    coming = file.stream((piece.start, piece.end) for piece in pieces)
+    for piece, data in zip(pieces, coming, strict=True):
+        for number in piece.members:
+            tile = found.tiles[number]
+            with prefixed_with(f"{found.source}: {tile.name}"):
+                check_bytes(data[tile.offset - piece.start :][: tile.length], tile.checksum)
         yield bytes(data)
+
+
+def _pieces(whole: MergedRange, tiles: Sequence[Tile]) -> Iterator[MergedRange]:
+    """A range in pieces that begin with a tile and have no more than `COPY_BYTES`, or one tile."""
+    start = whole.start
+    members: list[int] = []
+    ends = [*(tiles[number].offset for number in whole.members[1:]), whole.end]
+    for number, end in zip(whole.members, ends, strict=True):
+        first = tiles[number].offset
+        if first > start and end - start > COPY_BYTES:
+            yield MergedRange(start, first, tuple(members))
+            start, members = first, []
+        members.append(number)
+    yield MergedRange(start, whole.end, tuple(members))

@@ -39,6 +39,8 @@ class Tile:
         In the raster's CRS.
     offset, length : int
         First byte in the file and number of bytes.
+    checksum : int or None
+        CRC-32 of these bytes, where the file has it.
     """
 
     level: int
@@ -50,10 +52,22 @@ class Tile:
     bounds: Bounds
     offset: int
     length: int
+    checksum: int | None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        band = "all bands" if self.band is None else f"band {self.band}"
+        return f"level {self.level}, {band}, tile ({self.row}, {self.col})"
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {**asdict(self), "window": self.window._asdict(), "bounds": list(self.bounds)}
+        return {
+            **asdict(self),
+            "window": self.window._asdict(),
+            "bounds": list(self.bounds),
+            "checksum": None if self.checksum is None else f"{self.checksum:08x}",
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,4 +191,5 @@ def tiles_of_window(
                 bounds=bounds_of(georef, pixels),
                 offset=int(here.offsets[where]),
                 length=int(here.lengths[where]),
+                checksum=index.checksum(level, *where),
             )

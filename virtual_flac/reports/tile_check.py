@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from zarr_flac import Head, TileDecoder, count_ambiguous, decode, iter_frames, r
 
 from ..errors import CorruptFlacError, FlacError
 from ..model.index import TileIndex
+from ..reading.checksums import checksum_fault
 from ..reading.tiles import decode_at
 from .spatial_info import Tile
 
@@ -30,11 +30,7 @@ class TileFinding(Tile):
     what: str
 
     def __str__(self) -> str:
-        band = "all bands" if self.band is None else f"band {self.band}"
-        return (
-            f"level {self.level}, {band}, tile ({self.row}, {self.col}), bytes {self.offset} to "
-            f"{self.offset + self.length}: {self.what}"
-        )
+        return f"{self.name}, bytes {self.offset} to {self.offset + self.length}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +48,7 @@ class TileCheck:
 def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
     """Check the bytes of one tile.
 
-    The checksum in the index, where there is one, covers every byte. Besides: the head of the
+    The checksum of the tile, where there is one, covers every byte. Besides: the head of the
     stream, its comments against the raster, the number of samples, the CRC of every frame, the
     frames' sizes and the MD5 of the samples against STREAMINFO where it has them, and that every
     sample stands for a pixel.
@@ -60,11 +56,8 @@ def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
     damage = []
     if len(data) != tile.length:
         damage.append(f"it has {len(data)} bytes, the index says {tile.length}")
-    checksums = index.levels[tile.level].checksums
-    plane = 0 if tile.band is None else tile.band - 1
-    if checksums is not None and zlib.crc32(data) != checksums[plane, tile.row, tile.col]:
-        expected = checksums[plane, tile.row, tile.col]
-        damage.append(f"its CRC-32 is {zlib.crc32(data):08x}, the index says {expected:08x}")
+    if (fault := checksum_fault(data, tile.checksum)) is not None:
+        damage.append(fault)
     ambiguous, has_md5 = 0, False
     try:
         spec = index.tile_spec(tile.level)

@@ -50,10 +50,18 @@ class FlacManifestStore(CoalescingStore):
 
     def name_chunk(self, array: str, position: tuple[int, ...]) -> str:
         """What errors call a tile."""
+        return self.index.tile_name(*self._place(array, position))
+
+    def checksum(self, array: str, position: tuple[int, ...]) -> int | None:
+        """CRC-32 of a tile, where the file has it."""
+        return self.index.checksum(*self._place(array, position))
+
+    def _place(self, array: str, position: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """Level, plane, tile row and tile column of a chunk."""
         plane, row, col = position
         folder = array.rpartition("/")[0]
         level = self.level or resolve_level(len(self.index.levels), group=folder) or 0
-        return self.index.tile_name(level, self.planes[plane], row, col)
+        return level, self.planes[plane], row, col
 
     def to_virtual_dataset(
         self,

@@ -17,9 +17,11 @@ from virtualizarr.manifests import ManifestArray, ManifestGroup, ManifestStore
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr_flac import set_origin
 
+from ..errors import prefixed_with
 from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..model.file_version import FileVersion
+from ..reading.checksums import check_bytes
 from .manifests import chunk_entry
 
 if TYPE_CHECKING:
@@ -36,19 +38,22 @@ def chunk_name(key: str) -> str | None:
 
 
 class Chunk(NamedTuple):
-    """Where one chunk, or a part of it, lies, and what errors call it."""
+    """Where one chunk, or a part of it, lies, and what is known of it."""
 
     url: str
     offset: int
     length: int
     name: str
+    """What errors call it."""
+    checksum: int | None = None
+    """CRC-32 of the whole chunk."""
 
 
 class CoalescingStore(ManifestStore):
     """VirtualiZarr's store with few requests and with errors that say where.
 
-    Of published references, too: they hold no versions of files, so a file that changed is noticed
-    only when its tiles do not decode.
+    Of published references, too: they hold no versions of files and no checksums of tiles, so a
+    file that changed is noticed only when its tiles do not decode.
 
     Bytes of another `version` of the one file that all chunks lie in are refused.
 
@@ -79,12 +84,18 @@ class CoalescingStore(ManifestStore):
         entry = chunk_entry(node, position) if isinstance(node, ManifestArray) else None
         if entry is None:
             return None
-        name = self.name_chunk(array, position)
-        return Chunk(entry["path"], int(entry["offset"]), int(entry["length"]), name)
+        return Chunk(
+            entry["path"], int(entry["offset"]), int(entry["length"]),
+            self.name_chunk(array, position), self.checksum(array, position),
+        )  # fmt: skip
 
     def name_chunk(self, array: str, position: tuple[int, ...]) -> str:
         """What errors call a chunk."""
         return f"{array}, chunk ({', '.join(map(str, position))})"
+
+    def checksum(self, array: str, position: tuple[int, ...]) -> int | None:
+        """CRC-32 of a chunk, None where it is not known."""
+        return None
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -95,6 +106,8 @@ class CoalescingStore(ManifestStore):
         ------
         SourceError
             When the bytes cannot be read; names the URL and the chunk.
+        CorruptFlacError
+            When those of a whole chunk are not those with its CRC-32.
         """
         chunk = None
         if match := _CHUNK_KEY.fullmatch(key):
@@ -106,9 +119,13 @@ class CoalescingStore(ManifestStore):
         reader = FileReader(chunk.url, self.registry, self.version)
         wanted = chunk._replace(offset=chunk.offset + part.start, length=len(part))
         data = await self._batches.get(reader, wanted)
+        origin = f"{chunk.url}: {chunk.name}"
+        if len(part) == chunk.length:
+            with prefixed_with(origin):
+                check_bytes(data, chunk.checksum)
         buffer: Any = prototype.buffer.from_bytes(data)
-        # The codec, which alone sees damage, puts this before what it has to say.
-        set_origin(buffer, f"{chunk.url}: {chunk.name}")
+        # The codec, which sees damage inside a tile, puts this before what it has to say.
+        set_origin(buffer, origin)
         result: Buffer = buffer
         return result
 

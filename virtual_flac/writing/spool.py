@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO
 
 import numpy as np
+from zarr_flac import crc32
 
 from ..io.local_files import copy_bytes
 from ..layouts.tiled import relative_offsets
@@ -50,7 +50,7 @@ class TileSpool:
         self._file.write(tile)
         self._starts[level][where] = self._end
         self.levels[level].lengths[where] = len(tile)
-        self._checksums[level][where] = zlib.crc32(tile)
+        self._checksums[level][where] = crc32(tile)
         self._end += len(tile)
 
     @property
