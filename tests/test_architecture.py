@@ -29,6 +29,7 @@ CODEC_LAYERS = [
     "zarr_v2 zarr_v3",
 ]
 LAYERS = [
+    "redaction",
     "errors",
     "model",
     "io layouts",

@@ -24,6 +24,8 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     │   ├── TargetFolderError (FileNotFoundError) there is no folder to write it to
     │   └── TargetPermissionError (PermissionError)
     └── MissingExtraError (ImportError)       an optional dependency that is not installed
+
+None of ours tells a user name, password, token or query of a URL: ``***`` stands in their place.
 """
 
 import contextlib
@@ -36,6 +38,8 @@ from zarr_flac import (
     UnsupportedDtypeError,
     UnsupportedFlacError,
 )
+
+from .redaction import redact, redact_name
 
 __all__ = [
     "CorruptFlacError",
@@ -65,7 +69,14 @@ __all__ = [
 ]
 
 
-class LayoutError(FlacError, ValueError):
+class _Redacted(FlacError):
+    """Tells no secret, whatever its text was made of: see `redact`."""
+
+    def __init__(self, *args: object, **fields: object) -> None:
+        super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args), **fields)
+
+
+class LayoutError(_Redacted, ValueError):
     """The header of a file is truncated, contradicts itself or does not fit the file."""
 
 
@@ -81,7 +92,7 @@ class LostPixelsError(LayoutError):
     """The program that wrote the file destroyed its pixels; they cannot be recovered."""
 
 
-class SourceError(FlacError, OSError):
+class SourceError(_Redacted, OSError):
     """A file or object could not be read."""
 
 
@@ -97,19 +108,19 @@ class SourceChangedError(SourceError):
     """The file was replaced or written to after its header was read."""
 
 
-class RasterError(FlacError, ValueError):
+class RasterError(_Redacted, ValueError):
     """A raster holds something that could not be written without loss."""
 
 
-class SelectionError(FlacError, ValueError):
+class SelectionError(_Redacted, ValueError):
     """A band, overview or option was asked for that the file does not have."""
 
 
-class MismatchError(FlacError, ValueError):
+class MismatchError(_Redacted, ValueError):
     """Rasters that should become one cube differ in grid, CRS, dtype or tiling."""
 
 
-class TargetError(FlacError, OSError):
+class TargetError(_Redacted, OSError):
     """A target could not be written; `errno` says why in the system's numbers, where it said so."""
 
 
@@ -125,7 +136,7 @@ class TargetPermissionError(TargetError, PermissionError):
     """The target may not be written there."""
 
 
-class MissingExtraError(FlacError, ImportError):
+class MissingExtraError(_Redacted, ImportError):
     """An optional dependency is not installed."""
 
 
@@ -145,7 +156,7 @@ def prefixed_with(name: str) -> Iterator[None]:
     except (SourceError, TargetError):
         raise  # names its file itself
     except FlacError as error:
-        raise type(error)(f"{name}: {error}") from error
+        raise type(error)(f"{redact_name(name)}: {error}") from error
 
 
 def shortened(value: object) -> str:

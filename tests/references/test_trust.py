@@ -1,8 +1,9 @@
-"""References from elsewhere name no file of this machine, unless that is allowed."""
+"""References name no secret, and from elsewhere no file of this machine, unless that is allowed."""
 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ from rasters import write_tif
 import virtual_flac
 from virtual_flac.cli.commands import app
 from virtual_flac.errors import SourceError, SourcePermissionError
+from virtual_flac.gdal.remote import remote_settings
+from virtual_flac.io.stores import resolve
 from virtual_flac.publish import publish
+from virtual_flac.references.locations import source_urls
+from virtual_flac.references.target import Target
+from virtual_flac.virtual.manifests import chunk_tables, with_tables
 
 PRIVATE = b"private"
 #: How a path is spelled that kerchunk, fsspec or VirtualiZarr would read.
@@ -199,3 +205,73 @@ def test_kerchunk_itself_reads_what_it_is_told(
     (tmp_path / "www" / "a.json").write_text(text)
     found = xr.open_dataset(f"{server.url}/a.json", engine="kerchunk")
     assert found.a.to_numpy().tobytes() == PRIVATE
+
+
+# --- Secrets --------------------------------------------------------------------------------------
+
+SECRET = "PLANTED"
+LOCATIONS = (
+    f"https://me:{SECRET}@example.com/a.flac", f"HTTPS://{SECRET}@example.com/a.flac",
+    f"https://example.com/a.flac?X-Amz-Signature={SECRET}", f"s3://key:{SECRET}@bucket/a.flac",
+)  # fmt: skip
+
+
+def refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(SourceError) as error:
+        call()
+    told = "".join(traceback.format_exception(error.value))
+    assert SECRET not in told
+    assert "***" in told
+
+
+def test_references_with_secrets_are_neither_read_nor_written(folder: Path, tmp_path: Path) -> None:
+    registry = virtual_flac.registry_for([tmp_path, "https://example.com", "s3://bucket"])
+    vds = virtual_flac.stack([folder / "2026-01-01.flac"])
+    (url,) = source_urls(vds)
+    for location in LOCATIONS:
+        for entry in ([location, 0, 7], [location]):
+            (tmp_path / "a.json").write_text(references(entry))
+            refused(lambda: virtual_flac.open_references(tmp_path / "a.json"))
+            refused(lambda: virtual_flac.open_references(tmp_path / "a.json", registry=registry))
+            refused(lambda: virtual_flac.info(tmp_path / "a.json"))
+        (tmp_path / "a.json").unlink()
+        for suffix in ("json", "parquet", "icechunk", "flac"):
+            target = location.replace("a.flac", f"a.{suffix}")
+            refused(lambda t=target: virtual_flac.open_references(t))
+        tables = {name: found.renamed({url: location}) for name, found in chunk_tables(vds).items()}
+        theirs = with_tables(vds, tables)
+        refused(lambda v=theirs: virtual_flac.write_kerchunk(v, tmp_path / "a.json"))
+        refused(lambda v=theirs: virtual_flac.write_kerchunk(v, tmp_path / "a.parquet"))
+        refused(lambda v=theirs: virtual_flac.write_icechunk(v, tmp_path / "a.icechunk"))
+        refused(lambda u=location: virtual_flac.FLACParser()(u, registry))
+        refused(
+            lambda u=location: publish(
+                [folder / "2026-01-01.flac"], tmp_path / "a.json", base_url=u
+            )
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_repository_with_secrets(tmp_path: Path) -> None:
+    config = icechunk.RepositoryConfig.default()
+    config.set_virtual_chunk_container(
+        icechunk.VirtualChunkContainer("https://example.com/", icechunk.http_store({}))
+    )
+    target = tmp_path / "a.icechunk"
+    repository = icechunk.Repository.create(icechunk.local_filesystem_storage(str(target)), config)
+    repository.save_config()
+    session = repository.writable_session("main")
+    array = zarr.group(session.store).create_array(
+        "a", shape=(7,), chunks=(7,), dtype="u1", dimension_names=["x"], compressors=None
+    )
+    session.store.set_virtual_ref(f"{array.path}/c/0", LOCATIONS[2], offset=0, length=7)
+    session.commit("a signed URL")
+    refused(lambda: virtual_flac.info(target))
+
+
+def test_values_show_no_keys() -> None:
+    keys = {"secret_access_key": SECRET, "session_token": SECRET, "access_key_id": "me"}
+    registry = virtual_flac.registry_for("s3://bucket/a.flac", **keys)
+    seen = [registry, *resolve(registry, "s3://bucket/a.flac"), Target("s3://bucket/a.json", keys)]
+    assert SECRET not in repr(seen)
+    assert SECRET not in str(remote_settings("s3://bucket/a.tif", registry))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..errors import SourceError
+from ..redaction import redact_name
 from .help_text import command, option
 from .options import (
     Decorator,
@@ -156,7 +157,8 @@ def create_streaming(
 ) -> None:
     """flac-raster's name for convert to FLAC. IN is a GeoTIFF or another raster."""
     if output is None:
-        output = Path(source).with_name(f"{Path(source).stem}_streaming.flac")
+        output = _default_output(source, "flac", from_flac=False)
+        output = output.with_stem(f"{output.stem}_streaming")
     if output.suffix.lower() not in _FLAC_SUFFIXES:
         raise click.BadParameter(f"{output} must end in .flac", param_hint="-o")
     options: dict[str, Any] = {"tile_size": tile_size, "compression": compression}
@@ -190,7 +192,7 @@ def _convert(
         write = write_flac if forward else write_geotiff
         write(source, output, overwrite=force, progress=progress, registry=registry, **options)
     seconds = time.perf_counter() - start
-    result = _result(os.fspath(source), output, seconds)
+    result = _result(redact_name(os.fspath(source)), output, seconds)
     if as_json:
         print_json(result)
     elif not quiet:
@@ -200,7 +202,9 @@ def _convert(
 def _default_output(source: str, kind: str | None, *, from_flac: bool) -> Path:
     """IN's name with the other ending; beside a file, in the current folder for a URL."""
     to_flac = kind in ("flac", "flac-raster") or (kind is None and not from_flac)
-    path = Path(source.rpartition("/")[2]) if "://" in source else Path(source)
+    path = Path(source)
+    if "://" in source:
+        path = Path(source.partition("?")[0].rpartition("/")[2])
     if path.name in ("", ".."):
         raise SourceError(f"{source} is a folder, expected a file")
     return path.with_suffix(".flac" if to_flac else ".tif")

@@ -16,6 +16,7 @@ import click
 
 from ..errors import FlacError
 from ..model.text import printable
+from ..redaction import redact
 
 #: Exit status of errors, and of rasters that are damaged or differ.
 FAILED = 1
@@ -57,11 +58,11 @@ def echo(line: str, *, err: bool = False) -> None:
     """Print one line; everything that commands print for people goes through here.
 
     What files and names contain is text: it steers no terminal, and what the terminal has no sign
-    for is escaped, too.
+    for is escaped, too. Errors and notes tell no secret.
     """
     encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
-    shown = printable(line).encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(shown, err=err)
+    shown = printable(redact(line) if err else line)
+    click.echo(shown.encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 @contextlib.contextmanager

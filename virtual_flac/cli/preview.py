@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..redaction import redact_name
 from .help_text import command, option
 from .options import (
     Numbers,
@@ -79,7 +80,7 @@ def preview(
     if in_terminal:
         _show(picture, terminal)
     elif as_json:
-        print_json({"source": source, "target": str(output), **picture.to_dict()})
+        print_json({"source": redact_name(source), "target": str(output), **picture.to_dict()})
     elif not quiet:
         print_rows(str(output), _summary(picture))
 

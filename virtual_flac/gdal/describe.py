@@ -17,6 +17,7 @@ from ..errors import RasterError, UnsupportedDtypeError, prefixed_with
 from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo
 from ..model.levels import resolve_bands
+from ..redaction import redact_name
 
 #: Metadata domains about the file or the driver, not about the raster; RPC is georeferencing.
 _STRUCTURAL = frozenset(
@@ -39,23 +40,24 @@ def describe(dataset: DatasetReader, *, bands: Sequence[int] | None = None) -> R
     SelectionError
         When there is no such band.
     """
-    with prefixed_with(dataset.name):
+    shown = redact_name(dataset.name)
+    with prefixed_with(shown):
         indexes = [at + 1 for at in resolve_bands(dataset.count, bands)]
     names = {index: dataset.dtypes[index - 1] for index in indexes}
     for index, name in names.items():
         if name.startswith("complex"):
             raise UnsupportedDtypeError(
-                f"{dataset.name}: band {index} is {name}; FLAC holds integers and real floats. "
+                f"{shown}: band {index} is {name}; FLAC holds integers and real floats. "
                 "Split complex bands into two."
             )
-    dtype = np.dtype(_one_for_all("dtype", names, dataset.name))
+    dtype = np.dtype(_one_for_all("dtype", names, shown))
     nodata = _nodata_values(dataset, dtype)
     return RasterInfo(
         width=dataset.width,
         height=dataset.height,
         dtype=dtype,
         georef=_georeference(dataset),
-        nodata=_one_for_all("nodata", {i: nodata[i - 1] for i in indexes}, dataset.name),
+        nodata=_one_for_all("nodata", {i: nodata[i - 1] for i in indexes}, shown),
         bands=tuple(_band(dataset, index) for index in indexes),
         tags=_tags(dataset, 0),
     )

@@ -15,8 +15,10 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterioWindow
 
 from ..errors import RasterError, SourceError
+from ..io.stores import refuse_credentials
 from ..model import overview_tags
 from ..model.grid import Window
+from ..redaction import redact_name, safe_cause
 from .describe import describe
 from .remote import remote_settings
 from .session import gdal_session, open_dataset, reserve_cache, translating_errors
@@ -42,7 +44,7 @@ class GdalSource:
         first = levels[0]
         self._levels = levels
         self.dataset = first
-        self.name = first.name
+        self.name = redact_name(first.name)
         self.driver: str = first.driver
         self.info = describe(first, bands=bands)
         self.bands = tuple(bands or first.indexes)
@@ -109,6 +111,7 @@ def opened_gdal(
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
             name = os.fspath(source)
+            refuse_credentials(name)
             stack.enter_context(gdal_session(**remote_settings(name, registry)))
             stack.enter_context(translating_errors(name))
             first = stack.enter_context(open_dataset(name))
@@ -130,5 +133,5 @@ def opened_gdal(
             raise RasterError(
                 f"{name}: its overviews cannot be opened on their own. Give the raster by its "
                 "name, or leave them out with overviews='none'."
-            ) from error
+            ) from safe_cause(error)
         yield GdalSource(levels, bands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,21 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
 from ..errors import SourceError, SourceNotFoundError
+from ..redaction import redact, redact_name, safe_cause
 
 #: Enough for the source blocks of one read; GDAL's own default is a share of the machine's memory.
 CACHE_BYTES = 16 << 20
+
+
+class _Redacted(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), None
+        return True
+
+
+# rasterio logs the names of what it opens, signed URLs too.
+for _name in [name for name in logging.root.manager.loggerDict if name.startswith("rasterio")]:
+    logging.getLogger(_name).addFilter(_Redacted())
 
 
 @contextlib.contextmanager
@@ -62,10 +75,10 @@ def open_dataset(name: str | Path, mode: str = "r", *, level: int = 0, **options
             is_local = "://" not in str(name)
             if is_local and Path(name).is_dir():
                 # GDAL reads some folders as rasters, but not this one.
-                raise SourceError(f"{name} is a folder, expected a file") from error
+                raise SourceError(f"{name} is a folder, expected a file") from safe_cause(error)
             missing = is_local and not Path(name).exists()
             kind = SourceNotFoundError if missing else SourceError
-            raise kind(explain(error, str(name))) from error
+            raise kind(explain(error, str(name))) from safe_cause(error)
 
 
 @contextlib.contextmanager
@@ -74,12 +87,13 @@ def translating_errors(name: str, kind: type[OSError] = SourceError) -> Iterator
     try:
         yield
     except (RasterioError, CPLE_BaseError, CRSError) as error:
-        raise kind(explain(error, name)) from error
+        raise kind(explain(error, name)) from safe_cause(error)
 
 
 def explain(error: BaseException, name: str) -> str:
     """What GDAL said, where rasterio only says that it said something."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error) or type(error).__name__
-    return text if name in text else f"{name}: {text}"
+    text = redact(str(error)) or type(error).__name__
+    shown = redact_name(name)
+    return text if shown in text else f"{shown}: {text}"

@@ -22,6 +22,7 @@ from ..model.index import RasterInfo, Tags
 from ..model.levels import resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..rasters import Mask, RasterSource, check_masks, open_raster
+from ..redaction import redact_name
 from .formats import check_png, driver_of, finish
 from .stage import write_stage
 
@@ -186,7 +187,7 @@ def extract(
             threads=workers or available_cores(),
         )  # fmt: skip
     return Extract(
-        source=name, target=os.fspath(path), driver=driver, raster=part, level=level,
+        source=redact_name(name), target=os.fspath(path), driver=driver, raster=part, level=level,
         bands=tuple(raster.bands), window=pixels, bounds=bounds_of(georef, pixels),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlparse
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SourceError
+from ..redaction import has_credentials, redact_name, safe_cause
 from .store_errors import STORE_ERRORS, first_line
 
 #: A request that gets no byte ends after `read_timeout`, a slow one after `timeout`. What fails is
@@ -34,16 +35,35 @@ def is_remote(path_or_url: str | os.PathLike[str]) -> bool:
     return bool(separator) and scheme.lower() in SCHEMES - {"file"}
 
 
+def refuse_credentials(name: str) -> None:
+    """Refuse a path or URL with a user name, a password or a token before the host.
+
+    Raises
+    ------
+    SourceError
+    """
+    if has_credentials(name):
+        raise SourceError(
+            f"{redact_name(name)}: the URL holds a user name, a password or a token, which would "
+            "end up in references and messages. Take it out, and pass it as store option: "
+            "client_options={'default_headers': {'Authorization': ...}}."
+        )
+
+
 def to_url(path_or_url: str | os.PathLike[str]) -> str:
     """A full URL; local paths become ``file://`` URLs.
 
     Raises
     ------
     SourceError
-        When the path holds ``?`` or ``#``, which URLs of objects cannot, or a password.
+        When the path holds ``?`` or ``#``, which URLs of objects cannot, or credentials.
     """
     text = os.fspath(path_or_url)
-    if "://" not in text:
+    refuse_credentials(text)
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.lower() in SCHEMES:
+        text = f"{scheme.lower()}://{rest}"
+    if not separator:
         # Not Path.as_uri: obstore takes the path after file:// literally, unquoted. It also refuses
         # "..", which abspath resolves without following links.
         text = f"file://{os.path.abspath(os.path.expanduser(text))}"
@@ -52,13 +72,7 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
         text = unquote(text)
     elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
         text = unquote(text)
-    user, at, _ = urlparse(text).netloc.rpartition("@")
-    if at and ":" in user:
-        raise SourceError(
-            f"{text.replace(f'{user}@', '')}: the URL holds a password, which would end up in "
-            "references and messages. Pass it as store option instead: client_options="
-            "{'default_headers': {'Authorization': ...}}."
-        )
+    refuse_credentials(text)
     for mark in "?#":
         if mark in text:
             raise SourceError(
@@ -149,5 +163,5 @@ def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
     except ValueError as error:
         raise SourceError(
             f"{url}: the registry has no store for it. Make one with registry_for([{url!r}])."
-        ) from error
+        ) from safe_cause(error)
     return store, str(path)

@@ -15,7 +15,7 @@ from urllib.parse import urlparse
 import xarray as xr
 
 from ..errors import SelectionError, SourceError
-from ..io.stores import CLIENT_OPTIONS, RETRY_CONFIG
+from ..io.stores import CLIENT_OPTIONS, RETRY_CONFIG, is_remote, refuse_credentials, to_url
 from ..virtual.manifests import chunk_tables
 
 #: Bytes that Icechunk keeps in its manifests instead of in an object of their own: coordinates.
@@ -150,6 +150,8 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
     import icechunk
 
     text = os.fspath(target)
+    if is_remote(text):
+        text = to_url(text)
     if "://" not in text or text.startswith("file://"):
         return icechunk.local_filesystem_storage(text.removeprefix("file://"))
     parsed = urlparse(text)
@@ -168,13 +170,20 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
 
 
 def s3_location(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Region and endpoint of S3, in Icechunk's words; nothing secret."""
+    """Region and endpoint of S3, in Icechunk's words; nothing secret.
+
+    Raises
+    ------
+    SourceError
+        When the endpoint holds credentials: repositories remember it, and snippets show it.
+    """
     location: dict[str, Any] = {}
     region = _option(options, "region") or os.environ.get("AWS_DEFAULT_REGION")
     endpoint = _option(options, "endpoint_url") or _option(options, "endpoint")
     if region:
         location["region"] = region
     if endpoint:
+        refuse_credentials(endpoint)
         location["endpoint_url"] = endpoint
         location["allow_http"] = endpoint.startswith("http://")
         # As obstore: buckets stand in the path unless told otherwise.

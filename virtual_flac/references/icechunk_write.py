@@ -40,8 +40,9 @@ from .icechunk_settings import (
     splitting_config,
     storage,
 )
-from .locations import source_prefixes
+from .locations import source_prefixes, source_urls
 from .target import Target
+from .trust import refuse_secrets
 
 Parts = Mapping[str | None, xr.Dataset]
 
@@ -190,6 +191,8 @@ def _open(
     """
     import icechunk
 
+    for part in parts.values():
+        refuse_secrets(source_urls(part))
     prefixes = list(dict.fromkeys(p for part in parts.values() for p in source_prefixes(part)))
     old = None if mode == "create" else icechunk.Repository.fetch_config(where)
     config = old or repository_config(options)

@@ -18,7 +18,9 @@ import xarray as xr
 from ..errors import SelectionError
 from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import ChunkTables, chunk_tables, with_tables
+from .locations import source_urls
 from .target import Target
+from .trust import refuse_secrets
 
 #: Byte ranges in one parquet file, as kerchunk has them by default.
 _RECORDS = 100_000
@@ -66,6 +68,7 @@ def write_kerchunk(
             f"{destination} ends in {destination.suffix!r}; expected .json, .parquet or .parq"
         )
     destination.check(overwrite=overwrite)
+    refuse_secrets(source_urls(vds))
     virtual = inline_loaded(vds)
     with destination.replacing(overwrite=overwrite) as part:
         if destination.suffix == ".json":

@@ -32,7 +32,7 @@ from ..virtual.manifests import count_chunks, kerchunk_group, parquet_references
 from ..virtual.store import CoalescingStore, chunk_name
 from .icechunk_errors import reading_error
 from .icechunk_settings import access, storage
-from .trust import kerchunk_locations, refuse_local
+from .trust import kerchunk_locations, refuse_local, refuse_secrets
 
 if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
@@ -134,6 +134,7 @@ def open_store(
     if restricted:
         # First: of a reference to a whole file, VirtualiZarr asks for the size.
         refuse_local(url, kerchunk_locations(references))
+    refuse_secrets(kerchunk_locations(references))
     found = kerchunk_group(references, group)
     arrays = list(found.arrays.values())
     urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
@@ -190,7 +191,7 @@ def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedRe
         repository = icechunk.Repository.open(storage(text, given))
     except icechunk.IcechunkError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise SelectionError(f"{text}: holds no Icechunk repository: {reason}") from error
+        raise SelectionError(f"{text}: holds no Icechunk repository: {reason}") from None
     # The repository itself says what it refers to; to ask for its settings first costs requests.
     prefixes = list(repository.config.virtual_chunk_containers or {})
     if restricted:
@@ -200,6 +201,7 @@ def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedRe
 
     def count() -> tuple[int, list[str]]:
         locations = session.all_virtual_chunk_locations()
+        refuse_secrets(locations)
         if restricted:
             refuse_local(text, locations)
         return len(locations), list(dict.fromkeys(locations))

@@ -1,12 +1,15 @@
-"""What references from elsewhere may name: no file of this machine, unless somebody allows it."""
+"""What references may name: no secret, and from elsewhere no file of this machine.
+
+Unless somebody allows it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import SourcePermissionError
-from ..io.stores import is_remote
+from ..errors import SourceError, SourcePermissionError
+from ..io.stores import is_remote, refuse_credentials
 
 
 def kerchunk_locations(references: Mapping[str, Any]) -> Iterable[str]:
@@ -28,4 +31,20 @@ def refuse_local(target: str, locations: Iterable[str]) -> None:
             raise SourcePermissionError(
                 f"{target}: refers to {location}, on this machine. References from elsewhere may "
                 "not; if you trust these, pass allow_local=True (--allow-local)."
+            )
+
+
+def refuse_secrets(locations: Iterable[str]) -> None:
+    """Refuse references to URLs with credentials or a query, which may be a signature.
+
+    Raises
+    ------
+    SourceError
+    """
+    for location in locations:
+        refuse_credentials(location)
+        if is_remote(location) and "?" in location:
+            raise SourceError(
+                f"{location}: a query may be a signature, so references hold none. Name the file "
+                "without it, and let readers bring credentials of their own."
             )

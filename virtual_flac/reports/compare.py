@@ -15,6 +15,7 @@ from ..io.workers import Counter, Progress
 from ..model.grid import Window
 from ..model.pieces import ReadPlan
 from ..rasters import RasterSource, open_raster, read_pieces
+from ..redaction import redact_name
 from .differences import Difference, metadata_differences
 from .pixel_statistics import BandComparison, BandDifference, unequal
 
@@ -134,8 +135,8 @@ def compare(
     with open_raster(a, registry, workers) as one, open_raster(b, registry, workers) as other:
         both = _Pair(one, other, progress)
         return Comparison(
-            a=os.fspath(a),
-            b=os.fspath(b),
+            a=redact_name(os.fspath(a)),
+            b=redact_name(os.fspath(b)),
             metadata=(
                 *metadata_differences(one.info, other.info, one.sizes, other.sizes),
                 *both.masks(),

@@ -132,7 +132,7 @@ def _gdal_report(
         grids = [TileGrid(height, width, tall, wide) for width, height in raster.sizes]
         planes = 1 if together > 1 else raster.info.count
         return FileReport(
-            source=name,
+            source=raster.name,
             layout=raster.driver,
             raster=raster.info,
             sizes=tuple(raster.sizes),
