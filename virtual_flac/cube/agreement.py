@@ -13,7 +13,7 @@ import numpy as np
 from affine import Affine
 
 from ..errors import MismatchError, SelectionError, shortened
-from ..model.attributes import data_attributes
+from ..model.attributes import stored_attributes
 from ..model.file_version import FileVersion
 from ..model.index import Band, U64Array
 from .headers import RasterHeader
@@ -127,7 +127,7 @@ class CompatibilityCheck:
             url, known = group.bands.setdefault(band, (header.url, here))
             expected = {"scale": known.scale, "offset": known.offset}
             self._compare(url, expected, {"scale": here.scale, "offset": here.offset}, header.url)
-        group.merge(data_attributes(header.raster, header.bands))
+        group.merge(stored_attributes(header.raster, header.bands))
         raster = header.raster
         self.kept.append(
             AcceptedRaster(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from ..errors import MismatchError, SelectionError
-from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
+from ..model.attributes import GRID_MAPPING, coordinate_variables, stored_attributes
 from ..model.grid import TileGrid
 from ..model.index import RasterInfo
 from ..virtual.arrays import inline_array
@@ -73,7 +73,7 @@ class CubeBuilder:
         bands = next(iter(check.groups.values())).first.bands
         skip = frozenset(self.parser.skip_variables)
         for name, (dims, values, notes) in coordinate_variables(
-            raster, bands, with_xy=self.parser.coordinates
+            raster, bands, with_xy=self.parser.coordinates, stored=True
         ).items():
             if name in skip or (name == BAND and check.as_variables):
                 continue
@@ -182,5 +182,5 @@ def _band_attributes(
             replace(band, description=str(name))
             for band, name in zip(found, axes.bands, strict=True)
         ]
-    every = data_attributes(replace(group.first.raster, bands=tuple(found)))
+    every = stored_attributes(replace(group.first.raster, bands=tuple(found)))
     return shared | {key: every[key] for key in _PER_BAND if key in every}

@@ -78,11 +78,13 @@ class OpenRaster:
         """The data variable with rioxarray's dtype, attributes and encoding."""
         index, raster = self._index, self._index.raster
         attributes = {
-            key: _as_rioxarray(key, value) for key, value in data_attributes(raster, bands).items()
+            key: np.asarray(value) if isinstance(value, list) else value
+            for key, value in data_attributes(raster, bands).items()
         }
-        if "scales" not in attributes:
+        chosen = [raster.bands[band] for band in bands]
+        if len({band.scale for band in chosen}) == 1:
             attributes.setdefault("scale_factor", 1.0)
-        if "offsets" not in attributes:
+        if len({band.offset for band in chosen}) == 1:
             attributes.setdefault("add_offset", 0.0)
         note = flac_raster.loss_note(index)
         if note is not None:
@@ -114,11 +116,3 @@ class OpenRaster:
                 if key in attributes:
                     encoding[key] = attributes.pop(key)
         return xr.Variable(dims, indexing.LazilyIndexedArray(array), attributes, encoding)
-
-
-def _as_rioxarray(key: str, value: Any) -> Any:
-    """A value as rioxarray has it: tuples for what differs by band, arrays for lists in tags."""
-    if not isinstance(value, list):
-        return value
-    per_band = key in ("long_name", "units", "scales", "offsets")
-    return tuple(value) if per_band else np.asarray(value)

@@ -1,8 +1,13 @@
-"""A raster to the attributes and coordinates that rioxarray gives the variable ``band_data``."""
+"""A raster to the attributes and coordinates that rioxarray gives the variable ``band_data``.
+
+Tags may have any name and any value. Where attributes are stored, readers that decode CF would take
+some of them as instructions for the pixels; `stored_attributes` are those that change none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,40 +18,80 @@ from .index import Band, RasterInfo
 GRID_MAPPING = "spatial_ref"
 
 #: Coordinates to which GeoTIFFs that GDAL made of NetCDF files give attributes, as ``x#units``.
-COORDINATES = ("band", "y", "x", GRID_MAPPING)
+COORDINATES = ("band", "y", "x")
 #: Tags that rioxarray leaves out: GDAL or xarray keep their values elsewhere.
 _UNWANTED = frozenset(
-    {"_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "is_tiled", "res"}
+    {
+        *("_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "is_tiled", "res"),
+        *("scale_factor", "add_offset", "grid_mapping"),
+    }
+)
+#: Before a ``#``, whose attribute a tag is.
+_NOT_OF_PIXELS = (*COORDINATES, GRID_MAPPING, "band_data")
+#: Attributes by which xarray decodes values, or that the formats of references use themselves.
+_INSTRUCTIONS = frozenset(
+    {
+        *("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "dtype"),
+        *("_Encoding", "coordinates", "grid_mapping", "_ARRAY_DIMENSIONS"),
+    }
 )
 
 
 def data_attributes(raster: RasterInfo, bands: Sequence[int] | None = None) -> dict[str, Any]:
-    """Tags, scaling, description and units of bands (0-based; all by default) as JSON values.
+    """Tags, scaling, description and units of bands (0-based; all by default).
 
-    ``scale_factor`` and ``add_offset`` appear only where they do something, so that readers that
-    decode CF leave the dtype of unscaled rasters alone. Where bands differ in scale or offset,
-    rioxarray's ``scales`` and ``offsets`` list them. ``_FillValue`` is left to the caller.
+    ``scale_factor`` and ``add_offset`` appear only where they do something. Where bands differ in
+    scale or offset, rioxarray's ``scales`` and ``offsets`` have them. What is listed by band is a
+    tuple, numbers in a tag are a list. ``_FillValue`` is left to the caller.
     """
     chosen = [raster.bands[i] for i in (range(raster.count) if bands is None else bands)]
     tags = {**raster.tags.get("", {}), **chosen[0].tags.get("", {})}
     attributes: dict[str, Any] = {
         key: value
         for key, value in (_parse_tag(key, text) for key, text in tags.items())
-        if key not in _UNWANTED and key.partition("#")[0] not in (*COORDINATES, "band_data")
+        if key not in _UNWANTED and key.partition("#")[0] not in _NOT_OF_PIXELS
     }
     attributes |= _uniform([band.scale for band in chosen], "scale_factor", "scales", 1.0)
     attributes |= _uniform([band.offset for band in chosen], "add_offset", "offsets", 0.0)
     descriptions = [band.description for band in chosen]
     if any(descriptions):
         same = len(set(descriptions)) == 1
-        attributes["long_name"] = descriptions[0] if same else descriptions
+        attributes["long_name"] = descriptions[0] if same else tuple(descriptions)
     if any(band.unit for band in chosen):
         units = [band.unit for band in chosen]
-        attributes["units"] = units[0] if len(units) == 1 else units
+        attributes["units"] = units[0] if len(units) == 1 else tuple(units)
     return attributes
 
 
-def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
+def stored_attributes(raster: RasterInfo, bands: Sequence[int] | None = None) -> dict[str, Any]:
+    """`data_attributes` as JSON values by which no reader changes pixels, but for the scaling.
+
+    So that readers that decode CF leave the dtype of unscaled rasters alone.
+    """
+    attributes = data_attributes(raster, bands)
+    scaling = {key: attributes[key] for key in ("scale_factor", "add_offset") if key in attributes}
+    return _inert(attributes) | scaling
+
+
+def _inert(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes without instructions to decode values by them."""
+    found = {key: _json(value) for key, value in attributes.items() if key not in _INSTRUCTIONS}
+    units = found.get("units")
+    if isinstance(units, str) and "since" in units:
+        found["units"] = [units]  # a list is not decoded to times
+    return found
+
+
+def _json(value: Any) -> Any:
+    """A value of `data_attributes` as JSON has it; infinities, NaN and huge integers as text."""
+    if isinstance(value, list) and not all(map(math.isfinite, value)):
+        return f"{{{','.join(map(str, value))}}}"
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
     """Attributes of one of `COORDINATES` from tags such as ``x#units``; usually none."""
     parsed = (_parse_tag(key, text) for key, text in raster.tags.get("", {}).items())
     return {
@@ -57,21 +102,24 @@ def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
 
 
 def coordinate_variables(
-    raster: RasterInfo, bands: Sequence[int], *, with_xy: bool
+    raster: RasterInfo, bands: Sequence[int], *, with_xy: bool, stored: bool = False
 ) -> dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, Any]]]:
     """Dimensions, values and attributes of ``band``, ``y``, ``x`` and ``spatial_ref``.
 
     `raster` is what `TileIndex.raster_of` gives, `bands` count from 0. Rotated rasters and those
     with GCPs or RPCs have no ``x`` and ``y``. The scalar ``spatial_ref`` holds attributes only.
+    Attributes that are to be `stored` change no value, see `stored_attributes`.
     """
     georef = raster.georef
     values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}
     if with_xy and georef.has_coordinates:
         x, y = georef.coordinates(width=raster.width, height=raster.height)
         values |= {"y": y, "x": x}
+    attributes = {name: _coordinate_attributes(raster, name) for name in values}
+    if stored:
+        attributes = {name: _inert(found) for name, found in attributes.items()}
     values[GRID_MAPPING] = np.asarray(0, dtype=np.int64)
-    attributes = {name: coordinate_attributes(raster, name) for name in values}
-    attributes[GRID_MAPPING] |= georef.cf_attributes()
+    attributes[GRID_MAPPING] = georef.cf_attributes()
     return {name: ((name,) * array.ndim, array, attributes[name]) for name, array in values.items()}
 
 
@@ -91,7 +139,7 @@ def masking_alpha(bands: Sequence[Band], dtype_name: str) -> int | None:
 
 def _uniform(values: Sequence[float], one: str, many: str, default: float) -> dict[str, Any]:
     if len(set(values)) > 1:
-        return {many: list(values)}
+        return {many: tuple(values)}
     return {} if values[0] == default else {one: values[0]}
 
 

@@ -12,7 +12,7 @@ from xarray.backends.zarr import FillValueCoder
 from zarr_flac import TileSpec
 
 from ..layouts import flac_raster
-from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes
+from ..model.attributes import GRID_MAPPING, coordinate_variables, stored_attributes
 from ..model.index import RasterInfo, TileIndex
 from ..model.levels import FULL_RESOLUTION, overview_name, resolve_level
 from .arrays import inline_array
@@ -127,7 +127,7 @@ def build_virtual_zarr(
 
     def group(number: int, children: Mapping[str, ManifestGroup]) -> ManifestGroup:
         raster, here = index.raster_of(number), index.levels[number]
-        attributes = {**data_attributes(raster, chosen), **reading_attributes(raster)}
+        attributes = {**stored_attributes(raster, chosen), **reading_attributes(raster)}
         if note is not None:
             attributes["flac_raster_loss"] = note
         arrays = {
@@ -141,7 +141,7 @@ def build_virtual_zarr(
             )
         }
         for name, (dims, values, notes) in coordinate_variables(
-            raster, chosen, with_xy=coordinates
+            raster, chosen, with_xy=coordinates, stored=True
         ).items():
             arrays[name] = inline_array(values, dims, notes)
         names = " ".join(name for name in arrays if name != variable and name not in skip)
