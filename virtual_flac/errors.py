@@ -12,6 +12,7 @@ Everything that is raised on purpose is a child of `FlacError` (from ``zarr_flac
     │   ├── UnknownLayoutError                the first bytes are of no layout we know
     │   ├── LayoutVersionError                a layout newer than this program
     │   └── LostPixelsError                   a file of `flac-raster convert --spatial`
+    ├── ReferencesError (ValueError)          published references that are damaged
     ├── SourceError (OSError)                 a file or object cannot be read
     │   ├── SourceNotFoundError (FileNotFoundError)
     │   ├── SourcePermissionError (PermissionError)
@@ -52,6 +53,7 @@ __all__ = [
     "MissingExtraError",
     "NeedBytes",
     "RasterError",
+    "ReferencesError",
     "SelectionError",
     "SourceChangedError",
     "SourceError",
@@ -90,6 +92,10 @@ class LayoutVersionError(LayoutError):
 
 class LostPixelsError(LayoutError):
     """The program that wrote the file destroyed its pixels; they cannot be recovered."""
+
+
+class ReferencesError(_Redacted, ValueError):
+    """Published references are damaged, or something else than references."""
 
 
 class SourceError(_Redacted, OSError):

@@ -27,6 +27,7 @@ import virtual_flac
 from virtual_flac.cli.commands import app
 from virtual_flac.errors import (
     MismatchError,
+    ReferencesError,
     SelectionError,
     SourceChangedError,
     SourceError,
@@ -443,12 +444,15 @@ def test_targets_that_hold_no_references(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.json").write_text("{}")
     (tmp_path / "b.json").write_text("{")
-    for name, message in (
-        ("folder", "holds no Icechunk repository"), ("a.json", "holds no kerchunk references"),
-        ("b.json", "is not JSON"), ("c.flac", r"is neither \.json nor \.parquet"),
-        ("https://host/a.parquet", "local folders"),
-    ):  # fmt: skip
-        with pytest.raises(SelectionError, match=message):
+    (tmp_path / "c.flac").touch()
+    for name, kind, message in (
+        ("folder", ReferencesError, "holds no Icechunk repository"),
+        ("a.json", ReferencesError, "holds no kerchunk references"),
+        ("b.json", ReferencesError, "is not JSON"),
+        ("c.flac", SelectionError, r"is neither \.json nor \.parquet"),
+        ("https://host/a.parquet", SelectionError, "local folders"),
+    ):
+        with pytest.raises(kind, match=message):
             virtual_flac.open_references(name if "://" in name else tmp_path / name)
     with pytest.raises(SourceNotFoundError, match=r"none\.json"):
         virtual_flac.open_references(tmp_path / "none.json")

@@ -6,7 +6,6 @@ Nothing is read but such JSON.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import urljoin
 
 from ..errors import SelectionError, SourcePermissionError
 from ..io.file_reader import FileReader
+from ..io.json_text import parse_json
 from ..io.stores import is_remote, registry_for, to_url
 from .labels import BAND, TIME, given_labels, labels_from_names
 
@@ -200,10 +200,8 @@ def _read_json(given: str | os.PathLike[str], options: Mapping[str, Any]) -> tup
             f"urls is {os.fspath(given)!r}; give a list of rasters to stack, or the JSON of STAC "
             "items"
         )
-    try:
-        document = json.loads(FileReader(url, registry_for(url, **options)).read_all())
-    except ValueError as error:
-        raise SelectionError(f"{url}: is not JSON: {error}") from None
+    data = FileReader(url, registry_for(url, **options)).read_all()
+    document = parse_json(data, url, SelectionError)
     if isinstance(document, dict) and "refs" in document:
         raise SelectionError(
             f"{url}: holds kerchunk references; stack the rasters that they refer to"

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from obspec_utils.registry import ObjectStoreRegistry
 from rasterio.session import Session
 
 from ..errors import SourceError
-from ..io.stores import resolve, to_url
+from ..io.stores import resolve, split_url, to_url
 
 #: Options of a store that GDAL has, too.
 _NAMES = {
@@ -96,7 +95,7 @@ def _of_environment() -> dict[str, str]:
 
 
 def _endpoint(url: str) -> dict[str, str]:
-    address = urlsplit(url)
+    address = split_url(url)
     if not address.netloc:
         return {}
     return {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import ParseResult, unquote, urlparse
 
 from obspec_utils.registry import ObjectStoreRegistry
 
@@ -56,9 +56,12 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     Raises
     ------
     SourceError
-        When the path holds ``?`` or ``#``, which URLs of objects cannot, or credentials.
+        When the path holds ``?`` or ``#``, which URLs of objects cannot, or credentials; or when it
+        is no URL.
     """
     text = os.fspath(path_or_url)
+    if "\0" in text:
+        raise SourceError(f"{text!r}: names of files cannot hold a NUL character")
     refuse_credentials(text)
     scheme, separator, rest = text.partition("://")
     if separator and scheme.lower() in SCHEMES:
@@ -73,6 +76,7 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
         text = unquote(text)
     refuse_credentials(text)
+    split_url(text)
     for mark in "?#":
         if mark in text:
             raise SourceError(
@@ -81,6 +85,20 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
                 "from the environment or as store options."
             )
     return text
+
+
+def split_url(url: str) -> ParseResult:
+    """The parts of a URL.
+
+    Raises
+    ------
+    SourceError
+        When it is none.
+    """
+    try:
+        return urlparse(url)
+    except ValueError as error:
+        raise SourceError(f"{url} is no URL: {error}") from None
 
 
 def registry_for(
@@ -127,14 +145,14 @@ def registry_for(
 
 
 def _prefix(url: str) -> str:
-    parsed = urlparse(url)
+    parsed = split_url(url)
     return "file://" if parsed.scheme == "file" else f"{parsed.scheme}://{parsed.netloc}"
 
 
 def _make_store(prefix: str, options: dict[str, Any]) -> Any:
     from obstore.store import HTTPStore, LocalStore, from_url
 
-    scheme = urlparse(prefix).scheme
+    scheme = split_url(prefix).scheme
     try:
         if scheme == "file":
             return LocalStore()
@@ -158,6 +176,8 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
 
 def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
     """Store and path of a URL."""
+    if not hasattr(registry, "resolve"):
+        raise TypeError(f"the registry is {registry!r}, expected one that registry_for makes")
     try:
         store, path = registry.resolve(url)
     except ValueError as error:

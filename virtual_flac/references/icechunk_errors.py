@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from ..errors import (
     FlacError,
+    ReferencesError,
     SourceChangedError,
     SourceError,
     SourceNotFoundError,
@@ -25,6 +26,7 @@ _KINDS = (
     ("not found", SourceNotFoundError),
     ("privileges|permission|credentials|access ?denied|forbidden|signature", SourcePermissionError),
 )
+_UNREACHED = re.compile("connect|dispatch|timed? ?out|dns|resolve", re.I)
 _EXISTS = ("AlreadyExistsError", "ConflictError")
 _FORBIDDEN = re.compile(r"resolves to the url prefix (\S+),")
 _SYSTEM = re.compile(r"\(os error (\d+)\)")
@@ -46,6 +48,30 @@ def reading_error(error: Exception, where: str) -> SourceError:
         refuse_local(where, [prefix[1]])
     kind = next((k for words, k in _KINDS if re.search(words, said, re.I)), SourceError)
     return kind(f"{where}: {said}")
+
+
+@contextmanager
+def reading_icechunk(target: str) -> Iterator[None]:
+    """Let what Icechunk says while a repository is opened be errors of ours.
+
+    Raises
+    ------
+    ReferencesError
+        When it is damaged, or there is none.
+    SourceError
+        When it cannot be read.
+    """
+    import icechunk
+
+    try:
+        yield
+    except icechunk.IcechunkError as error:
+        found = reading_error(error, target)
+        if isinstance(found, SourcePermissionError) or _UNREACHED.search(str(error)):
+            raise found from None
+        raise ReferencesError(
+            f"{target}: holds no Icechunk repository: {first_line(error)}"
+        ) from None
 
 
 @contextmanager

@@ -15,7 +15,14 @@ from urllib.parse import urlparse
 import xarray as xr
 
 from ..errors import SelectionError, SourceError
-from ..io.stores import CLIENT_OPTIONS, RETRY_CONFIG, is_remote, refuse_credentials, to_url
+from ..io.stores import (
+    CLIENT_OPTIONS,
+    RETRY_CONFIG,
+    is_remote,
+    refuse_credentials,
+    split_url,
+    to_url,
+)
 from ..virtual.manifests import chunk_tables
 
 #: Bytes that Icechunk keeps in its manifests instead of in an object of their own: coordinates.
@@ -154,7 +161,7 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
         text = to_url(text)
     if "://" not in text or text.startswith("file://"):
         return icechunk.local_filesystem_storage(text.removeprefix("file://"))
-    parsed = urlparse(text)
+    parsed = split_url(text)
     if parsed.scheme in ("http", "https"):
         return icechunk.http_storage(text)
     if parsed.scheme != "s3":

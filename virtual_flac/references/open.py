@@ -6,32 +6,37 @@ Chunks are read through object stores, neighbours together. Readers without this
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
+from zarr.errors import ContainsArrayError
 from zarr.storage import WrapperStore
 from zarr_flac import set_origin
 
 from ..errors import (
+    FlacError,
+    ReferencesError,
     SelectionError,
+    SourceError,
     SourceNotFoundError,
     needs_extra,
+    shortened,
 )
-from ..io.file_reader import FileReader
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
-from ..io.store_errors import STORE_ERRORS, translate
-from ..io.stores import is_remote, registry_for, resolve, to_url
-from ..virtual.manifests import count_chunks, kerchunk_group, parquet_references, urls_of
+from ..io.stores import is_remote, registry_for, to_url
+from ..redaction import safe_cause
+from ..virtual.manifests import count_chunks, urls_of
 from ..virtual.store import CoalescingStore, chunk_name
-from .icechunk_errors import reading_error
+from .icechunk_errors import reading_error, reading_icechunk
 from .icechunk_settings import access, storage
+from .kerchunk_read import arrays_of, read_json, read_parquet
 from .trust import kerchunk_locations, refuse_local, refuse_secrets
 
 if TYPE_CHECKING:
@@ -74,8 +79,10 @@ def open_references(
 
     Raises
     ------
+    ReferencesError
+        When the target is none of these, or damaged.
     SelectionError
-        When the target is none of these.
+        When there is no such group, or an option is wrong.
     SourcePermissionError
         When references at a URL name a local file; an Icechunk repository's, when it is read.
     SourceError
@@ -88,16 +95,26 @@ def open_references(
     is not there. Zarr asks for 10 chunks at a time, in all of the process: where many chunks lie
     far away, raise it with ``zarr.config.set({"async.concurrency": 64})``.
     """
+    if not isinstance(group, str | None):
+        raise TypeError(f"group is {group!r}, expected a name")
     store = open_store(
         target, dict(store_options or {}), group=group, registry=registry, allow_local=allow_local
     )
     return store.dataset(**({"group": group} if store.kind == ICECHUNK else {}), **options)
 
 
+def _succeeds(function: Callable[[], Any]) -> bool:
+    with suppress(Exception):
+        function()
+        return True
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedReferences:
     """References behind a Zarr store."""
 
+    name: str
     kind: str
     """As `references_kind` calls it."""
     zarr: Any
@@ -105,10 +122,35 @@ class OpenedReferences:
     """Gives the number of byte ranges, and the URLs of the files that they lie in."""
 
     def dataset(self, **options: Any) -> xr.Dataset:
-        """What the references hold, lazily."""
+        """What the references hold, lazily.
+
+        Raises
+        ------
+        SelectionError
+            When the options, which are xarray's, do not fit.
+        ReferencesError
+            When xarray cannot make sense of what is there without any, either.
+        """
         # A store knows its format: xarray would else look for consolidated metadata, then for v2's.
-        fixed: dict[str, Any] = {"engine": "zarr", "consolidated": False, "zarr_format": 3}
-        return xr.open_dataset(self.zarr, **fixed, **options)
+        open_ = partial(
+            xr.open_dataset, self.zarr, engine="zarr", consolidated=False, zarr_format=3
+        )
+        try:
+            return open_(**options)
+        except FlacError:
+            raise
+        except Exception as error:  # xarray and Zarr have many for attributes they do not expect
+            group = options.get("group")
+            if group and isinstance(error, FileNotFoundError | ContainsArrayError):
+                raise SelectionError(f"{self.name}: has no group {group!r}") from None
+            said = (
+                f"{self.name}: cannot be opened ({shortened(f'{type(error).__name__}: {error}')})"
+            )
+            if not options or not _succeeds(open_):
+                raise ReferencesError(said) from safe_cause(error)
+            if isinstance(error, TypeError):
+                raise
+            raise SelectionError(said) from safe_cause(error)
 
 
 def open_store(
@@ -124,9 +166,9 @@ def open_store(
     kind = references_kind(target)
     suffix = Path(os.fspath(target)).suffix
     if kind == KERCHUNK_JSON or suffix == ".json":
-        kind, read = KERCHUNK_JSON, _kerchunk_json
+        kind, read = KERCHUNK_JSON, read_json
     elif kind == KERCHUNK_PARQUET or suffix in (".parquet", ".parq"):
-        kind, read = KERCHUNK_PARQUET, _kerchunk_parquet
+        kind, read = KERCHUNK_PARQUET, read_parquet
     else:
         return _icechunk(os.fspath(target), given, restricted=restricted)
     url = to_url(target)
@@ -135,78 +177,45 @@ def open_store(
         # First: of a reference to a whole file, VirtualiZarr asks for the size.
         refuse_local(url, kerchunk_locations(references))
     refuse_secrets(kerchunk_locations(references))
-    found = kerchunk_group(references, group)
+    found = arrays_of(references, group, url)
     arrays = list(found.arrays.values())
     urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
-    store = CoalescingStore(found, registry=registry or registry_for(urls, **given))
-    return OpenedReferences(kind, store, lambda: (sum(map(count_chunks, arrays)), urls))
-
-
-def _kerchunk_json(url: str, registry: ObjectStoreRegistry[Any]) -> Any:
+    name = os.fspath(target)
     try:
-        references: Any = json.loads(FileReader(url, registry).read_all())
-    except ValueError as error:
-        raise SelectionError(f"{url}: is not JSON: {error}") from None
-    if "refs" not in references:
-        raise SelectionError(f"{url}: holds no kerchunk references")
-    return references
-
-
-def _kerchunk_parquet(url: str, registry: ObjectStoreRegistry[Any]) -> Any:
-    if url.startswith("file://"):
-        return parquet_references(url.removeprefix("file://"))
-    if url.startswith(("http://", "https://")):
-        raise SelectionError(
-            f"{url}: parquet references are read from local folders and buckets, which list what "
-            "they hold; a web server does not. Fetch the folder, or use JSON or Icechunk."
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        _fetch_folder(url, registry, Path(folder))
-        return parquet_references(folder)
-
-
-def _fetch_folder(url: str, registry: ObjectStoreRegistry[Any], folder: Path) -> None:
-    """Copy all objects below a URL into a folder."""
-    store, prefix = resolve(registry, url)
-    prefix = prefix.strip("/")
-    try:
-        keys = [str(meta["path"]) for page in store.list(prefix) for meta in page]
-        for key in keys:
-            target = folder / key.removeprefix(f"{prefix}/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(store.get(key).buffer())
-    except STORE_ERRORS as error:
-        raise translate(error, url) from None
-    if not keys:
-        raise SourceNotFoundError(f"{url}: no such folder")
+        stores = registry or registry_for(urls, **given)
+    except SourceError as error:
+        raise type(error)(f"{name}: refers to what cannot be read: {error}") from error
+    store = CoalescingStore(found, registry=stores)
+    return OpenedReferences(name, kind, store, lambda: (sum(map(count_chunks, arrays)), urls))
 
 
 def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedReferences:
     with needs_extra("icechunk", "icechunk"):
         import icechunk
 
-    if "://" not in text and not Path(text).is_dir():
+    if "://" not in text and not os.path.isdir(text):
+        if not os.path.exists(text):
+            raise SourceNotFoundError(f"{text}: no such file or folder")
         raise SelectionError(f"{text}: is neither .json nor .parquet nor a repository's folder")
-    try:
+    with reading_icechunk(text):
         repository = icechunk.Repository.open(storage(text, given))
-    except icechunk.IcechunkError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise SelectionError(f"{text}: holds no Icechunk repository: {reason}") from None
     # The repository itself says what it refers to; to ask for its settings first costs requests.
     prefixes = list(repository.config.virtual_chunk_containers or {})
     if restricted:
         prefixes = [prefix for prefix in prefixes if is_remote(prefix)]
-    allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
-    session = allowed.readonly_session("main")
+    with reading_icechunk(text):
+        allowed = repository.reopen(authorize_virtual_chunk_access=access(prefixes, given))
+        session = allowed.readonly_session("main")
 
     def count() -> tuple[int, list[str]]:
-        locations = session.all_virtual_chunk_locations()
+        with reading_icechunk(text):
+            locations = session.all_virtual_chunk_locations()
         refuse_secrets(locations)
         if restricted:
             refuse_local(text, locations)
         return len(locations), list(dict.fromkeys(locations))
 
-    return OpenedReferences(ICECHUNK, _IcechunkReader(session.store, text), count)
+    return OpenedReferences(text, ICECHUNK, _IcechunkReader(session.store, text), count)
 
 
 class _IcechunkReader(WrapperStore[Any]):

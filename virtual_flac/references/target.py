@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlparse
 
 from ..errors import (
     FlacError,
@@ -97,7 +96,7 @@ class Target:
             raise MissingExtraError(
                 f'{module} is not installed: pip install "virtual-flac[{extra}]"', name=module
             )
-        if self.path is None and urlparse(str(self)).scheme in ("http", "https"):
+        if self.path is None and str(self).startswith(("http://", "https://")):
             raise SelectionError(
                 f"{self}: nothing is written over HTTP; write to a folder that is served, or to "
                 "the bucket (s3://...)"

@@ -114,7 +114,11 @@ class CoalescingStore(ManifestStore):
             position = tuple(int(number) for number in re.split("[/.]", match["chunk"]))
             chunk = self.find_chunk(match["array"], position)
         if chunk is None:
-            return await super().get(key, prototype, byte_range)
+            found: Any = await super().get(key, prototype, byte_range)
+            if found is not None and (name := chunk_name(key)):
+                set_origin(found, name)
+            inside: Buffer | None = found
+            return inside
         part = _part_of(byte_range, chunk.length)
         reader = FileReader(chunk.url, self.registry, self.version)
         wanted = chunk._replace(offset=chunk.offset + part.start, length=len(part))
