@@ -67,7 +67,7 @@ def test_every_spelling() -> None:
     ):  # fmt: skip
         assert redact(text) == text
     # Of a name alone it is known where it ends.
-    assert redact_name("https://host/a b?c=a 'SECRET") == "https://host/a_b?***"
+    assert redact_name("https://host/a b?c=a 'SECRET") == "https://host/a b?***"
     assert redact_name("/home/me/a b.tif") == "/home/me/a b.tif"
 
 

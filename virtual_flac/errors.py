@@ -40,7 +40,7 @@ from zarr_flac import (
     UnsupportedFlacError,
 )
 
-from .redaction import redact, redact_name
+from .redaction import redact
 
 __all__ = [
     "CorruptFlacError",
@@ -162,7 +162,7 @@ def prefixed_with(name: str) -> Iterator[None]:
     except (SourceError, TargetError):
         raise  # names its file itself
     except FlacError as error:
-        raise type(error)(f"{redact_name(name)}: {error}") from error
+        raise type(error)(f"{redact(name)}: {error}") from error
 
 
 def shortened(value: object) -> str:

@@ -25,6 +25,9 @@ _NAMED = re.compile(
     re.I,
 )
 _HEADER = re.compile(r"(\bauthorization\s*[:=]\s*)(?:\w[\w\-]*\s+)?[^\s,;\"'<>]+", re.I)
+#: What ends a URL in a text, as signs that do not, and back.
+_JOINED = {ord(sign): 0xE000 + at for at, sign in enumerate(" \t\r\n\f\v\"'<>")}
+_PARTED = {private: sign for sign, private in _JOINED.items()}
 _AT = re.compile("@|%40")
 _REMOTE_SCHEMES = ("http", "https", "ftp", "s3", "gs")
 #: Of Azure: their URLs are ``abfss://container@account.dfs.core.windows.net/path``.
@@ -49,12 +52,14 @@ def redact(text: str) -> str:
 
 def redact_name(name: str) -> str:
     """The same for one path or URL: blanks and quotes do not end it."""
-    return redact(re.sub(r"[\s\"'<>]", "_", name) if _has_url(name) else name)
+    if "://" not in name or name.lower().startswith("file:"):
+        return redact(name)
+    return redact(name.translate(_JOINED)).translate(_PARTED)
 
 
 def has_credentials(name: str) -> bool:
     """Whether the name of a file holds a URL with a user name, a password or a token before a @."""
-    found = _URL.finditer(re.sub(r"[\s\"'<>]", "_", name))
+    found = _URL.finditer(name.translate(_JOINED))
     return any(
         _end_of_user(match)
         for match in found
@@ -71,10 +76,6 @@ def safe_cause(error: BaseException) -> BaseException | None:
             return None
         cause = cause.__cause__ or cause.__context__
     return error
-
-
-def _has_url(name: str) -> bool:
-    return "://" in name and not name.lower().startswith("file:")
 
 
 def _redacted_url(match: re.Match[str]) -> str:
