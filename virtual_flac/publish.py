@@ -116,6 +116,8 @@ def publish(
             for part in (dataset, *groups.values()):
                 check_sources(part, registry)
     first = _first(new, dataset) if append else None
+    # First: it refuses an endpoint with a password.
+    line = snippet(target, source_urls(dataset), options)
     _write(dataset, groups, destination, first, overwrite=overwrite)
     arrays = [name for name, data in dataset.data_vars.items() if data.ndim > 1]
     data = dataset[arrays[0]]
@@ -133,7 +135,7 @@ def publish(
         groups=tuple(groups),
         references=sum(count_references(part) for part in (dataset, *groups.values())),
         bytes=destination.size(),
-        snippet=snippet(target, source_urls(dataset), options),
+        snippet=line,
         skipped=tuple(skipped),
     )
 

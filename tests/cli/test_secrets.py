@@ -174,7 +174,9 @@ def test_a_signed_geotiff_is_read_and_its_signature_kept_out(work: Path, served:
     assert not any(SECRET in text for text in found.values())
 
 
-def test_options_and_misplaced_words_are_not_repeated(work: Path, served: str) -> None:
+def test_options_and_misplaced_words_are_not_repeated(
+    work: Path, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = ("secret_access_key", "session_token", "access_key_id")
     stores = [f"--store-option={key}={SECRET}" for key in keys]
     with_secret = "https://me:" + SECRET + "@127.0.0.1:9"
@@ -198,6 +200,18 @@ def test_options_and_misplaced_words_are_not_repeated(work: Path, served: str) -
          f"--store-option=client_options.default_headers.Authorization={SECRET}"),
         ("convert", f"http://{served}/none.tif", "-o", "new.flac",
          f"--store-option=client_options.default_headers.Authorization={SECRET}"),
+    ):  # fmt: skip
+        found = outputs(work, *words)
+        for what, text in found.items():
+            assert SECRET not in text, (words, what, text)
+        assert str(work / "new.json") not in found, words
+    monkeypatch.setenv("AWS_ENDPOINT_URL", with_secret)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for words in (
+        ("info", "s3://b/a.flac", *quick), ("info", "s3://b/a.tif"), ("info", "s3://b/a.icechunk"),
+        ("virtualize", "in.flac", "-o", "new.json", "--base-url", "s3://b"),
+        ("virtualize", "in.flac", "-o", "new.icechunk", "--base-url", "s3://b"),
+        ("virtualize", "in.flac", "-o", "s3://b/new.json", *quick),
     ):  # fmt: skip
         for what, text in outputs(work, *words).items():
             assert SECRET not in text, (words, what, text)

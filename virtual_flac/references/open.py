@@ -173,10 +173,11 @@ def open_store(
         return _icechunk(os.fspath(target), given, restricted=restricted)
     url = to_url(target)
     references = read(url, registry or registry_for(url, **given))
+    locations = kerchunk_locations(references)
+    refuse_secrets(locations)
     if restricted:
         # First: of a reference to a whole file, VirtualiZarr asks for the size.
-        refuse_local(url, kerchunk_locations(references))
-    refuse_secrets(kerchunk_locations(references))
+        refuse_local(url, locations)
     found = arrays_of(references, group, url)
     arrays = list(found.arrays.values())
     urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
@@ -210,10 +211,11 @@ def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedRe
     def count() -> tuple[int, list[str]]:
         with reading_icechunk(text):
             locations = session.all_virtual_chunk_locations()
-        refuse_secrets(locations)
+        urls = list(dict.fromkeys(locations))
+        refuse_secrets(urls)
         if restricted:
-            refuse_local(text, locations)
-        return len(locations), list(dict.fromkeys(locations))
+            refuse_local(text, urls)
+        return len(locations), urls
 
     return OpenedReferences(text, ICECHUNK, _IcechunkReader(session.store, text), count)
 
