@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from click.testing import CliRunner
 from rasters import write_tif
 
@@ -172,6 +173,11 @@ def test_a_signed_geotiff_is_read_and_its_signature_kept_out(work: Path, served:
     found = outputs(work, "compare", url, "in.tif", "--json", "--export", "new.json")
     assert f'"a": "http://{served}/a.tif?***"' in found["stdout"]
     assert not any(SECRET in text for text in found.values())
+    # Nor of a dataset that somebody else has opened.
+    with rasterio.open(url) as dataset, pytest.raises(virtual_flac.FlacError) as error:
+        virtual_flac.write_flac(dataset, "new.flac", bands=[9])
+    assert f"http://{served}/a.tif?***" in str(error.value)
+    assert SECRET not in "".join(traceback.format_exception(error.value))
 
 
 def test_options_and_misplaced_words_are_not_repeated(
