@@ -15,8 +15,8 @@ from .io.stores import registry_for, to_url
 from .model.levels import FULL_RESOLUTION
 from .references.icechunk_write import create_repository, with_groups, write_icechunk
 from .references.kerchunk import write_kerchunk
-from .references.locations import check_sources, count_references, rebase, source_urls
-from .references.open import open_references
+from .references.locations import check_sources, count_references, prefixes_of, rebase, source_urls
+from .references.open import open_store
 from .references.snippet import snippet
 from .references.target import Target
 from .virtual.parser import FLACParser
@@ -117,14 +117,18 @@ def publish(
                 check_sources(part, registry)
     first = _first(new, dataset) if append else None
     # First: it refuses an endpoint with a password.
-    line = snippet(target, source_urls(dataset), options)
+    line = snippet(target, prefixes_of(source_urls(dataset)), options)
     _write(dataset, groups, destination, first, overwrite=overwrite)
     arrays = [name for name, data in dataset.data_vars.items() if data.ndim > 1]
     data = dataset[arrays[0]]
     sizes = data.sizes
-    if append:
-        with open_references(target, store_options=options) as whole:
-            sizes = whole[arrays[0]].sizes
+    if destination.suffix == ".icechunk":
+        # It may refer to more than this time.
+        written = open_store(target, options)
+        line = snippet(target, written.prefixes, options)
+        if append:
+            with written.dataset() as whole:
+                sizes = whole[arrays[0]].sizes
     return Published(
         target=str(destination),
         kind=destination.kind,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 
 from .errors import RasterError, SelectionError
+from .io.addresses import local_path
 from .io.reference_kinds import refuse_references
 from .io.stores import SCHEMES
 from .layouts._stream import begins_stream
@@ -158,13 +159,14 @@ def flac_header(
     if separator and scheme not in SCHEMES:
         return None
     suffix = Path(text.partition("?")[0]).suffix.lower()
-    absent = not separator and not Path(text).expanduser().is_file()
+    path = local_path(text)
+    absent = path is not None and not path.is_file()
     refuse_references(source)
-    if absent or (separator and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES)):
+    if absent or (path is None and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES)):
         return HeaderReader(source, registry) if suffix in _FLAC_SUFFIXES else None
-    if not separator:
+    if path is not None:
         # Not every local path that GDAL takes makes a URL.
-        with open(Path(text).expanduser(), "rb") as file:
+        with open(path, "rb") as file:
             head = file.read(256)
         header = HeaderReader(source, registry) if _begins_as_ours(head) else None
     else:

@@ -359,7 +359,7 @@ def test_patterns_that_find_nothing(pattern: str, dims: Any, message: str) -> No
 def test_names_made_by_strftime_are_read_back(moment: datetime, number: int) -> None:
     moment = moment.replace(microsecond=0)
     name = moment.strftime(f"S{number}_%Y-%m-%d_%H%M%S.flac")
-    found = labels_from_names([name], r"S(?P<run>\d+)_%Y-%m-%d_%H%M%S", None)
+    found = labels_from_names([f"file:///{name}"], r"S(?P<run>\d+)_%Y-%m-%d_%H%M%S", None)
     assert found == {"time": [moment], "run": [number]}
 
 

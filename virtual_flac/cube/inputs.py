@@ -90,10 +90,14 @@ def _raster_urls(given: Any, assets: Sequence[str] | None) -> list[str]:
         raise SelectionError("assets (--asset) belong to STAC items; these are URLs")
     if isinstance(given, Mapping):
         raise SelectionError("a mapping was given; expected URLs or STAC items")
-    urls = [to_url(url) for url in given]
-    for url in urls:
-        if "*" in url and not url.startswith("file://"):
-            raise SelectionError(f"{url}: wildcards work for local files only; list the URLs")
+    urls = []
+    for each in given:
+        if "*" in os.fspath(each) and is_remote(each):
+            raise SelectionError(
+                f"{os.fspath(each)}: wildcards work for local files only; list the URLs. A star in "
+                "the name of a file is written %2A, on web servers."
+            )
+        urls.append(to_url(each))
     return urls
 
 

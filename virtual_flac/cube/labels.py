@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SelectionError
+from ..io.addresses import object_path
 
 #: Eight digits in a row, or four, two and two apart: 20260714, 2026-07-14, 2026_07_14.
 DATE_PATTERN = r"(?<!\d)(\d{4})[-_]?(\d{2})[-_]?(\d{2})(?!\d)"
@@ -51,7 +51,7 @@ def labels_from_names(
         When the pattern is not valid, does not match a name, or finds no date there.
     """
     compiled = _compile(pattern or DATE_PATTERN)
-    paths = [urlparse(url).path for url in urls]
+    paths = [object_path(url) for url in urls]
     names = paths if "/" in compiled.pattern else [PurePosixPath(path).name for path in paths]
     matches = [compiled.search(name) for name in names]
     if optional and pattern is None and dims is None and not any(matches):

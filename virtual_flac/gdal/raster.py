@@ -134,4 +134,6 @@ def opened_gdal(
                 f"{name}: its overviews cannot be opened on their own. Give the raster by its "
                 "name, or leave them out with overviews='none'."
             ) from safe_cause(error)
-        yield GdalSource(levels, bands)
+        found = GdalSource(levels, bands)
+        found.name = name
+        yield found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
 
 from ..errors import SourceError, SourceNotFoundError
+from ..io.addresses import local_path, refuse_unspeakable
 from ..redaction import redact, redact_name, safe_cause
 
 #: Enough for the source blocks of one read; GDAL's own default is a share of the machine's memory.
@@ -67,16 +69,21 @@ def open_dataset(name: str | Path, mode: str = "r", *, level: int = 0, **options
     """
     if level:
         options["overview_level"] = level - 1
+    path = local_path(name)
+    # rasterio and GDAL see protocols and drivers in names like "s3:a.tif", but not in whole paths.
+    exact = name if path is None or not os.path.lexists(path) else os.fspath(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            return rasterio.open(name, mode, **options)
+            return rasterio.open(exact, mode, **options)
+        except UnicodeEncodeError as error:
+            refuse_unspeakable(str(name))
+            raise SourceError(f"{name}: {error}") from error
         except RasterioError as error:
-            is_local = "://" not in str(name)
-            if is_local and Path(name).is_dir():
+            if path is not None and path.is_dir():
                 # GDAL reads some folders as rasters, but not this one.
                 raise SourceError(f"{name} is a folder, expected a file") from safe_cause(error)
-            missing = is_local and not Path(name).exists()
+            missing = path is not None and not path.exists()
             kind = SourceNotFoundError if missing else SourceError
             raise kind(explain(error, str(name))) from safe_cause(error)
 

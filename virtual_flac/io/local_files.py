@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import TargetError, TargetExistsError, TargetFolderError
+from .addresses import refuse_unspeakable
 from .hidden_folders import aside, temporary_folder
 from .renames import rename_new, replace_folder
 from .target_errors import exists_error, hidden_prefix, writing
@@ -23,8 +24,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
     A link that leads nowhere exists.
     """
-    if "\0" in str(target):
-        raise TargetError(f"{str(target)!r}: names of files cannot hold a NUL character")
+    refuse_unspeakable(os.path.abspath(target), TargetError)
     with writing(target):
         if not target.parent.is_dir():
             raise _no_folder(target)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ..errors import UnknownLayoutError
+from .addresses import local_path
 
 KERCHUNK_JSON = "kerchunk JSON"
 KERCHUNK_PARQUET = "kerchunk parquet"
@@ -34,8 +35,8 @@ def references_kind(source: str | os.PathLike[str], head: bytes | None = None) -
     text = os.fspath(source)
     if head is not None:
         return KERCHUNK_JSON if _JSON_BEGINS.match(head) else None
-    path = Path(text.removeprefix("file://")).expanduser()
-    if "://" not in text or text.startswith("file://"):
+    path = local_path(source)
+    if path is not None:
         if path.is_file():
             with path.open("rb") as file:
                 return references_kind(source, file.read(_HEAD_BYTES))

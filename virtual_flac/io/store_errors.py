@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from obstore.exceptions import (
     BaseError,
@@ -13,6 +12,7 @@ from obstore.exceptions import (
 )
 
 from ..errors import SourceError, SourceNotFoundError, SourcePermissionError
+from .addresses import local_path
 
 #: Its own errors, and builtins for some.
 STORE_ERRORS = (BaseError, OSError, NotImplementedError)
@@ -24,8 +24,8 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
     What obstore says below its first line shows the server's answer, which may repeat credentials.
     """
     where = f"{url}: {what}" if what else url
-    if url.startswith("file://"):
-        path = Path(url.removeprefix("file://"))
+    path = local_path(url)
+    if path is not None:
         if path.is_dir():
             return SourceError(f"{url} is a folder, expected a file")
         if path.is_file() and path.stat().st_size == 0:

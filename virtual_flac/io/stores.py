@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import ParseResult, unquote, urlparse
 
@@ -13,6 +12,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SourceError
 from ..redaction import has_credentials, redact_name, safe_cause
+from .addresses import is_quoted, local_path, normalized, refuse_unspeakable, url_of_path
 from .store_errors import STORE_ERRORS, first_line
 
 #: A request that gets no byte ends after `read_timeout`, a slow one after `timeout`. What fails is
@@ -56,27 +56,17 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     Raises
     ------
     SourceError
-        When the path holds ``?`` or ``#``, which URLs of objects cannot, or credentials; or when it
-        is no URL.
+        When a URL holds ``?``, ``#`` or credentials, or is none; when no URL can carry the name of
+        a file.
     """
     text = os.fspath(path_or_url)
-    if "\0" in text:
-        raise SourceError(f"{text!r}: names of files cannot hold a NUL character")
     refuse_credentials(text)
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme.lower() in SCHEMES:
+    path = local_path(text)
+    if path is not None:
+        return url_of_path(path)
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() in SCHEMES:
         text = f"{scheme.lower()}://{rest}"
-    if not separator:
-        # Not Path.as_uri: obstore takes the path after file:// literally, unquoted. It also refuses
-        # "..", which abspath resolves without following links.
-        text = f"file://{os.path.abspath(os.path.expanduser(text))}"
-    elif text.startswith(("http://", "https://")):
-        # obstore quotes the path itself.
-        text = unquote(text)
-    elif text.startswith("file://") and "%" in text and not Path(text[7:]).exists():
-        text = unquote(text)
-    refuse_credentials(text)
-    split_url(text)
     for mark in "?#":
         if mark in text:
             raise SourceError(
@@ -84,6 +74,10 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
                 "Rename a file; for a bucket use its s3://, gs:// or az:// URL with credentials "
                 "from the environment or as store options."
             )
+    refuse_unspeakable(text)
+    split_url(text)
+    text = normalized(text)
+    refuse_credentials(text)
     return text
 
 
@@ -184,4 +178,5 @@ def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:
         raise SourceError(
             f"{url}: the registry has no store for it. Make one with registry_for([{url!r}])."
         ) from safe_cause(error)
-    return store, str(path)
+    # Stores take names as they are.
+    return store, unquote(path) if is_quoted(url) else str(path)

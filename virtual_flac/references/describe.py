@@ -83,7 +83,7 @@ def describe_references(
             crs=_crs_name(dataset),
             references=references,
             files=len(urls),
-            snippet=snippet(source, urls, options),
+            snippet=snippet(source, store.prefixes, options),
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..io.addresses import fully_quoted
 from ..model.file_version import FileVersion
 from ..virtual.manifests import ChunkTables
 from ..virtual.source_versions import attached
@@ -74,8 +75,9 @@ def set_references(
             locations, files = [url] * lengths.size, {url: versions.get(url)}
         for checksum in dict.fromkeys(files.values()):
             # An empty location stands for a chunk that this call leaves alone.
+            names = {u: fully_quoted(u) for u, found in files.items() if found == checksum}
             chosen = [
-                location if length and files.get(location) == checksum else ""
+                names.get(location, "") if length else ""
                 for location, length in zip(locations, lengths.tolist(), strict=True)
             ]
             if not any(chosen):

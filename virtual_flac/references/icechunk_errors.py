@@ -28,7 +28,7 @@ _KINDS = (
 )
 _UNREACHED = re.compile("connect|dispatch|timed? ?out|dns|resolve", re.I)
 _EXISTS = ("AlreadyExistsError", "ConflictError")
-_FORBIDDEN = re.compile(r"resolves to the url prefix (\S+),")
+_FORBIDDEN = re.compile("resolves to the url prefix (.+?), to be able")
 _SYSTEM = re.compile(r"\(os error (\d+)\)")
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlparse
 import xarray as xr
 
 from ..errors import SelectionError, SourceError
+from ..io.addresses import local_path
 from ..io.stores import (
     CLIENT_OPTIONS,
     RETRY_CONFIG,
@@ -99,7 +100,7 @@ def container(prefix: str, options: Mapping[str, Any]) -> Any:
     scheme = urlparse(prefix).scheme
     store: Any
     if scheme == "file":
-        store = icechunk.local_filesystem_store(urlparse(prefix).path)
+        store = icechunk.local_filesystem_store(prefix.removeprefix("file://"))
     elif scheme in ("http", "https"):
         opts = {name: f"{time}ms" for name, time in _times(options).items()}
         store = icechunk.http_store(opts | ({"allow_http": "true"} if scheme == "http" else {}))
@@ -159,8 +160,9 @@ def storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> Any:
     text = os.fspath(target)
     if is_remote(text):
         text = to_url(text)
-    if "://" not in text or text.startswith("file://"):
-        return icechunk.local_filesystem_storage(text.removeprefix("file://"))
+    path = local_path(text)
+    if path is not None:
+        return icechunk.local_filesystem_storage(os.fspath(path))
     parsed = split_url(text)
     if parsed.scheme in ("http", "https"):
         return icechunk.http_storage(text)

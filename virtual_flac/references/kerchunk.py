@@ -10,12 +10,14 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import virtualizarr  # noqa: F401  (registers the accessor `Dataset.vz`)
 import xarray as xr
 
-from ..errors import SelectionError
+from ..errors import SelectionError, needs_extra
+from ..io.addresses import object_path
 from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import ChunkTables, chunk_tables, with_tables
 from .locations import source_urls
@@ -75,13 +77,26 @@ def write_kerchunk(
             with part.open("w", encoding="utf-8") as file:
                 file.writelines(kerchunk_json(virtual))
         else:
-            # A file of each variable is filled up to this many records, which readers parse.
-            chunks = [found.lengths.size for found in chunk_tables(virtual).values()]
-            records = min(max([1, *chunks]), _RECORDS)
-            with warnings.catch_warnings():
-                # pandas, of the engine that fsspec chooses; nobody who calls us can change that.
-                warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
-                virtual.vz.to_kerchunk(str(part), format="parquet", record_size=records)
+            _write_parquet(virtual, part)
+
+
+def _write_parquet(vds: xr.Dataset, folder: Path) -> None:
+    with needs_extra("kerchunk", "fsspec", "fastparquet", "pandas", "kerchunk"):
+        from ..virtual.parquet_folder import write_folder
+
+    tables = chunk_tables(vds)
+    literal = {
+        url: f"file://{object_path(url)}"
+        for found in tables.values() for url in found.urls() if url.startswith("file://")
+    }  # fmt: skip
+    renamed = with_tables(vds, {name: found.renamed(literal) for name, found in tables.items()})
+    references = renamed.vz.to_kerchunk(format="dict")
+    # A file of each variable is filled up to this many records, which readers parse.
+    records = min(max([1, *(found.lengths.size for found in tables.values())]), _RECORDS)
+    with warnings.catch_warnings():
+        # pandas, of the engine that fsspec chooses; nobody who calls us can change that.
+        warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")
+        write_folder(references, folder, records)
 
 
 def kerchunk_json(vds: xr.Dataset) -> Iterator[str]:
@@ -124,4 +139,4 @@ def _chunks(name: str, tables: ChunkTables) -> Iterator[str]:
 
 def _path(url: str) -> str:
     """As JSON; local files by their paths, as kerchunk has them."""
-    return json.dumps(url.removeprefix("file://") if url.startswith("file:///") else url)
+    return json.dumps(object_path(url) if url.startswith("file://") else url)

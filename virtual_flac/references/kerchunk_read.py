@@ -17,15 +17,17 @@ from ..errors import (
     SelectionError,
     SourceError,
     SourceNotFoundError,
+    needs_extra,
     prefixed_with,
     shortened,
 )
+from ..io.addresses import local_path
 from ..io.file_reader import FileReader
 from ..io.json_text import parse_json
 from ..io.store_errors import STORE_ERRORS, translate
 from ..io.stores import resolve
 from ..redaction import safe_cause
-from ..virtual.manifests import ChunkTables, kerchunk_group, parquet_references
+from ..virtual.manifests import ChunkTables, kerchunk_group
 from .trust import kerchunk_locations
 
 if TYPE_CHECKING:
@@ -61,8 +63,9 @@ def read_parquet(url: str, registry: ObjectStoreRegistry[Any]) -> References:
     ------
     SourceError, ReferencesError, SelectionError
     """
-    if url.startswith("file://"):
-        return _read_folder(Path(url.removeprefix("file://")), url)
+    path = local_path(url)
+    if path is not None:
+        return _read_folder(path, url)
     if url.startswith(("http://", "https://")):
         raise SelectionError(
             f"{url}: parquet references are read from local folders and buckets, which list what "
@@ -84,7 +87,10 @@ def _read_folder(folder: Path, url: str) -> References:
             data = path.read_bytes()
             if not (data.startswith(_PARQUET_MARK) and data.endswith(_PARQUET_MARK)):
                 raise ReferencesError(f"{url}: {path.relative_to(folder)} is no parquet file")
-        found: References = parquet_references(folder)
+        with needs_extra("kerchunk", "fsspec", "fastparquet", "pandas", "kerchunk"):
+            from ..virtual.parquet_folder import read_folder
+
+            found: References = read_folder(folder)
     except FlacError:
         raise
     except OSError as error:

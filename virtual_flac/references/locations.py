@@ -11,6 +11,7 @@ import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import MismatchError, SourceChangedError
+from ..io.addresses import move, object_path
 from ..io.file_reader import FileReader
 from ..io.stores import to_url
 from ..model.file_version import FileVersion
@@ -45,9 +46,12 @@ def source_prefixes(vds: xr.Dataset) -> list[str]:
 
 
 def prefixes_of(urls: list[str]) -> list[str]:
-    """``https://host/``, ``s3://bucket/`` ... of URLs, and one folder for all local files."""
+    """``https://host/``, ``s3://bucket/`` ... of URLs, and one folder for all local files.
+
+    Icechunk compares them with paths in which nothing is quoted.
+    """
     local = [url for url in urls if url.startswith("file://")]
-    prefixes = [common_folder(local)] if local else []
+    prefixes = [f"file://{object_path(common_folder(local))}"] if local else []
     others = (urlparse(url) for url in urls if not url.startswith("file://"))
     return prefixes + list(dict.fromkeys(f"{url.scheme}://{url.netloc}/" for url in others))
 
@@ -71,7 +75,7 @@ def rebase(vds: xr.Dataset, base_url: str) -> xr.Dataset:
     urls = source_urls(vds)
     folder = common_folder(urls)
     base = to_url(base_url).rstrip("/") + "/"
-    moved = {url: base + url.removeprefix(folder) for url in urls}
+    moved = {url: to_url(move(url, folder, base)) for url in urls}
     tables = chunk_tables(vds)
     result = with_tables(vds, {name: found.renamed(moved) for name, found in tables.items()})
     states = attached(vds)

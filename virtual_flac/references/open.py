@@ -29,6 +29,7 @@ from ..errors import (
     needs_extra,
     shortened,
 )
+from ..io.addresses import local_path, normalized
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
 from ..io.stores import is_remote, registry_for, to_url
 from ..redaction import safe_cause
@@ -37,6 +38,7 @@ from ..virtual.store import CoalescingStore, chunk_name
 from .icechunk_errors import reading_error, reading_icechunk
 from .icechunk_settings import access, storage
 from .kerchunk_read import arrays_of, read_json, read_parquet
+from .locations import prefixes_of
 from .trust import kerchunk_locations, refuse_local, refuse_secrets
 
 if TYPE_CHECKING:
@@ -118,6 +120,8 @@ class OpenedReferences:
     kind: str
     """As `references_kind` calls it."""
     zarr: Any
+    prefixes: list[str]
+    """Where the files lie that may be read, see `snippet`."""
     count: Callable[[], tuple[int, list[str]]]
     """Gives the number of byte ranges, and the URLs of the files that they lie in."""
 
@@ -180,22 +184,25 @@ def open_store(
         refuse_local(url, locations)
     found = arrays_of(references, group, url)
     arrays = list(found.arrays.values())
-    urls = list(dict.fromkeys(url for array in arrays for url in urls_of(array)))
     name = os.fspath(target)
     try:
+        urls = list(dict.fromkeys(normalized(url) for array in arrays for url in urls_of(array)))
         stores = registry or registry_for(urls, **given)
     except SourceError as error:
         raise type(error)(f"{name}: refers to what cannot be read: {error}") from error
     store = CoalescingStore(found, registry=stores)
-    return OpenedReferences(name, kind, store, lambda: (sum(map(count_chunks, arrays)), urls))
+    return OpenedReferences(
+        name, kind, store, prefixes_of(urls), lambda: (sum(map(count_chunks, arrays)), urls)
+    )
 
 
 def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedReferences:
     with needs_extra("icechunk", "icechunk"):
         import icechunk
 
-    if "://" not in text and not os.path.isdir(text):
-        if not os.path.exists(text):
+    path = local_path(text)
+    if path is not None and not os.path.isdir(path):
+        if not os.path.exists(path):
             raise SourceNotFoundError(f"{text}: no such file or folder")
         raise SelectionError(f"{text}: is neither .json nor .parquet nor a repository's folder")
     with reading_icechunk(text):
@@ -215,9 +222,9 @@ def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedRe
         refuse_secrets(urls)
         if restricted:
             refuse_local(text, urls)
-        return len(locations), urls
+        return len(locations), list(map(normalized, urls))
 
-    return OpenedReferences(text, ICECHUNK, _IcechunkReader(session.store, text), count)
+    return OpenedReferences(text, ICECHUNK, _IcechunkReader(session.store, text), prefixes, count)
 
 
 class _IcechunkReader(WrapperStore[Any]):

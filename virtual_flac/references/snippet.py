@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
+from ..io.addresses import local_path
 from ..model.text import quoted
 from .icechunk_settings import anonymous, s3_location
-from .locations import prefixes_of
 
 _ACCESS = {
     "file": "ic.Credentials.LocalFileSystemAccess()",
@@ -21,19 +21,22 @@ _ACCESS = {
 
 
 def snippet(
-    target: str | os.PathLike[str], urls: list[str], options: Mapping[str, Any] | None = None
+    target: str | os.PathLike[str], prefixes: list[str], options: Mapping[str, Any] | None = None
 ) -> str:
     """One line of Python that opens references to files as ``ds``; without any secret.
 
-    The store options say where buckets are and whether they are public; keys come from the reader's
-    environment.
+    `prefixes` are where these files lie, as `prefixes_of` gives them, or, of an Icechunk
+    repository, as it has them itself. The store options say where buckets are and whether they are
+    public; keys come from the reader's environment.
     """
-    name = quoted(os.fspath(target))
+    name = _spelled(target)
     options = options or {}
-    if str(target).endswith((".json", ".parquet", ".parq")):
+    if name.endswith((".json", ".parquet", ".parq")):
+        if _is_misread(name):
+            return f"import virtual_flac; ds = virtual_flac.open_references({quoted(name)})"
         return (
-            f"import xarray as xr; ds = xr.open_dataset({name}, "
-            f'engine="kerchunk"{_kerchunk_options(name, urls, options)})'
+            f"import xarray as xr; ds = xr.open_dataset({quoted(name)}, "
+            f'engine="kerchunk"{_kerchunk_options(name, prefixes, options)})'
         )
     public = anonymous(options)
 
@@ -41,17 +44,33 @@ def snippet(
         scheme = urlparse(prefix).scheme
         return "ic.s3_anonymous_credentials()" if scheme == "s3" and public else _ACCESS[scheme]
 
-    access = ", ".join(f"{quoted(prefix)}: {credentials(prefix)}" for prefix in prefixes_of(urls))
+    access = ", ".join(f"{quoted(prefix)}: {credentials(prefix)}" for prefix in prefixes)
     return (
         "import icechunk as ic, xarray as xr; "
-        f"repo = ic.Repository.open({_storage(target, options)}, "
+        f"repo = ic.Repository.open({_storage(name, options)}, "
         f"authorize_virtual_chunk_access=ic.containers_credentials({{{access}}})); "
         'ds = xr.open_zarr(repo.readonly_session("main").store, consolidated=False, '
         "zarr_format=3, chunks=None)"
     )
 
 
-def _kerchunk_options(name: str, urls: list[str], options: Mapping[str, Any]) -> str:
+def _spelled(target: str | os.PathLike[str]) -> str:
+    """The name of a target as every reader takes it: not all unquote URLs, some know homes."""
+    text = os.fspath(target)
+    path = local_path(text)
+    return os.fspath(path) if path is not None and ("://" in text or text[:1] == "~") else text
+
+
+def _is_misread(name: str) -> bool:
+    """Whether fsspec takes something in a path for its own."""
+    path = local_path(name)
+    if path is None:
+        return False
+    signs = ("::",) if path.suffix == ".json" else ("::", "{", "}", ".json")
+    return any(sign in os.fspath(path) for sign in signs)
+
+
+def _kerchunk_options(name: str, prefixes: list[str], options: Mapping[str, Any]) -> str:
     """Where buckets of S3 are and whether they are public, in the words of fsspec and s3fs."""
     s3_words: dict[str, Any] = {"anon": True} if anonymous(options) else {}
     location = s3_location(options)
@@ -60,18 +79,19 @@ def _kerchunk_options(name: str, urls: list[str], options: Mapping[str, Any]) ->
     if "region" in location:
         s3_words["client_kwargs"] = {"region_name": location["region"]}
     words: dict[str, Any] = {}
-    if s3_words and any(url.startswith("s3://") for url in urls):
+    if s3_words and any(prefix.startswith("s3://") for prefix in prefixes):
         words |= {"remote_protocol": "s3", "remote_options": s3_words}
-    if s3_words and name.startswith('"s3://'):
+    if s3_words and name.startswith("s3://"):
         words["target_options"] = s3_words
     return f", storage_options={words!r}" if words else ""
 
 
-def _storage(target: str | os.PathLike[str], options: Mapping[str, Any]) -> str:
-    text = os.fspath(target)
-    url = urlparse(text)
-    if url.scheme != "s3":
-        return f"ic.local_filesystem_storage({quoted(text.removeprefix('file://'))})"
+def _storage(name: str, options: Mapping[str, Any]) -> str:
+    if local_path(name) is not None:
+        return f"ic.local_filesystem_storage({quoted(name)})"
+    url = urlparse(name)
+    if url.scheme in ("http", "https"):
+        return f"ic.http_storage({quoted(name)})"
     words: dict[str, Any] = {"bucket": url.netloc, "prefix": url.path.strip("/")}
     words |= {"anonymous" if anonymous(options) else "from_env": True, **s3_location(options)}
     return f"ic.s3_storage({', '.join(f'{key}={value!r}' for key, value in words.items())})"

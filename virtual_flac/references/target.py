@@ -24,11 +24,12 @@ from ..errors import (
     TargetExistsError,
     TargetFolderError,
 )
+from ..io.addresses import local_path, refuse_unspeakable
 from ..io.hidden_folders import temporary_folder
 from ..io.local_files import publish
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET
 from ..io.store_errors import STORE_ERRORS, translate
-from ..io.stores import registry_for, resolve, to_url
+from ..io.stores import registry_for, resolve
 from ..io.target_errors import exists_error, target_error, writing
 
 #: Suffix of the target, and the module and extra that writing it needs.
@@ -61,9 +62,7 @@ class Target:
     def path(self) -> Path | None:
         """Of a local target; None of another."""
         text = str(self)
-        if text.startswith("file://"):
-            text = to_url(text).removeprefix("file://")
-        return None if "://" in text else Path(text)
+        return local_path(text) if "://" in text else Path(text)
 
     @property
     def suffix(self) -> str:
@@ -115,8 +114,12 @@ class Target:
             raise TargetExistsError(f"{self} exists, but is not of {kind}; remove it yourself")
 
     def check_folder(self) -> None:
-        """Refuse a local target whose folder does not exist, by a `TargetFolderError`."""
+        """Refuse a local target whose folder does not exist, by a `TargetFolderError`.
+
+        And one that no URL can name, by a `TargetError`.
+        """
         if self.path is not None:
+            refuse_unspeakable(os.path.abspath(self.path), TargetError)
             with writing(self.path):
                 if not self.path.absolute().parent.is_dir():
                     raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")

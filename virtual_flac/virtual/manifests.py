@@ -6,7 +6,6 @@ Metadata and tables of chunks of virtual arrays: how they are made, taken apart 
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,8 +17,6 @@ from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.manifests.manifest import INLINED_CHUNK_PATH
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from zarr.core.metadata.v3 import ArrayV3Metadata
-
-from ..errors import needs_extra
 
 BYTES_CODEC: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
 
@@ -261,17 +258,20 @@ def without_fill_values(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def kerchunk_group(references: Any, group: str | None) -> ManifestGroup:
-    """The arrays of parsed kerchunk references."""
+    """The arrays of parsed kerchunk references.
+
+    Names of local files stand there unquoted, also behind ``file://``, as fsspec reads them.
+    """
     from virtualizarr.parsers.kerchunk.translator import manifestgroup_from_kerchunk_refs
 
-    return manifestgroup_from_kerchunk_refs(references, group=group, fs_root="file:///")
+    refs = {
+        key: [entry[0].removeprefix("file://"), *entry[1:]] if _names_file(entry) else entry
+        for key, entry in references["refs"].items()
+    }
+    literal: Any = {**references, "refs": refs}
+    return manifestgroup_from_kerchunk_refs(literal, group=group, fs_root="file:///")
 
 
-def parquet_references(folder: str | os.PathLike[str]) -> Any:
-    """The references in a local folder of parquet, as if parsed from JSON; all are read at once."""
-    with needs_extra("kerchunk", "fsspec", "fastparquet", "pandas", "kerchunk"):
-        import fsspec
-        from fsspec.implementations.reference import LazyReferenceMapper
-
-        mapper = LazyReferenceMapper(os.fspath(folder), fsspec.filesystem("file"))
-        return {"refs": {key: mapper[key] for key in mapper}}
+def _names_file(entry: Any) -> bool:
+    named = isinstance(entry, list) and bool(entry) and isinstance(entry[0], str)
+    return named and entry[0].startswith("file:///")

@@ -18,6 +18,7 @@ from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteReques
 from zarr_flac import set_origin
 
 from ..errors import prefixed_with
+from ..io.addresses import normalized
 from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..model.file_version import FileVersion
@@ -84,8 +85,9 @@ class CoalescingStore(ManifestStore):
         entry = chunk_entry(node, position) if isinstance(node, ManifestArray) else None
         if entry is None:
             return None
+        # VirtualiZarr quotes what it reads from kerchunk's references.
         return Chunk(
-            entry["path"], int(entry["offset"]), int(entry["length"]),
+            normalized(entry["path"]), int(entry["offset"]), int(entry["length"]),
             self.name_chunk(array, position), self.checksum(array, position),
         )  # fmt: skip
 
