@@ -328,7 +328,7 @@ def test_stopped_in_the_middle(large, tmp_path, number, way):
 
 def wait_for_work(child, folder, before):
     """Until a temporary file, named or nameless, is there."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end and child.poll() is None:
         links = []
         for name in os.listdir(f"/proc/{child.pid}/fd"):
