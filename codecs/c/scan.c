@@ -12,6 +12,10 @@ enum { BEFORE, WITHIN, DOUBTED, BEHIND };
 /* Bytes of the longest header, and of what stands at least behind it: a subframe and a CRC. */
 enum { LONGEST_HEADER = 16, SHORTEST_REST = 4 };
 
+/* Bytes in which a frame has to end: STREAMINFO can tell of none that is longer. An endless run of zeros could
+   be one residual. */
+enum { LONGEST_FRAME = 1 << 24 };
+
 static vf_cursor cursor_of(const vf_scan *scan)
 {
     return (vf_cursor){
@@ -60,16 +64,16 @@ static bool is_kindred(const vf_stream *stream, const vf_header *header)
 static vf_status measure(const vf_stream *stream, const vf_scan *scan, size_t *length)
 {
     const vf_sink nowhere = {.width = 1, .item_size = 1, .row_stride = 1};
-    const size_t at = (size_t)(scan->byte - scan->base);
+    const size_t at = (size_t)(scan->byte - scan->base), left = stream->size - at;
     int64_t *workspace = malloc(
         VF_FRAME_WORKSPACE(scan->header.channels, scan->header.block_size) * sizeof *workspace);
     if (!workspace)
         return VF_NO_MEMORY;
     vf_status status =
-        vf_decode_frame(stream->data + at, stream->size - at, &scan->header, stream->depth,
-                        &nowhere, scan->position, workspace, length);
+        vf_decode_frame(stream->data + at, left < LONGEST_FRAME ? left : LONGEST_FRAME,
+                        &scan->header, stream->depth, &nowhere, scan->position, workspace, length);
     free(workspace);
-    return status;
+    return status == VF_TRUNCATED && left >= LONGEST_FRAME ? VF_BAD_RESIDUAL : status;
 }
 
 /* Whether the frame at scan->byte may end in front of byte `end`, where a header stands, as far as its
@@ -196,7 +200,8 @@ static vf_status go_on(const vf_stream *stream, bool last, vf_scan *scan, const 
         if (scan->place == DOUBTED) {
             if (left < scan->enough && !last)
                 return VF_OK;
-            scan->enough = 2 * left; /* so that small pieces are not tried again and again */
+            /* Small pieces are not tried again and again. */
+            scan->enough = 2 * left < LONGEST_FRAME ? 2 * left : LONGEST_FRAME;
             status = measure(stream, scan, &length);
             if (status == VF_TRUNCATED && !last)
                 return VF_OK;

@@ -45,8 +45,8 @@ typedef struct {
    the call before left over. last: no more will come. Of stream, first_frame, must_end and most_lanes do
    not matter; total may be VF_ALL: then the stream ends where no further frame begins.
    VF_OK, or what is wrong with the frame at scan->byte: then the scan is over. Sets scan->base to the
-   first byte that has to be there again the next time. What it wants to keep is less than four frames,
-   even of a stream that is damaged. Allocates a workspace when it has to decode. */
+   first byte that has to be there again the next time. What it wants to keep is less than four frames, and
+   never 16 MiB, even of a stream that is damaged. Allocates a workspace when it has to decode. */
 vf_status vf_scan_frames(const vf_stream *stream, bool last, vf_scan *scan, const vf_finder *finder);
 
 #endif

@@ -216,7 +216,7 @@ def test_forged_configurations():
 @pytest.mark.exhaustive
 @pytest.mark.usefixtures("little_padding")
 def test_many_forged_configurations():
-    attack_configurations(20_000)
+    attack_configurations(5000)
 
 
 TEXTS = [
@@ -268,7 +268,7 @@ def test_forged_heads():
 @pytest.mark.exhaustive
 @pytest.mark.usefixtures("little_padding")
 def test_many_forged_heads():
-    attack_heads(20_000)
+    attack_heads(5000)
 
 
 # What these attacks found, one by one -------------------------------------------------------------

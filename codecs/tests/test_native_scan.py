@@ -225,6 +225,19 @@ def test_little_is_kept():
         list(map(scanner.feed, pieces))
 
 
+def test_an_endless_residual():
+    """Zeros are one long code, for as long as they go on: no more than 16 MiB of them are kept."""
+    frame = bw.Frame(bw.texture("small", 1, 64, 16, 0).tolist(), (bw.Coding(order=1),))
+    stream = bw.Stream((frame, frame), known_total=False)
+    offset = len(stream.head())
+    data = bytes(stream)[: offset + 15] + bytes(2**24)
+    for cuts in ([], range(offset + 15, len(data), 2**20), [offset + 15, 3 * 2**22]):
+        with pytest.raises(CorruptFlacError, match=f"frame 0 at byte {offset}, .*residual"):
+            scan(stream, list(cuts), data)
+    with pytest.raises(CorruptFlacError, match="ends after 0 samples, in frame 0"):
+        scan(stream, [], data[: offset + 2**24 - 1])
+
+
 def test_any_buffer():
     stream = noise()
     offset = len(stream.head())

@@ -187,7 +187,7 @@ class FrameScanner:
     A frame's length stands nowhere in it. It ends where its checksum comes out right and a header
     with the next number follows, which is looked for at the speed of memory; the samples are
     not decoded, except those of the last frame. A piece may end anywhere: bytes of a frame without
-    an end are kept for the next call, which is at most a few frames' worth.
+    an end are kept for the next call, which is at most a few frames' worth, and never 16 MiB.
 
     Parameters
     ----------

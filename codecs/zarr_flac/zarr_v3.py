@@ -102,7 +102,9 @@ class FlacCodec(BytesBytesCodec):
         data = np.ascontiguousarray(chunk_bytes.as_numpy_array()).view("B")
         try:
             decoder = self._decoder_of(chunk_spec)
-            nbytes = math.prod(chunk_spec.shape) * _storage_dtype(chunk_spec).itemsize
+            dtype = decoder.spec.dtype
+            assert dtype is not None
+            nbytes = math.prod(chunk_spec.shape) * dtype.itemsize
             decoded = decoder.decode(data.data, nbytes=nbytes)
         except FlacError as error:
             origin = origin_of(chunk_bytes)
