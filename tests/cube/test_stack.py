@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import multiprocessing
 import re
 import sys
 import warnings
@@ -162,20 +161,33 @@ def assert_same_virtual(ours: xr.Dataset, theirs: xr.Dataset) -> None:
         assert left == right
 
 
+class OneProcess(ProcessPoolExecutor):
+    """With one worker, which takes seconds to start."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(1, **options)
+
+
 EXECUTORS: dict[str, Any] = {
     "threads": lambda: "threads",
     "serial": lambda: False,
     "a class": lambda: ThreadPoolExecutor,
     "dask": lambda: "dask",
-    "spawned processes": lambda: ProcessPoolExecutor,
-    "an executor": lambda: ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")),
+    "spawned processes": lambda: OneProcess,
+    "an executor": lambda: ThreadPoolExecutor(1),
     "lithops": lambda: "lithops",
 }
 
 
 # lithops leaves /dev/null open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.exhaustive) if name == "lithops" else name
+        for name in EXECUTORS
+    ],
+)
 def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "lithops":
         # lithops settles on its folders when it is imported, and in its workers.
@@ -210,6 +222,21 @@ def test_executors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         if isinstance(parallel, Executor):
             # It is the caller's, and still open.
             assert stack.enter_context(parallel).submit(len, "ab").result() == 2
+
+
+def test_lithops_is_asked_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lithops itself does takes long: `test_executors`, exhaustive."""
+    asked = []
+
+    class Lithops(ThreadPoolExecutor):
+        def __init__(self) -> None:
+            asked.append(self)
+            super().__init__(1)
+
+    monkeypatch.setattr("virtualizarr.parallel.LithopsEagerFunctionExecutor", Lithops)
+    flacs = [write(tmp_path, date, scene(number)) for number, date in enumerate(DATES)]
+    assert_same_virtual(virtual_flac.stack(flacs, parallel="lithops"), virtual_flac.stack(flacs))
+    assert len(asked) == 1
 
 
 def test_executors_that_there_are_not() -> None:

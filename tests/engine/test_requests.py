@@ -155,7 +155,7 @@ print(peak() - before - pixels.nbytes)
 
 @pytest.mark.parametrize(
     ("size", "tile", "mebibytes"),
-    [(5490, 512, 64), pytest.param(10_980, 1024, 80, marks=pytest.mark.exhaustive)],
+    [(2810, 256, 32), pytest.param(10_980, 1024, 80, marks=pytest.mark.exhaustive)],
 )
 def test_a_band_of_121_tiles_costs_12_requests_and_80_mib(
     size: int, tile: int, mebibytes: int, tmp_path: Path, range_server: Any
@@ -174,9 +174,10 @@ def test_a_band_of_121_tiles_costs_12_requests_and_80_mib(
     assert lengths.size == 121
     log = server.log()
     assert len(log) <= 12
-    assert sum(request.bytes_sent for request in log) <= 1.002 * int(lengths.sum())
+    assert sum(request.bytes_sent for request in log) <= PREFIX_BYTES + int(lengths.sum())
     del ours, data
-    for how in ("stored", "masked"):
+    # Masked pixels need more; each way starts a process.
+    for how in ("stored", "masked") if size > 5000 else ("masked",):
         assert int(run_python(MEASURE, url, how)) <= mebibytes * 2**20
 
 
