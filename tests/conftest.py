@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import servers
 from flac_raster_process import FlacRaster
+from fresh_process import Elsewhere
 
 from virtual_flac.io.workers import available_cores
 
@@ -91,6 +92,14 @@ def lenient_s3() -> Iterator[servers.S3Server]:
     """Run one S3 server that lets anybody read what is public."""
     with servers.serve_s3(verify=False) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """Run one process that has the codec and not our package."""
+    process = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
+    yield process
+    process.close()
 
 
 # --- Outside judges -------------------------------------------------------------------------------

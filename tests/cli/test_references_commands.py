@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +13,7 @@ import rasterio
 import servers
 import xarray as xr
 from click.testing import CliRunner
+from fresh_process import Elsewhere
 from rasters import write_tif
 
 import virtual_flac
@@ -29,56 +25,6 @@ DATES = ("2026-07-14", "20260301", "2026_05_20")
 IN_ORDER = (1, 2, 0)
 
 SUFFIXES = ("json", "parquet", "icechunk")
-
-#: Runs snippets that commands printed, where `import virtual_flac` fails; saves what it sees. Says
-#: for each what went wrong, or an empty text.
-READER = textwrap.dedent(
-    """
-    import json, sys, traceback, warnings
-    sys.modules["virtual_flac"] = None
-    warnings.filterwarnings("ignore", message="Engine 'flac' loading failed")
-    import numpy as np
-    for line in sys.stdin:
-        target, snippet = json.loads(line)
-        fault = ""
-        try:
-            exec(snippet)
-            np.savez(target, **{name: v.to_numpy() for name, v in ds.variables.items()})
-            del ds
-        except BaseException:
-            fault = traceback.format_exc()
-        print(json.dumps(fault), flush=True)
-    # As in test_references: not through the end of other libraries' runtimes.
-    import os
-    os._exit(0)
-    """
-)
-
-
-@pytest.fixture(scope="module")
-def open_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
-    """Return ``open_elsewhere(snippets, folder)``: what they open in a process without our code."""
-    seen = tmp_path_factory.mktemp("seen")
-    numbers = itertools.count()
-    with subprocess.Popen(
-        [sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as reader:
-        assert reader.stdin is not None
-        assert reader.stdout is not None
-
-        def get(snippets: list[str], folder: Path) -> list[dict[str, Any]]:
-            found = []
-            for snippet in snippets:
-                target = str(seen / f"{next(numbers)}.npz")
-                there = f"import os; os.chdir({os.fspath(folder)!r}); {snippet}"
-                print(json.dumps([target, there]), file=reader.stdin, flush=True)
-                fault = json.loads(reader.stdout.readline())
-                assert not fault, fault
-                with np.load(target) as arrays:
-                    found.append(dict(arrays))
-            return found
-
-        yield get
 
 
 def pixels(tif: Path) -> Any:
@@ -121,7 +67,11 @@ def told(*arguments: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("server", ["", "aiohttp", "nginx"])
 def test_one_raster(
-    open_elsewhere: Any, server: str, folder: Path, tmp_path: Path, range_server: Callable[..., Any]
+    elsewhere: Elsewhere,
+    server: str,
+    folder: Path,
+    tmp_path: Path,
+    range_server: Callable[..., Any],
 ) -> None:
     if server == "nginx" and not servers.find_nginx():
         pytest.skip("skipped: no nginx")
@@ -134,7 +84,7 @@ def test_one_raster(
         snippets[-1].replace("consolidated=", f'group="overview_{level}", consolidated=')
         for level in (1, 2)
     ]
-    *roots, first, second = open_elsewhere(snippets, tmp_path)
+    *roots, first, second = [elsewhere.run(snippet, tmp_path) for snippet in snippets]
     for result, seen in zip(results, roots, strict=True):
         assert result["sizes"] == {"band": 1, "y": 100, "x": 90}
         assert result["dtype"] == seen["band_data"].dtype == "uint16"
@@ -148,7 +98,7 @@ def test_one_raster(
 
 
 def test_dates_are_stacked_in_their_order(
-    open_elsewhere: Any, folder: Path, tmp_path: Path
+    elsewhere: Elsewhere, folder: Path, tmp_path: Path
 ) -> None:
     results = [
         told(command, *dated(folder), "-o", tmp_path / f"{command}.{suffix}")
@@ -156,7 +106,7 @@ def test_dates_are_stacked_in_their_order(
         for command in ("virtualize", "stack")
     ]
     expected = np.stack([pixels(dated(folder, "tif")[i]) for i in IN_ORDER])
-    seen = open_elsewhere([result["snippet"] for result in results], tmp_path)
+    seen = [elsewhere.run(result["snippet"], tmp_path) for result in results]
     for result, cube in zip(results, seen, strict=True):
         assert result["sizes"] == {"time": 3, "band": 2, "y": 50, "x": 70}
         assert result["references"] == 3 * 2 * 2 * 3
@@ -166,7 +116,7 @@ def test_dates_are_stacked_in_their_order(
         ]  # fmt: skip
 
 
-def test_values_of_the_new_dimension(open_elsewhere: Any, folder: Path, tmp_path: Path) -> None:
+def test_values_of_the_new_dimension(elsewhere: Elsewhere, folder: Path, tmp_path: Path) -> None:
     moments = np.array(["2026-03-01", "2026-05-20", "2026-07-14T10:30"], "M8[ns]")
     cases: dict[str, list[Any]] = {
         "30,10,20": [10, 20, 30],
@@ -180,16 +130,16 @@ def test_values_of_the_new_dimension(open_elsewhere: Any, folder: Path, tmp_path
         for suffix in SUFFIXES
         for number, values in enumerate(cases)
     ]  # fmt: skip
-    seen = open_elsewhere([result["snippet"] for result in results], tmp_path)
+    seen = [elsewhere.run(result["snippet"], tmp_path) for result in results]
     for cube, expected in zip(seen, [*cases.values()] * len(SUFFIXES), strict=True):
         assert cube["z"].tolist() == expected
         np.testing.assert_array_equal(cube["band_data"][2], pixels(dated(folder, "tif")[0]))
 
 
-def test_bands_and_overviews_are_chosen(open_elsewhere: Any, folder: Path, tmp_path: Path) -> None:
+def test_bands_and_overviews_are_chosen(elsewhere: Elsewhere, folder: Path, tmp_path: Path) -> None:
     result = told("stack", *dated(folder), "-o", tmp_path / "a.json", "--bands", "2")
     assert result["sizes"]["band"] == 1
-    [seen] = open_elsewhere([result["snippet"]], tmp_path)
+    seen = elsewhere.run(result["snippet"], tmp_path)
     np.testing.assert_array_equal(seen["band_data"][2, 0], pixels(dated(folder, "tif")[0])[1])
     for option in (("--overview", "1"), ("--group", "overview_1")):
         result = told("virtualize", folder / "red.flac", "-o", tmp_path / "b.json", "-f", *option)
@@ -217,7 +167,7 @@ def test_what_was_skipped_is_told(folder: Path, tmp_path: Path) -> None:
 
 
 def test_bands_times_and_variables_by_name(
-    open_elsewhere: Any, folder: Path, tmp_path: Path
+    elsewhere: Elsewhere, folder: Path, tmp_path: Path
 ) -> None:
     given = ["stack", *dated(folder), "--bands", "1"]
     values = ["--values", "time=2026-07-14,2026-03-01,2026-07-14", "--values", "band=red,red,nir"]
@@ -227,7 +177,7 @@ def test_bands_times_and_variables_by_name(
     values = ["--values", "band=red,nir,blue", "--as-variables"]
     result = told(*given, *values, "-o", tmp_path / "b.json")
     assert result["variables"] == ["red", "nir", "blue"]
-    [seen] = open_elsewhere([result["snippet"]], tmp_path)
+    seen = elsewhere.run(result["snippet"], tmp_path)
     for name, tif in zip(result["variables"], dated(folder, "tif"), strict=True):
         np.testing.assert_array_equal(seen[name], pixels(tif)[0])
     failed = run(*given, "--values", "1,2,3", "--values", "2,3,4", "-o", tmp_path / "c.json")
@@ -306,7 +256,7 @@ def test_errors(
 
 
 def test_targets_are_replaced_only_with_force(
-    open_elsewhere: Any, folder: Path, tmp_path: Path
+    elsewhere: Elsewhere, folder: Path, tmp_path: Path
 ) -> None:
     targets = [tmp_path / f"refs.{suffix}" for suffix in SUFFIXES]
     snippets = []
@@ -320,7 +270,7 @@ def test_targets_are_replaced_only_with_force(
         failed = run("virtualize", folder / "song.flac", "-o", target, "--force")
         assert failed.exit_code == 1
     assert sorted(tmp_path.iterdir()) == sorted(targets)
-    for seen in open_elsewhere(snippets, tmp_path):
+    for seen in [elsewhere.run(snippet, tmp_path) for snippet in snippets]:
         np.testing.assert_array_equal(seen["band_data"], pixels(dated(folder, "tif")[0]))
 
 
