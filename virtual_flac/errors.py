@@ -40,7 +40,7 @@ from zarr_flac import (
     UnsupportedFlacError,
 )
 
-from .redaction import redact
+from .redaction import told
 
 __all__ = [
     "CorruptFlacError",
@@ -72,10 +72,10 @@ __all__ = [
 
 
 class _Redacted(FlacError):
-    """Tells no secret, whatever its text was made of: see `redact`."""
+    """Tells no secret, whatever its text was made of: see `told`."""
 
     def __init__(self, *args: object, **fields: object) -> None:
-        super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args), **fields)
+        super().__init__(*(told(arg) if isinstance(arg, str) else arg for arg in args), **fields)
 
 
 class LayoutError(_Redacted, ValueError):
@@ -162,7 +162,7 @@ def prefixed_with(name: str) -> Iterator[None]:
     except (SourceError, TargetError):
         raise  # names its file itself
     except FlacError as error:
-        raise type(error)(f"{redact(name)}: {error}") from error
+        raise type(error)(f"{told(name)}: {error}") from error
 
 
 def shortened(value: object) -> str:

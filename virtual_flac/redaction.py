@@ -57,6 +57,11 @@ def redact_name(name: str) -> str:
     return redact(name.translate(_JOINED)).translate(_PARTED)
 
 
+def told(text: str) -> str:
+    """What an error may say: no secret, and the paths of local files instead of their URLs."""
+    return redact(text).replace("file:///", "/")
+
+
 def has_credentials(name: str) -> bool:
     """Whether the name of a file holds a URL with a user name, a password or a token before a @."""
     found = _URL.finditer(name.translate(_JOINED))

@@ -283,7 +283,7 @@ def test_what_the_file_system_refuses_is_said_in_words(tmp_path: Path):
         errno.ENAMETOOLONG: (TargetError, "the name is too long"),
         errno.EIO: (TargetError, os.strerror(errno.EIO)),
         errno.EACCES: (TargetPermissionError, "no permission to write there"),
-        errno.ENOENT: (TargetFolderError, "its folder does not exist any more"),
+        errno.ENOENT: (TargetFolderError, "its folder is missing"),
         errno.EEXIST: (TargetExistsError, "exists"),
     }
     for number, (kind, text) in words.items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
 import click
 
 from .. import __version__
-from .output import fail, one_line_errors
+from .help_text import debug_option
+from .output import fail, fail_with, one_line_warnings
 
 #: Sections of the help text; commands, the most used first, and the modules that define them.
 SECTIONS = {
@@ -58,14 +60,14 @@ class _LazyGroup(click.Group):
             with formatter.section(section):
                 formatter.write_dl(rows)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        with one_line_errors():
-            return super().invoke(ctx)
-
     def main(self, *args: Any, **extra: Any) -> Any:
+        debugging = [False]
+        # Icechunk also prints what it raises, and warns that local repositories want one writer.
+        os.environ.setdefault("ICECHUNK_LOG", "off")
         try:
-            # Not standalone: click would print usage errors in three lines.
-            status = super().main(*args, **{**extra, "standalone_mode": False})
+            with one_line_warnings():
+                # Not standalone: click would print usage errors in three lines.
+                status = super().main(*args, **{**extra, "standalone_mode": False}, obj=debugging)
         except click.UsageError as error:
             text = " ".join(error.format_message().split())
             command = error.ctx.command_path if error.ctx else "virtual-flac"
@@ -74,12 +76,15 @@ class _LazyGroup(click.Group):
             fail(error.format_message(), error.exit_code)
         except click.Abort:
             fail("interrupted", _INTERRUPTED)
+        except Exception as error:  # so that nobody has to read a traceback
+            fail_with(error, debug=debugging[0])
         raise SystemExit(status if isinstance(status, int) else 0)
 
 
 @click.group(
     cls=_LazyGroup,
     invoke_without_command=True,
+    params=[debug_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog='Example: virtual-flac convert dem.tif -o dem.flac. "virtual-flac COMMAND --help" has '
     "more.",

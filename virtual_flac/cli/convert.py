@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import SourceError
+from ..errors import SourceError, UnknownLayoutError
 from ..redaction import redact_name
 from .help_text import command, option
 from .options import (
@@ -34,6 +34,7 @@ from .output import (
 
 _GEOTIFF_SUFFIXES = (".tif", ".tiff", ".gtiff")
 _FLAC_SUFFIXES = (".flac",)
+_TILE_SIZE = click.IntRange(16, 16_384)
 _TO_FLAC = "Writing FLAC"
 _TO_GEOTIFF = "Writing GeoTIFF"
 #: What --overviews takes; to FLAC also factors.
@@ -58,7 +59,10 @@ def _compression_option(default: int | None) -> Decorator:
     "convert dem.flac -o theirs.flac --to flac-raster --bands 1",
 )
 @source_argument("IN")
-@output_option("File to write, .flac or .tif; by default IN's name with the other ending.")
+@output_option(
+    "File to write, .flac or .tif; by default IN's name with the other ending.",
+    (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES),
+)
 @option(
     "--to", "kind", type=click.Choice(["flac", "flac-raster", "geotiff"]),
     help="What to write; by default what OUT ends in. flac-raster: the streaming layout that "
@@ -67,7 +71,7 @@ def _compression_option(default: int | None) -> Decorator:
 @force_option
 @option(
     "--tile-size",
-    type=int,
+    type=_TILE_SIZE,
     metavar="N",
     help="Edge of the tiles in pixels: 1024 for FLAC, 512 for GeoTIFF.",
 )
@@ -139,8 +143,10 @@ def convert(
 
 @command("create-streaming", "create-streaming dem.tif --tile-size=1024 --output=dem.flac")
 @source_argument("IN")
-@output_option("File to write; by default IN's name with _streaming.flac.")
-@option("--tile-size", type=int, metavar="N", default=1024, help="Edge of the tiles in pixels.")
+@output_option("File to write; by default IN's name with _streaming.flac.", _FLAC_SUFFIXES)
+@option(
+    "--tile-size", type=_TILE_SIZE, metavar="N", default=1024, help="Edge of the tiles in pixels."
+)
 @force_option
 @_compression_option(5)
 @workers_option
@@ -159,8 +165,6 @@ def create_streaming(
     if output is None:
         output = _default_output(source, "flac", from_flac=False)
         output = output.with_stem(f"{output.stem}_streaming")
-    if output.suffix.lower() not in _FLAC_SUFFIXES:
-        raise click.BadParameter(f"{output} must end in .flac", param_hint="-o")
     options: dict[str, Any] = {"tile_size": tile_size, "compression": compression}
     if workers is not None:
         options["workers"] = workers
@@ -212,21 +216,18 @@ def _default_output(source: str, kind: str | None, *, from_flac: bool) -> Path:
 
 def _is_to_flac(source: str, output: Path, kind: str | None, *, from_flac: bool) -> bool:
     """Which way, by the suffix of OUT."""
-    suffix = output.suffix.lower()
-    if suffix not in (*_GEOTIFF_SUFFIXES, *_FLAC_SUFFIXES):
-        raise click.BadParameter(f"{output} must end in .flac or .tif", param_hint="-o")
-    forward = suffix in _FLAC_SUFFIXES
+    forward = output.suffix.lower() in _FLAC_SUFFIXES
     if kind is not None and forward != (kind != "geotiff"):
         raise click.BadParameter(
             f"{output} does not end as {kind} does; leave out one of the two", param_hint="--to"
         )
     if not forward and not from_flac:
-        raise click.BadParameter(
-            f"{source} is not a FLAC raster, and only these become GeoTIFF; to convert it to FLAC, "
-            "let OUT end in .flac",
-            param_hint="IN",
+        raise UnknownLayoutError(
+            f"{source} is not a FLAC raster, and only these become GeoTIFF. To convert it to FLAC, "
+            "let OUT end in .flac."
         )
-    if output.exists() and Path(source).exists() and output.samefile(source):
+    # Names that are too long for a file do not exist either.
+    if os.path.exists(output) and os.path.exists(source) and os.path.samefile(output, source):
         raise click.BadParameter(f"{output} is IN itself; choose another name", param_hint="-o")
     return forward
 

@@ -24,7 +24,10 @@ from .options import (
 )
 from .output import list_text, print_json, print_rows, progress_bar, size_text
 
-_output = output_option("File to write: .tif (cloud optimized), .png or .flac.", required=True)
+_output = output_option(
+    "File to write: .tif (cloud optimized), .png or .flac.", (".tif", ".tiff", ".png", ".flac"),
+    required=True,
+)  # fmt: skip
 
 
 @command(

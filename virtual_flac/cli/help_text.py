@@ -44,9 +44,31 @@ class _Command(click.Command):
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command; examples are what to type behind ``virtual-flac``."""
-    return click.command(name, cls=_Command, examples=examples)
+
+    def make(function: Callable[..., Any]) -> click.Command:
+        made = click.command(name, cls=_Command, examples=examples)(function)
+        made.params.append(debug_option())
+        return made
+
+    return make
 
 
 def option(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """`click.option`, with a `section`."""
     return click.option(*names, cls=_Option, **settings)
+
+
+def _set_debugging(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and ctx.obj is not None:
+        ctx.obj[0] = True
+
+
+def debug_option() -> click.Option:
+    """``--debug``, of the program and of each command, so that it may stand anywhere.
+
+    The object of the main context is a list: contexts are gone when errors are printed.
+    """
+    return _Option(
+        ["--debug"], is_flag=True, is_eager=True, expose_value=False, callback=_set_debugging,
+        help="Print where an error comes from.",
+    )  # fmt: skip

@@ -65,10 +65,19 @@ allow_local_option = option(
 )
 
 
-def output_option(help: str, *, required: bool = False) -> Decorator:
-    """``--output``, the local file to write."""
+def output_option(
+    help: str, endings: Sequence[str] = (), *, required: bool = False, type: Any = local_file
+) -> Decorator:
+    """``--output``, what to write; where there are endings, its own says of what kind."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        ending = Path(str(value).rstrip("/")).suffix.lower()
+        if value is not None and endings and ending not in endings:
+            raise click.BadParameter(f"{value} must end in {' or '.join(endings)}", param_hint="-o")
+        return value
+
     return option(
-        "--output", "-o", metavar="OUT", type=local_file, required=required, help=help
+        "--output", "-o", metavar="OUT", type=type, required=required, help=help, callback=check
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -23,8 +24,8 @@ FAILED = 1
 
 
 @contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Print errors that are not bugs as one line and exit; print warnings as such lines."""
+def one_line_warnings() -> Iterator[None]:
+    """Print warnings as one line each."""
     with warnings.catch_warnings():
         shown: set[str] = set()
 
@@ -35,18 +36,30 @@ def one_line_errors() -> Iterator[None]:
                 echo(f"Warning: {_one_line(str(message))}", err=True)
 
         warnings.showwarning = show
-        try:
-            yield
-        except BrokenPipeError:
-            raise  # click exits quietly: the reader of the output has seen enough
-        except (FlacError, OSError) as error:
-            fail(str(error), FAILED)
+        yield
 
 
 def fail(message: str, status: int) -> NoReturn:
     """Print an error as one line and exit."""
     echo(f"Error: {_one_line(message)}", err=True)
     raise SystemExit(status)
+
+
+def fail_with(error: Exception, *, debug: bool) -> NoReturn:
+    """Print any other error as one line and exit; before it, on request, where it comes from."""
+    if debug:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            echo(line, err=True)
+    if isinstance(error, FlacError):
+        fail(str(error), FAILED)
+    if isinstance(error, OSError) and error.strerror:
+        # What has no name is printed: all else that is written says what it is.
+        fail(f"{error.filename or 'output'}: {error.strerror}", FAILED)
+    fail(
+        f"{type(error).__name__}: {error} (this is a bug of virtual-flac: please report it with "
+        "what the same command prints with --debug)",
+        FAILED,
+    )
 
 
 def _one_line(message: str) -> str:
@@ -60,7 +73,8 @@ def echo(line: str, *, err: bool = False) -> None:
     What files and names contain is text: it steers no terminal, and what the terminal has no sign
     for is escaped, too. Errors and notes tell no secret.
     """
-    encoding = (sys.stderr if err else sys.stdout).encoding or "utf-8"
+    # There is no stream where the shell has closed it.
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
     shown = printable(redact(line) if err else line)
     click.echo(shown.encode(encoding, "backslashreplace").decode(encoding), err=err)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "preview https://example.com/sentinel.flac --bands 4,3,2",
 )
 @source_argument()
-@output_option("PNG to write; by default the picture is shown in the terminal.")
+@output_option("PNG to write; by default the picture is shown in the terminal.", (".png",))
 @force_option
 @option(
     "--size", type=click.IntRange(1, 16_384), default=512, show_default=True,
@@ -67,8 +67,6 @@ def preview(
     in_terminal = output is None
     if in_terminal and (as_json or (terminal == "auto" and not sys.stdout.isatty())):
         raise click.BadParameter("needed where there is no terminal to show it", param_hint="-o")
-    if output is not None and output.suffix.lower() != ".png":
-        raise click.BadParameter(f"{output} must end in .png", param_hint="-o")
     with progress_bar("Reading", quiet=quiet or as_json) as progress:
         from ..reports.preview import preview as look
 

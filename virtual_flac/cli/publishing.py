@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .help_text import command, option
-from .options import bands_option, common_options, force_option
+from .options import bands_option, common_options, force_option, output_option
 from .output import count_text, echo, print_json, print_rows, progress_bar, size_text
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ def _publishing_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what both commands take."""
     options: list[Callable[..., Any]] = [
         click.argument("urls", metavar="URL...", nargs=-1, required=True),
-        option(
-            "--output", "-o", metavar="OUT", required=True,
-            help="What to write, a path or s3:// URL: .json or .parquet for kerchunk, .icechunk.",
+        output_option(
+            "What to write, a path or s3:// URL: .json or .parquet for kerchunk, .icechunk.",
+            (".json", ".parquet", ".parq", ".icechunk"), required=True, type=str,
         ),
         force_option,
         bands_option,
@@ -158,8 +157,6 @@ def _publish(
     if check_base_url and base_url is None:
         raise click.BadParameter("belongs to --base-url", param_hint="--check-base-url")
     cube = {**cube, "dim": dim, "values": parse_values(values), "pattern": pattern}
-    # Icechunk warns of concurrent writers to local repositories; here there is one writer.
-    os.environ.setdefault("ICECHUNK_LOG", "error")
     start = time.perf_counter()
     with progress_bar(Path(output).name, quiet=quiet or as_json) as progress:
         from ..publish import publish

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import TargetExistsError
 from ..io.local_files import atomic_write
+from ..io.target_errors import writing
 from .reading import Cost
 
 #: Says what the demo made and measured; what it lists may be replaced, nothing else.
@@ -63,4 +64,5 @@ def claim(folder: Path, names: Iterable[str], *, keep: Path | None = None) -> No
             raise TargetExistsError(
                 f"{path} exists and no demo made it; choose another folder with --output"
             )
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)

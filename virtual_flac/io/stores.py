@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -60,6 +61,10 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
         a file.
     """
     text = os.fspath(path_or_url)
+    if not text.strip():
+        raise SourceError("the name of a file is empty")
+    if "\0" in text:
+        raise SourceError(f"{text!r}: names of files cannot hold a NUL character")
     refuse_credentials(text)
     path = local_path(text)
     if path is not None:
@@ -162,10 +167,12 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
         if scheme in _CLOUD_SCHEMES:
             return from_url(prefix, **options)
     except (*STORE_ERRORS, TypeError, ValueError) as error:
-        raise SourceError(f"no store for {prefix}: {first_line(error)}") from None
-    raise SourceError(
-        f"{prefix} has the scheme {scheme!r}; expected a path, file, http, https, s3, gs or az"
-    )
+        said = re.sub(r".* got an unexpected keyword argument", "no such option:", str(error))
+        raise SourceError(f"no store for {prefix}: {first_line(Exception(said))}") from None
+    known = "expected a path, file, http, https, s3, gs or az"
+    if not scheme:
+        raise SourceError(f"options of a store were given for a name that is no URL; {known}")
+    raise SourceError(f"{prefix} has the scheme {scheme!r}; {known}")
 
 
 def resolve(registry: ObjectStoreRegistry[Any], url: str) -> tuple[Any, str]:

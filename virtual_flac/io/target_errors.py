@@ -50,7 +50,7 @@ def target_error(error: OSError, target: str | os.PathLike[str]) -> TargetError:
     if isinstance(error, FileExistsError | IsADirectoryError):
         found = exists_error(name)
     elif isinstance(error, FileNotFoundError | NotADirectoryError):
-        found = TargetFolderError(f"{name}: its folder does not exist any more. Create it first.")
+        found = TargetFolderError(f"{name}: its folder is missing. Create it first.")
     elif isinstance(error, PermissionError):
         found = TargetPermissionError(f"{name}: no permission to write there. Write elsewhere.")
     else:

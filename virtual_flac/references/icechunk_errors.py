@@ -16,7 +16,7 @@ from ..errors import (
     SourcePermissionError,
     TargetError,
 )
-from ..io.store_errors import first_line
+from ..io.store_errors import first_line, in_words, lacks_credentials
 from ..io.target_errors import exists_error, target_error
 from .trust import refuse_local
 
@@ -46,8 +46,10 @@ def reading_error(error: Exception, where: str) -> SourceError:
     # The one that was not allowed to be read.
     if prefix := _FORBIDDEN.search(said):
         refuse_local(where, [prefix[1]])
+    if lacks_credentials(error):
+        return SourcePermissionError(f"{where}: {in_words(error)}")
     kind = next((k for words, k in _KINDS if re.search(words, said, re.I)), SourceError)
-    return kind(f"{where}: {said}")
+    return kind(f"{where}: {in_words(error)}")
 
 
 @contextmanager

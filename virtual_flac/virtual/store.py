@@ -23,6 +23,7 @@ from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..model.file_version import FileVersion
 from ..reading.checksums import check_bytes
+from ..redaction import told
 from .manifests import chunk_entry
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class CoalescingStore(ManifestStore):
                 check_bytes(data, chunk.checksum)
         buffer: Any = prototype.buffer.from_bytes(data)
         # The codec, which sees damage inside a tile, puts this before what it has to say.
-        set_origin(buffer, origin)
+        set_origin(buffer, told(origin))
         result: Buffer = buffer
         return result
 
