@@ -18,11 +18,22 @@ from xarray.core import indexing
 from ..errors import prefixed_with
 from ..io.stores import registry_for, to_url
 from ..layouts import flac_raster
-from ..model.attributes import GRID_MAPPING, coordinate_variables, data_attributes, masking_alpha
+from ..model.attributes import (
+    GRID_MAPPING,
+    coordinate_attributes,
+    coordinate_variables,
+    data_attributes,
+    long_axes,
+    masking_alpha,
+)
+from ..model.index import RasterInfo
 from ..model.levels import level_names, resolve_bands, resolve_level
+from ..model.pixel_axis import LONG_AXIS
 from ..reading.header import read_index
 from ..reading.tiles import TileReader
+from .coordinate_arrays import PlaceArray
 from .lazy_arrays import PhysicalArray, StoredArray
+from .pixel_index import PixelIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +78,15 @@ class OpenRaster:
         coordinates = coordinate_variables(raster, bands, with_xy=xy)
         georef = raster.georef
         if xy and not georef.is_axis_aligned and not (georef.gcps or georef.rpcs):
-            x, y = georef.coordinates(width=raster.width, height=raster.height)
-            coordinates |= {"xc": (("y", "x"), x, {}), "yc": (("y", "x"), y, {})}
+            xc, yc = _places(raster)
+            coordinates |= {"xc": (("y", "x"), xc, {}), "yc": (("y", "x"), yc, {})}
         variable = self._variable(level, bands, decoding)
         dataset = xr.Dataset({decoding.variable: variable}, coordinates)
+        for long in long_axes(raster) if xy else []:
+            index = PixelIndex(long, long.name, long.name)
+            [found] = index.create_variables().values()
+            found.attrs = coordinate_attributes(raster, long.name)
+            dataset = dataset.assign_coords(xr.Coordinates({long.name: found}, {long.name: index}))
         dataset.encoding["source"] = self.url
         return dataset
 
@@ -116,3 +132,12 @@ class OpenRaster:
                 if key in attributes:
                     encoding[key] = attributes.pop(key)
         return xr.Variable(dims, indexing.LazilyIndexedArray(array), attributes, encoding)
+
+
+def _places(raster: RasterInfo) -> tuple[Any, Any]:
+    """X and y of every pixel of a rotated raster, in memory where there are few."""
+    georef, height, width = raster.georef, raster.height, raster.width
+    if height * width <= LONG_AXIS:
+        return georef.coordinates(width=width, height=height)
+    x, y = (PlaceArray(georef, height, width, axis) for axis in (0, 1))
+    return indexing.LazilyIndexedArray(x), indexing.LazilyIndexedArray(y)

@@ -15,7 +15,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from ..model.index import Band, TileIndex
-from ..reading.tiles import Convert, TileReader
+from ..model.pixel_axis import positions_of
+from ..reading.tiles import Convert, TileReader, empty_pixels
 
 Positions = npt.NDArray[np.intp]
 
@@ -43,7 +44,7 @@ class StoredArray(BackendArray):
         return result
 
     def _select(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
-        indices = [np.arange(size)[item] for size, item in zip(self.shape, key, strict=True)]
+        indices = [positions_of(item, size) for item, size in zip(key, self.shape, strict=True)]
         positions, rows, cols = (np.atleast_1d(axis) for axis in indices)
         # A band that is asked for twice is read once.
         unique, copies = np.unique(positions, return_inverse=True)
@@ -64,7 +65,7 @@ class StoredArray(BackendArray):
         cols: Positions,
         convert: Convert | None = None,
     ) -> npt.NDArray[Any]:
-        out = np.empty((len(positions), len(rows), len(cols)), dtype)
+        out = empty_pixels((len(positions), len(rows), len(cols)), dtype)
         bands = self._bands[positions].tolist()
         self._reader.read_into(out, rows, cols, level=self._level, bands=bands, convert=convert)
         return out

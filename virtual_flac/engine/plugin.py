@@ -68,7 +68,7 @@ class FlacBackendEntrypoint(BackendEntrypoint):
         variable : str
             Name of the data variable.
         coordinates : bool
-            Whether to add ``x`` and ``y``.
+            Whether to add ``x`` and ``y``. Of axes longer than 1,048,576 pixels they are lazy.
         registry : ObjectStoreRegistry, optional
             Stores to read with.
         store_options : Mapping, optional

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .index import Band, RasterInfo
+from .pixel_axis import LONG_AXIS, PixelAxis
 
 GRID_MAPPING = "spatial_ref"
 
@@ -91,7 +92,15 @@ def _json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
+def long_axes(raster: RasterInfo) -> list[PixelAxis]:
+    """``x`` and ``y`` that are too long for `coordinate_variables`."""
+    if not raster.georef.has_coordinates:
+        return []
+    axes = raster.georef.axes(width=raster.width, height=raster.height)
+    return [axis for axis in axes if len(axis) > LONG_AXIS]
+
+
+def coordinate_attributes(raster: RasterInfo, name: str) -> dict[str, Any]:
     """Attributes of one of `COORDINATES` from tags such as ``x#units``; usually none."""
     parsed = (_parse_tag(key, text) for key, text in raster.tags.get("", {}).items())
     return {
@@ -107,15 +116,16 @@ def coordinate_variables(
     """Dimensions, values and attributes of ``band``, ``y``, ``x`` and ``spatial_ref``.
 
     `raster` is what `TileIndex.raster_of` gives, `bands` count from 0. Rotated rasters and those
-    with GCPs or RPCs have no ``x`` and ``y``. The scalar ``spatial_ref`` holds attributes only.
+    with GCPs or RPCs have no ``x`` and ``y``; axes of more than `LONG_AXIS` pixels are left out,
+    see `long_axes`. The scalar ``spatial_ref`` holds attributes only.
     Attributes that are to be `stored` change no value, see `stored_attributes`.
     """
     georef = raster.georef
     values: dict[str, npt.NDArray[Any]] = {"band": np.asarray(bands, dtype=np.int64) + 1}
     if with_xy and georef.has_coordinates:
-        x, y = georef.coordinates(width=raster.width, height=raster.height)
-        values |= {"y": y, "x": x}
-    attributes = {name: _coordinate_attributes(raster, name) for name in values}
+        x, y = georef.axes(width=raster.width, height=raster.height)
+        values |= {axis.name: axis.values() for axis in (y, x) if len(axis) <= LONG_AXIS}
+    attributes = {name: coordinate_attributes(raster, name) for name in values}
     if stored:
         attributes = {name: _inert(found) for name, found in attributes.items()}
     values[GRID_MAPPING] = np.asarray(0, dtype=np.int64)

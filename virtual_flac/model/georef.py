@@ -18,12 +18,11 @@ import numpy.typing as npt
 from affine import Affine
 
 from .crs import parse_crs, parse_wkt
+from .pixel_axis import FloatArray, PixelAxis
 
 #: https://github.com/zarr-conventions/geo-proj and https://github.com/zarr-conventions/spatial
 _PROJ = {"name": "proj:", "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f"}
 _SPATIAL = {"name": "spatial:", "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"}
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,22 +96,36 @@ class GeoReference:
     def coordinates(self, *, width: int, height: int) -> tuple[FloatArray, FloatArray]:
         """Pixel-centre coordinates.
 
-        Evaluated in the order of operations that rioxarray uses, so that both agree to the last
-        bit.
-
         Returns
         -------
         x : ndarray of float64, shape (width,)
         y : ndarray of float64, shape (height,)
             Shape (height, width) each when the transform is rotated or sheared.
         """
-        centre: Any = self.transform @ Affine.translation(0.5, 0.5)
         if self.is_axis_aligned:
-            x, _ = centre @ (np.arange(width), np.zeros(width))
-            _, y = centre @ (np.zeros(height), np.arange(height))
-        else:
-            x, y = centre @ np.meshgrid(np.arange(width), np.arange(height))
+            x, y = self.axes(width=width, height=height)
+            return x.values(), y.values()
+        return self.places(np.arange(height), np.arange(width))
+
+    def axes(self, *, width: int, height: int) -> tuple[PixelAxis, PixelAxis]:
+        """X of every column and y of every row, where the transform has no rotation or shear."""
+        return (
+            PixelAxis(self._centre, "x", range(width)),
+            PixelAxis(self._centre, "y", range(height)),
+        )
+
+    def places(
+        self, rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp]
+    ) -> tuple[FloatArray, FloatArray]:
+        """X and y of the pixels where rows and columns meet, shape (row, column)."""
+        centre: Any = self._centre
+        x, y = centre @ np.meshgrid(cols, rows)
         return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+
+    @property
+    def _centre(self) -> Affine:
+        """Pixel centres to CRS coordinates."""
+        return self.transform @ Affine.translation(0.5, 0.5)
 
     def cf_attributes(self) -> dict[str, Any]:
         """Attributes of the grid mapping variable ``spatial_ref``."""

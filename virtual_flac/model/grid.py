@@ -89,11 +89,15 @@ class AxisPart:
 
 
 def split_axis(indices: npt.NDArray[np.intp], tile_size: int) -> list[AxisPart]:
-    """The tiles that pixels along one axis lie in, each once; the pixels may come in any order."""
+    """The tiles that pixels along one axis lie in, each once; the pixels may come in any order.
+
+    There is at least one pixel.
+    """
     tiles = indices // tile_size
+    order = np.argsort(tiles, kind="stable")
     parts = []
-    for tile in np.unique(tiles).tolist():
-        out = np.flatnonzero(tiles == tile)
+    for out in np.split(order, np.flatnonzero(np.diff(tiles[order])) + 1):
+        tile = int(tiles[out[0]])
         inside = indices[out] - tile * tile_size
         parts.append(AxisPart(tile, _as_slice(inside), _as_slice(out)))
     return parts

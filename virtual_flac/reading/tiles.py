@@ -14,7 +14,7 @@ import numpy.typing as npt
 from obspec_utils.registry import ObjectStoreRegistry
 from zarr_flac import TileDecoder, read_tile_info
 
-from ..errors import CorruptFlacError, FlacError
+from ..errors import CorruptFlacError, FlacError, SelectionError
 from ..io.file_reader import FileReader
 from ..io.stores import registry_for, to_url
 from ..io.workers import available_cores
@@ -73,7 +73,7 @@ class TileReader:
             the CRC-32 in the header, where the file has one.
         """
         count = self._index.raster.count if bands is None else len(bands)
-        pixels = np.empty((count, window.height, window.width), self._index.raster.dtype)
+        pixels = empty_pixels((count, window.height, window.width), self._index.raster.dtype)
         rows = np.arange(window.row_off, window.row_off + window.height)
         cols = np.arange(window.col_off, window.col_off + window.width)
         self.read_into(pixels, rows, cols, level=level, bands=bands)
@@ -149,6 +149,23 @@ class TileReader:
                     job.result()
 
             self._file.read_each(offsets, lengths, use, describe)
+
+
+def empty_pixels(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Memory for pixels.
+
+    Raises
+    ------
+    SelectionError
+        When there is not as much.
+    """
+    try:
+        return np.empty(shape, dtype)
+    except (MemoryError, ValueError) as error:  # numpy's own limit is a ValueError
+        raise SelectionError(
+            f"{' x '.join(map(str, shape))} pixels of {dtype.name} take more memory than there is. "
+            "Read a smaller part."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

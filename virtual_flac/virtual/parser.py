@@ -34,7 +34,8 @@ class FLACParser:
         The same by name of the child group; ``""`` or ``"full"`` is the full resolution alone.
     coordinates : bool
         Whether to add the pixel-centre coordinates ``x`` and ``y``. Without them, the transform in
-        ``spatial_ref`` still says where the raster lies.
+        ``spatial_ref`` still says where the raster lies. Axes of more than 1,048,576 pixels have
+        none.
     skip_variables : iterable of str
         Variables to leave out, for example ``["spatial_ref"]``.
     progress : callable, optional
