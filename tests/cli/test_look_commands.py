@@ -123,7 +123,7 @@ def test_extract_tells_a_person(raster: Path, tmp_path: Path):
         (["query", "a.flac", "--max-gap", "-1"], 2, "max-gap"),
         (["query", "absent.flac"], 1, "no such file"),
         (["spatial-info", "a.flac", "--level", "7"], 1, "no overview 7"),
-        (["extract", "a.flac", "-o", "x.gif"], 1, "must end in"),
+        (["extract", "a.flac", "-o", "x.gif"], 2, "must end in"),
         (["extract", "a.flac", "-o", "s3://bucket/x.tif"], 1, "aws s3 cp"),
         (["extract", "a.flac", "-o", "x.tif", "--bbox", "0,0,1,1"], 1, "outside the raster"),
         (["extract", "absent.flac", "-o", "x.tif"], 1, "absent.flac"),

@@ -24,6 +24,7 @@ from ..model.selection import Bounds, Selection, bounds_of, select_window
 from ..rasters import Mask, RasterSource, check_masks, open_raster
 from ..redaction import redact_name
 from .formats import check_png, driver_of, finish
+from .source_watch import SourceWatch
 from .stage import write_stage
 
 
@@ -165,8 +166,10 @@ def extract(
             bbox=bbox, bbox_crs=bbox_crs, window=None if window is None else Window(*window),
             tile=tile, tile_id=tile_id, center=center, last=last,
         )  # fmt: skip
+    watch = SourceWatch(source)
     with contextlib.ExitStack() as stack:
         raster = stack.enter_context(open_raster(source, registry, workers, bands=bands))
+        watch.begin(raster, registry)
         check_masks(raster, mask)
         with prefixed_with(name):
             pixels, georef = _select(raster, selection, level)
@@ -181,6 +184,7 @@ def extract(
             stage, raster, part, level=level, window=pixels, in_rows=driver == "PNG",
             progress=progress,
         )  # fmt: skip
+        watch.check()
         finish(
             stage, path, part, read_back, driver=driver, compress=compress, overwrite=overwrite,
             interleave="pixel" if raster.block_shape[0] > 1 < part.count else "band",

@@ -20,6 +20,7 @@ from ..rasters import Mask, RasterSource, Source, check_masks, open_raster, read
 from ..writing.options import LayoutName, WriteOptions
 from ..writing.writer import FlacWriter
 from .overviews import Overviews, with_overviews
+from .source_watch import SourceWatch
 
 
 def write_flac(
@@ -100,7 +101,7 @@ def write_flac(
         When the raster holds what FLAC rasters cannot: complex numbers, several dtypes, a mask;
         or what flac-raster's layout cannot.
     SourceError
-        When the source cannot be read.
+        When the source cannot be read, or changes meanwhile.
 
     Examples
     --------
@@ -118,10 +119,12 @@ def write_flac(
     path = Path(target)
     check_target(path, overwrite=overwrite)
     stored = isinstance(overviews, str) and overviews in ("source", "auto")
+    watch = SourceWatch(source)
     with ExitStack() as stack:
         raster = stack.enter_context(
             open_raster(source, registry, workers, bands=bands, overviews=stored)
         )
+        watch.begin(raster, registry)
         check_masks(raster, mask)
         if layout == "flac-raster":
             overviews = _warn_of_loss(raster, overviews)
@@ -141,6 +144,7 @@ def write_flac(
         )  # fmt: skip
         for level in range(len(sizes)):
             copy_level(whole if level else raster, writer, level, options)
+        watch.check()
         return writer.finish()
 
 
