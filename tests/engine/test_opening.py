@@ -173,7 +173,7 @@ def test_engine_is_guessed_for_our_files_only(files: Any, tmp_path: Path) -> Non
 
 def test_odd_paths(files: Any, tmp_path: Path) -> None:
     _, flac = files("uint16")
-    odd = tmp_path / "a b ü %41.flac"
+    odd = tmp_path / "a b ü %41#?.flac"
     shutil.copy(flac, odd)
     xr.testing.assert_equal(
         xr.open_dataset(odd, engine="flac"), xr.open_dataset(flac, engine="flac")
@@ -181,8 +181,6 @@ def test_odd_paths(files: Any, tmp_path: Path) -> None:
     xr.testing.assert_equal(
         xr.open_dataset(odd.as_uri(), engine="flac"), xr.open_dataset(flac, engine="flac")
     )
-    with pytest.raises(SourceError, match="'#'"):
-        xr.open_dataset(tmp_path / "a#b.flac", engine="flac")
     with pytest.raises(SourceNotFoundError, match=r"absent\.flac"):
         xr.open_dataset(tmp_path / "absent.flac", engine="flac")
     with pytest.raises(SourceError, match="ftp"):

@@ -21,7 +21,8 @@ import virtual_flac
 from virtual_flac.cli.commands import app
 from virtual_flac.errors import SourceError, SourcePermissionError
 from virtual_flac.gdal.remote import remote_settings
-from virtual_flac.io.stores import resolve
+from virtual_flac.io.addresses import fully_quoted
+from virtual_flac.io.stores import resolve, to_url
 from virtual_flac.publish import publish
 from virtual_flac.references.locations import source_urls
 from virtual_flac.references.target import Target
@@ -152,7 +153,11 @@ def test_appending_reads_nothing_of_this_machine(folder: Path, s3_server: Any) -
     )  # fmt: skip
     (folder / "columns").write_bytes(first.x.to_numpy().tobytes())
     session.store.set_virtual_ref(
-        f"{columns.path}/c/0", f"file://{folder}/columns", offset=0, length=400
+        f"{columns.path}/c/0",
+        fully_quoted(to_url(folder / "columns")),
+        offset=0,
+        length=400,
+        validate_container=False,
     )
     session.commit("point to a file")
     with pytest.raises(SourcePermissionError, match=r"refers to file://.* on this machine"):

@@ -135,5 +135,5 @@ def opened_gdal(
                 "name, or leave them out with overviews='none'."
             ) from safe_cause(error)
         found = GdalSource(levels, bands)
-        found.name = name
+        found.name = redact_name(name)
         yield found

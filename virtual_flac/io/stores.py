@@ -63,8 +63,6 @@ def to_url(path_or_url: str | os.PathLike[str]) -> str:
     text = os.fspath(path_or_url)
     if not text.strip():
         raise SourceError("the name of a file is empty")
-    if "\0" in text:
-        raise SourceError(f"{text!r}: names of files cannot hold a NUL character")
     refuse_credentials(text)
     path = local_path(text)
     if path is not None:
