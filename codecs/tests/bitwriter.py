@@ -304,6 +304,9 @@ def _feasible(values: list[int], coding: Coding) -> tuple[Coding, list[int]]:
     residual = _residual(values, weights, shift)
     if any(not -(1 << 31) < value < 1 << 31 for value in residual):
         return replace(coding, kind="verbatim"), []
+    if _signed_width(residual) > 31:
+        # No escape holds these, and with parameters of 4 bits a frame would take many MiB.
+        coding = replace(coding, method=1)
     return coding, residual
 
 
