@@ -24,7 +24,7 @@ from virtual_flac.errors import (
 from virtual_flac.io import hidden_folders, renames
 from virtual_flac.io.hidden_folders import temporary_folder
 from virtual_flac.io.local_files import atomic_write, check_target, publish
-from virtual_flac.io.target_errors import writing
+from virtual_flac.io.target_errors import hidden_prefix, writing
 
 SYSTEMS = ["with the system call", "without"]
 
@@ -105,6 +105,25 @@ def test_all_of_several_may_replace(tmp_path: Path, system: str):
         thread.join()
     assert not failed
     assert len(os.listdir(target)) == 1
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_others_may_take_the_name_between_two_renames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(renames, "_system_call", lambda: None)
+    rename_new, target, others = renames.rename_new, tmp_path / "x", ["first", "second", "third"]
+
+    def late(source: Path, name: Path) -> None:
+        if others:
+            make_folder(name, others.pop(0))
+        rename_new(source, name)
+
+    monkeypatch.setattr(renames, "rename_new", late)
+    make_folder(target, "old")
+    with temporary_folder(target) as folder:
+        publish(make_folder(folder / "x", "new"), target, overwrite=True)
+    assert os.listdir(target) == ["new"]
     assert os.listdir(tmp_path) == ["x"]
 
 
@@ -261,6 +280,30 @@ def test_a_folder_that_was_taken_for_deserted_is_made_again(
     with temporary_folder(target) as folder:
         assert [folder] == list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_made_while_a_folder_is_removed_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    target, locks = tmp_path / "x", []
+    folder = tmp_path / f"{hidden_prefix(target)}01234567.part"
+    folder.mkdir()
+
+    def late(path: Path, **_: Any) -> None:
+        if not locks:
+            os.unlink(path / "lock")
+            locks.append(hidden_folders._open_lock(path))  # as its maker would
+            assert hidden_folders._lock(locks[0])
+            with pytest.raises(OSError, match="not empty"):
+                os.rmdir(path)
+        else:
+            real(path)
+
+    real = hidden_folders.shutil.rmtree
+    monkeypatch.setattr(hidden_folders.shutil, "rmtree", late)
+    hidden_folders._remove_deserted(target)
+    os.close(locks[0])
+    assert os.listdir(folder) == ["lock"]
 
 
 def test_temporary_names_fit_where_the_target_does(tmp_path: Path):

@@ -94,8 +94,9 @@ def _remove_deserted(target: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
-            # What network file systems keep of a file that is open.
-            shutil.rmtree(folder, ignore_errors=True)
+            # Network file systems keep a file that is open, and so its folder, until it is closed.
+            # Nothing else goes now: whoever made the folder may have locked a file in it since.
+            os.rmdir(folder)
 
 
 def _open_lock(folder: Path) -> int:

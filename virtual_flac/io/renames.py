@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def replace_folder(part: Path, target: Path, aside: Path) -> None:
     At every moment the name stands for the old one or the new one. Without the system call there is
     a moment between two renames when it stands for nothing and the old one is `aside`.
     """
-    while True:
+    for attempt in itertools.count():
         try:
             if _renamed(part, target, _EXCHANGE):
                 return
@@ -74,9 +75,12 @@ def replace_folder(part: Path, target: Path, aside: Path) -> None:
         try:
             rename_new(part, target)
         except FileExistsError:
-            continue  # of another writer, so now theirs is the old one
+            # Of another writer, so now theirs is the old one. The one before it makes room.
+            if os.path.lexists(aside):
+                os.rename(aside, aside.with_name(f"{aside.name}.{attempt}"))
+            continue
         except BaseException:
-            if aside.exists():
+            if os.path.lexists(aside):
                 rename_new(aside, target)
             raise
         return
