@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: shared rasters, servers, outside judges, hypothesis profiles."""
+"""Fixtures of the whole suite: shared rasters, servers, outside judges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import hypothesis
+import hypothesis_profiles  # noqa: F401
 import pytest
 import servers
 from flac_raster_process import FlacRaster
@@ -20,12 +20,6 @@ from fresh_process import Elsewhere
 from virtual_flac.io.workers import available_cores
 
 ROOT = Path(__file__).parents[1]
-
-hypothesis.settings.register_profile("dev", deadline=None)
-hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, database=None, print_blob=True
-)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # A shell lets what it runs in the background ignore Ctrl-C, and the commands that tests start and
 # interrupt would inherit that.

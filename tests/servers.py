@@ -5,7 +5,8 @@ write the same access log, read back as ``Request`` values. ``serve_s3()`` start
 verified. ``serve_faults(directory)`` answers as badly as a test asks. ``counting_registry(urls)``
 counts on the client's side. Knows nothing of FLAC, rasters or virtual_flac.
 
-Run as a script this file is the aiohttp server: ``python servers.py DIRECTORY PORT LOG``.
+Run as a script this file is the aiohttp server, ``python servers.py DIRECTORY PORT LOG``, or moto,
+``python servers.py s3 PORT``.
 """
 
 from __future__ import annotations
@@ -452,7 +453,7 @@ def serve_s3(*, verify: bool = True) -> Iterator[S3Server]:
     with tempfile.TemporaryDirectory(prefix="s3-server-") as scratch:
 
         def command(port: int) -> list[str]:
-            return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
+            return [sys.executable, __file__, "s3", str(port)]
 
         with _listening(command, Path(scratch), environment) as port:
             endpoint, region = f"http://{HOST}:{port}", S3Server.region
@@ -464,6 +465,20 @@ def serve_s3(*, verify: bool = True) -> Iterator[S3Server]:
             iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument=_POLICY)
             key = iam.create_access_key(UserName="tester")["AccessKey"]
             yield S3Server(endpoint, key["AccessKeyId"], key["SecretAccessKey"], region)
+
+
+def _run_moto(port: str) -> None:
+    import moto.server
+
+    lock, answer = threading.Lock(), moto.server.DomainDispatcherApplication.__call__
+
+    def one_at_a_time(*request: Any) -> Any:
+        # Moto looks whether a key is free and takes it then: two that want a free one would get it.
+        with lock:
+            return answer(*request)
+
+    moto.server.DomainDispatcherApplication.__call__ = one_at_a_time
+    moto.server.main(["-H", HOST, "-p", port])
 
 
 def _boto3_client(service: str, endpoint: str, region: str, key: str, secret: str) -> Any:
@@ -603,4 +618,7 @@ def url_of(server: RangeServer, path: str | Path) -> str:
 
 
 if __name__ == "__main__":
-    _run_aiohttp(*sys.argv[1:])
+    if sys.argv[1] == "s3":
+        _run_moto(sys.argv[2])
+    else:
+        _run_aiohttp(*sys.argv[1:])

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import obstore
 import pytest
 import servers
+from obstore.exceptions import AlreadyExistsError
 from obstore.exceptions import BaseError as StoreError
 from obstore.store import HTTPStore, S3Store, from_url
 from servers import Request, available_servers, counting_registry, serve, url_of
@@ -146,6 +147,19 @@ class TestS3:
         store, path = registry.resolve("s3://rasters/dir/a.bin")
         store.get_range(path, start=3, length=4)
         assert (path, trace.total_requests, trace.total_bytes) == ("dir/a.bin", 1, 4)
+
+    def test_one_of_several_gets_a_free_key(self, options):
+        store = from_url("s3://rasters", **options)
+
+        def put(number):
+            try:
+                obstore.put(store, f"{number // 8}", b"mine", mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(put, range(160))) == 20
 
     @pytest.mark.parametrize(
         "wrong",

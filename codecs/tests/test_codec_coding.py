@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zarr_flac import (
@@ -88,7 +88,6 @@ def test_every_length(bits):
     seed=st.integers(0, 2**32),
     flat=st.booleans(),
 )
-@settings(deadline=None)
 def test_round_trip(bits, channels, count, compression, block_size, stereo, seed, flat):
     samples = noise(channels, count, bits, seed)
     if flat:

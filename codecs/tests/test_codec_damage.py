@@ -78,7 +78,7 @@ def test_every_byte_of_the_head_replaced(name):
 
 @pytest.mark.parametrize("name", CASES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_frames_cut_out_filled_in_and_overwritten(name, data):
     tile, views = specs_and_pixels(name)
     start = data.draw(st.integers(read_tile_info(tile).frames_offset, len(tile)))

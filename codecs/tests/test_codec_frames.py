@@ -58,7 +58,7 @@ def image(planes, height, width, dtype="int16"):
     ).astype(dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_every_chunk_is_its_rows(data):
     block_size = data.draw(st.integers(16, 300))
@@ -85,7 +85,7 @@ def test_every_chunk_is_its_rows(data):
             np.testing.assert_array_equal(decode_tile(chunk, some), found[1:2])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(16, 90), min_size=2, max_size=12), st.integers(1, 2), st.data())
 def test_frames_of_any_sizes(sizes, planes, data):
     total = sum(sizes)

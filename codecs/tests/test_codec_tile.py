@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zarr_flac import (
@@ -83,7 +83,6 @@ def test_planes_as_channels(dtype, channels):
     as_channels=st.booleans(),
     with_out=st.booleans(),
 )
-@settings(deadline=None)
 def test_edge_tiles_are_padded(chunk, cut, dtype, as_channels, with_out):
     height, width = max(1, chunk[1] - cut[0]), max(1, chunk[2] - cut[1])
     array = pixels((chunk[0], height, width), dtype)

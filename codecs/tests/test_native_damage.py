@@ -129,7 +129,7 @@ def test_a_group_of_frames_cut_at_every_byte(name):
 
 
 @given(bw.streams(frames=st.integers(2, 12)), st.data())
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 def test_frames_overwritten(stream, data):
     whole = bytes(stream)
     start = data.draw(st.integers(len(stream.head()), len(whole)))

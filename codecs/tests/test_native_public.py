@@ -25,14 +25,14 @@ def make(count=5, size=64, **options):
 
 
 @given(bw.streams())
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_any_stream(stream):
     check_stream(stream)
 
 
 @pytest.mark.exhaustive
 @given(bw.streams())
-@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 def test_many_streams(stream):
     check_stream(stream)
 
@@ -59,7 +59,7 @@ def check_stream(stream):
 
 
 @given(bw.streams())
-@settings(deadline=None, max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
 def test_bare_frames(stream):
     facts = StreamInfo(**stream.facts)
     data = b"".join(stream.frame_bytes())

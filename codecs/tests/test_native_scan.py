@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import zarr_flac
 from zarr_flac import CorruptFlacError, FrameScanner, StreamInfo, _native
 
-SOME = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 def where(stream):

@@ -29,7 +29,6 @@ from zarr_flac import (
 from zarr_flac.blocks import pack_head
 
 MANY = settings(
-    deadline=None,
     max_examples=300,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -261,6 +262,32 @@ def test_only_deserted_folders_are_removed(tmp_path: Path, monkeypatch: pytest.M
     with temporary_folder(target):
         pass
     assert sorted(os.listdir(tmp_path)) == sorted([other.name, like.name])
+
+
+def test_an_interruption_while_a_folder_is_made_leaves_nothing(tmp_path: Path):
+    def interrupt(frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code is not hidden_folders._make.__code__:
+            return None
+        if event == "line":
+            lines.append(frame.f_lineno)
+            if len(lines) == moment:
+                raise KeyboardInterrupt
+        return interrupt
+
+    before, interrupted = sys.gettrace(), []
+    for moment in range(1, 100):
+        lines: list[int] = []
+        sys.settrace(interrupt)
+        try:
+            with contextlib.suppress(KeyboardInterrupt), temporary_folder(tmp_path / "x"):
+                pass
+        finally:
+            sys.settrace(before)
+        assert not os.listdir(tmp_path), f"interrupted in line {lines[-1]}"
+        if len(lines) < moment:
+            break
+        interrupted.append(lines[-1])
+    assert len(interrupted) > 5
 
 
 def test_a_folder_that_was_taken_for_deserted_is_made_again(

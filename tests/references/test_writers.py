@@ -26,6 +26,8 @@ from virtual_flac.references.target import Target
 
 KINDS = ["json", "parquet", "icechunk"]
 WRITERS = 4
+#: Until those that wait for a writer that has failed stop waiting.
+WAIT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def test_one_of_four_writers_wins(
     kind: str, rasters: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # All have found that nothing is there before the first one writes.
-    ready = threading.Barrier(WRITERS)
+    ready = threading.Barrier(WRITERS, timeout=WAIT_SECONDS)
     write = publishing._write
 
     def wait_and_write(*arguments: Any, **options: Any) -> None:
@@ -91,7 +93,7 @@ def test_one_of_four_writers_wins(
 def test_one_of_four_writers_wins_through_the_functions(
     kind: str, rasters: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    ready = threading.Barrier(WRITERS)
+    ready = threading.Barrier(WRITERS, timeout=WAIT_SECONDS)
     cubes = [virtual_flac.stack([path]) for path in rasters]
     replacing = Target.replacing
 
@@ -116,7 +118,7 @@ def test_one_of_four_writers_wins_in_buckets(
 ):
     bucket = f"race-{kind}"
     options = s3_server.upload(bucket, {path.name: path for path in rasters})
-    ready = threading.Barrier(WRITERS)
+    ready = threading.Barrier(WRITERS, timeout=WAIT_SECONDS)
     module, name = (
         (icechunk_write, "create_repository") if kind == "icechunk" else (kerchunk, "inline_loaded")
     )

@@ -34,9 +34,9 @@ def temporary_folder(target: Path) -> Iterator[Path]:
 
     Errors of the block that name something in it name the target instead.
     """
-    with writing(target):
+    with writing(target), contextlib.ExitStack() as stack:
         _remove_deserted(target)
-        folder, lock = _make(target)
+        folder = _make(target, stack)
         try:
             yield folder
         except FlacError as error:
@@ -45,10 +45,6 @@ def temporary_folder(target: Path) -> Iterator[Path]:
             if text == str(error):
                 raise
             raise (TargetError if isinstance(error, SourceError) else type(error))(text) from error
-        finally:
-            # First, or network file systems would keep the file.
-            os.close(lock)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def aside(folder: Path, target: Path) -> Path:
@@ -59,22 +55,22 @@ def aside(folder: Path, target: Path) -> Path:
     return folder / _ASIDE / target.name
 
 
-def _make(target: Path) -> tuple[Path, int]:
-    """A new folder and the open file whose lock says that it is in use."""
+def _make(target: Path, stack: contextlib.ExitStack) -> Path:
+    """A new folder with a locked file that says that it is in use, until the stack is closed."""
     while True:
         folder = target.with_name(f"{hidden_prefix(target)}{secrets.token_hex(4)}.part")
+        # Before it is there: Ctrl-C may come at any moment.
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        with contextlib.ExitStack() as stack:
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            # Somebody may have taken it for deserted before it was locked.
-            with contextlib.suppress(FileNotFoundError):
-                lock = _open_lock(folder)
-                stack.callback(os.close, lock)
-                free = _lock(lock) is not False
-                if free and os.fstat(lock).st_ino == os.stat(folder / _LOCK).st_ino:
-                    os.write(lock, platform.node().encode())
-                    stack.pop_all()
-                    return folder, lock
+        # Somebody may have taken it for deserted before it was locked.
+        with contextlib.suppress(FileNotFoundError):
+            lock = _open_lock(folder)
+            # Before the folder goes, or network file systems would keep the file.
+            stack.callback(os.close, lock)
+            free = _lock(lock) is not False
+            if free and os.fstat(lock).st_ino == os.stat(folder / _LOCK).st_ino:
+                os.write(lock, platform.node().encode())
+                return folder
 
 
 def _remove_deserted(target: Path) -> None:

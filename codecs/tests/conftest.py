@@ -1,0 +1,1 @@
+import hypothesis_profiles  # noqa: F401
