@@ -95,7 +95,8 @@ def a_head(sizes: tuple[int, int] = (400, 500), **changes: Any) -> bytes:
 def with_comments(stream: bytes, comments: dict[str, str], vendor: str = "reference") -> bytes:
     """A FLAC stream that begins with STREAMINFO and its comments, with other comments."""
     end = 42 + 4 + int.from_bytes(stream[43:46], "big")
-    texts = [vendor.encode(), *(f"{key}={text}".encode() for key, text in comments.items())]
-    first, *rest = (struct.pack("<I", len(text)) + text for text in texts)
+    texts = [vendor, *(f"{key}={text}" for key, text in comments.items())]
+    encoded = [text.encode(errors="surrogatepass") for text in texts]
+    first, *rest = (struct.pack("<I", len(text)) + text for text in encoded)
     block = first + struct.pack("<I", len(rest)) + b"".join(rest)
     return stream[:42] + stream[42:43] + len(block).to_bytes(3, "big") + block + stream[end:]
