@@ -73,6 +73,9 @@ def test_what_is_missing_is_said(good: dict[str, Path], tmp_path: Path):
             virtual_flac.open_references(url)
         with pytest.raises(SourceError, match="is no URL"):
             virtual_flac.read_index(url)
+    for place in ("http://127.0.0.1:1/./a", "http://127.0.0.1:1/b/%2e%2e/a", "s3://bucket/b/../a"):
+        with pytest.raises(SourceError, match="Could not parse path"):
+            virtual_flac.read_index(f"{place}.flac", virtual_flac.registry_for(place))
 
 
 def texts() -> Iterator[tuple[str, str]]:

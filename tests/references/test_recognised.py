@@ -80,7 +80,6 @@ def test_what_needs_a_raster_refuses_them(folder: Path, tmp_path: Path) -> None:
             lambda cube=cube: virtual_flac.write_flac(cube, tmp_path / "a.flac"),
             lambda cube=cube: virtual_flac.extract(cube, tmp_path / "a.tif", bbox=(0, 0, 1, 1)),
             lambda cube=cube: virtual_flac.query(cube),
-            lambda cube=cube: virtual_flac.verify(cube),
             lambda cube=cube: xr.open_dataset(cube, engine="flac"),
         ):
             with pytest.raises(FlacError, match="references, not a raster") as error:

@@ -215,7 +215,7 @@ def test_over_http_in_few_requests(tmp_path: Path, range_server: Any) -> None:
 
 def test_memory_is_bounded_by_pieces(flac: Path, monkeypatch: Any) -> None:
     """However small the pieces are, all tiles are checked once."""
-    monkeypatch.setattr("virtual_flac.reports.verify.READ_BYTES", 1000)
+    monkeypatch.setattr("virtual_flac.reports.tile_pass.READ_BYTES", 1000)
     steps: list[int] = []
     report = verify(flac, progress=lambda done, total: steps.append(done))
     assert report.ok

@@ -14,8 +14,8 @@ from obstore.exceptions import (
 from ..errors import SourceError, SourceNotFoundError, SourcePermissionError
 from .addresses import local_path
 
-#: Its own errors, and builtins for some.
-STORE_ERRORS = (BaseError, OSError, NotImplementedError)
+#: Its own errors, and builtins for some: ValueError for names with ``.`` or ``..`` in them.
+STORE_ERRORS = (BaseError, OSError, NotImplementedError, ValueError)
 
 #: Where credentials are asked for when the environment has none: the clouds' own machines know.
 _NO_CREDENTIALS = re.compile(

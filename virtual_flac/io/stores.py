@@ -164,7 +164,7 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
             return HTTPStore.from_url(prefix, **options)
         if scheme in _CLOUD_SCHEMES:
             return from_url(prefix, **options)
-    except (*STORE_ERRORS, TypeError, ValueError) as error:
+    except (*STORE_ERRORS, TypeError) as error:
         said = re.sub(r".* got an unexpected keyword argument", "no such option:", str(error))
         raise SourceError(f"no store for {prefix}: {first_line(Exception(said))}") from None
     known = "expected a path, file, http, https, s3, gs or az"

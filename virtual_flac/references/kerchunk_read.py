@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
+from virtualizarr.manifests import ManifestGroup
 
 from ..errors import (
     FlacError,
@@ -31,7 +32,7 @@ from ..virtual.manifests import ChunkTables, kerchunk_group
 from .trust import kerchunk_locations
 
 if TYPE_CHECKING:
-    from virtualizarr.manifests import ManifestArray, ManifestGroup
+    from virtualizarr.manifests import ManifestArray
 
 References = Mapping[str, Any]
 
@@ -39,6 +40,8 @@ References = Mapping[str, Any]
 _MAX_PLACES = 10**7
 #: An array with more places than that may be this many times larger than what is in it.
 _MAX_EMPTY = 100
+#: Each costs a pass over all references.
+_MAX_GROUPS = 64
 _PARQUET_MARK = b"PAR1"
 
 
@@ -96,7 +99,7 @@ def _read_folder(folder: Path, url: str) -> References:
     except OSError as error:
         raise SourceError(f"{url}: {error.strerror or error}") from error
     except Exception as error:  # of whatever reads parquet
-        raise _damaged(url, error) from safe_cause(error)
+        raise damaged(url, error) from safe_cause(error)
     _check_entries(found["refs"], url)
     return found
 
@@ -128,6 +131,36 @@ def _keep(path: Path, data: Any, url: str) -> None:
         ) from error
 
 
+def all_arrays(references: References, url: str) -> ManifestGroup:
+    """The arrays of the root group, those of child groups in groups.
+
+    Raises
+    ------
+    ReferencesError
+        When the references are damaged.
+    """
+    names = _group_names(references["refs"])
+    if len(names) > _MAX_GROUPS:
+        raise ReferencesError(f"{url}: has {len(names)} groups; expected {_MAX_GROUPS} at most")
+    for name in names:
+        if name.rpartition("/")[0] not in ("", *names):
+            raise ReferencesError(f"{url}: the group {shortened(name)} is in none")
+
+    def below(path: str) -> ManifestGroup:
+        here = arrays_of(references, path or None, url)
+        children = {
+            name.rpartition("/")[2]: below(name) for name in names
+            if name.rpartition("/")[0] == path
+        }  # fmt: skip
+        return ManifestGroup(here.arrays, children, here.metadata.attributes)
+
+    return below("")
+
+
+def _group_names(refs: Mapping[str, Any]) -> list[str]:
+    return [key.removesuffix("/.zgroup") for key in refs if key.endswith("/.zgroup")]
+
+
 def arrays_of(references: References, group: str | None, url: str) -> ManifestGroup:
     """The arrays of one group, the root by default.
 
@@ -144,7 +177,7 @@ def arrays_of(references: References, group: str | None, url: str) -> ManifestGr
             "ReferenceFileSystem(url).save_json does."
         )
     refs = references["refs"]
-    groups = [key.removesuffix("/.zgroup") for key in refs if key.endswith("/.zgroup")]
+    groups = _group_names(refs)
     if group and group.strip("/") not in ("", *groups) and "zarr.json" not in refs:
         raise SelectionError(f"{url}: has no group {group!r}; it has {groups or 'none'}")
     try:
@@ -157,7 +190,7 @@ def arrays_of(references: References, group: str | None, url: str) -> ManifestGr
     except FlacError:
         raise
     except Exception as error:  # what VirtualiZarr and Zarr say of anything unexpected
-        raise _damaged(url, error) from safe_cause(error)
+        raise damaged(url, error) from safe_cause(error)
 
 
 def _check_entries(refs: Mapping[str, Any], url: str) -> None:
@@ -183,20 +216,27 @@ def _is_range(path: Any, offset: Any = 0, length: Any = 0) -> bool:
 
 def _check_places(refs: Mapping[str, Any], url: str) -> None:
     """Refuse arrays whose tables of chunks would take much more memory than what is in them."""
-    most = max(_MAX_PLACES, _MAX_EMPTY * len(refs))
     for key, text in refs.items():
-        if not key.endswith(".zarray"):
-            continue
-        array = parse_json(text, f"{url}: {key}", ReferencesError)
-        places = math.prod(
-            -(-int(size) // max(int(chunk), 1))
-            for size, chunk in zip(array["shape"], array["chunks"], strict=True)
+        if key.endswith(".zarray"):
+            array = parse_json(text, f"{url}: {key}", ReferencesError)
+            name = f"{url}: {key.removesuffix('/.zarray')}"
+            check_room(array["shape"], array["chunks"], len(refs), name)
+
+
+def check_room(shape: Sequence[int], chunks: Sequence[int], count: int, name: str) -> None:
+    """Refuse an array with room for many more chunks than the `count` references there are.
+
+    Raises
+    ------
+    ReferencesError
+    """
+    places = math.prod(
+        -(-int(size) // max(int(chunk), 1)) for size, chunk in zip(shape, chunks, strict=True)
+    )
+    if places > max(_MAX_PLACES, _MAX_EMPTY * count):
+        raise ReferencesError(
+            f"{name} has room for {places} chunks, but there are {count} references in all"
         )
-        if places > most:
-            raise ReferencesError(
-                f"{url}: {key.removesuffix('/.zarray')} has room for {places} chunks, but there "
-                f"are {len(refs)} references in all"
-            )
 
 
 def _check_array(array: ManifestArray, name: str) -> None:
@@ -218,6 +258,7 @@ def _check_array(array: ManifestArray, name: str) -> None:
         )
 
 
-def _damaged(url: str, error: Exception) -> ReferencesError:
+def damaged(url: str, error: Exception) -> ReferencesError:
+    """What another library says of references, as one of ours."""
     said = shortened(f"{type(error).__name__}: {error}")
     return ReferencesError(f"{url}: the references are damaged ({said})")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlparse
 
 import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
+from virtualizarr.manifests import ManifestArray, ManifestGroup
 
 from ..errors import MismatchError, SourceChangedError
 from ..io.addresses import move, object_path
@@ -17,6 +19,15 @@ from ..io.stores import to_url
 from ..model.file_version import FileVersion
 from ..virtual.manifests import chunk_tables, count_chunks, urls_of, virtual_arrays, with_tables
 from ..virtual.source_versions import attach, attached
+
+
+def arrays_below(group: ManifestGroup, path: str = "") -> Iterator[tuple[str, ManifestArray]]:
+    """All arrays of a group and of the groups in it, by their paths."""
+    for name, node in group.items():
+        if isinstance(node, ManifestGroup):
+            yield from arrays_below(node, f"{path}{name}/")
+        else:
+            yield f"{path}{name}", node
 
 
 def source_urls(vds: xr.Dataset) -> list[str]:

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
+import zarr
 from obspec_utils.registry import ObjectStoreRegistry
 from zarr.errors import ContainsArrayError
-from zarr.storage import WrapperStore
-from zarr_flac import set_origin
 
 from ..errors import (
     FlacError,
@@ -33,17 +32,24 @@ from ..io.addresses import local_path, normalized
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
 from ..io.stores import is_remote, registry_for, to_url
 from ..redaction import safe_cause
-from ..virtual.manifests import count_chunks, urls_of
-from ..virtual.store import CoalescingStore, chunk_name
-from .icechunk_errors import reading_error, reading_icechunk
+from ..virtual.manifests import count_chunks, icechunk_group, urls_of
+from ..virtual.store import CoalescingStore
+from .icechunk_errors import reading_icechunk
+from .icechunk_reader import IcechunkReader
 from .icechunk_settings import access, storage
-from .kerchunk_read import arrays_of, read_json, read_parquet
-from .locations import prefixes_of
+from .kerchunk_read import (
+    all_arrays,
+    arrays_of,
+    check_room,
+    damaged,
+    read_json,
+    read_parquet,
+)
+from .locations import arrays_below, prefixes_of
 from .trust import kerchunk_locations, refuse_local, refuse_secrets
 
 if TYPE_CHECKING:
-    from zarr.abc.store import ByteRequest
-    from zarr.core.buffer import Buffer, BufferPrototype
+    from virtualizarr.manifests import ManifestArray
 
 
 def open_references(
@@ -124,6 +130,8 @@ class OpenedReferences:
     """Where the files lie that may be read, see `snippet`."""
     count: Callable[[], tuple[int, list[str]]]
     """Gives the number of byte ranges, and the URLs of the files that they lie in."""
+    arrays: Callable[[], dict[str, ManifestArray]]
+    """Gives all arrays, those of child groups too, by their paths."""
 
     def dataset(self, **options: Any) -> xr.Dataset:
         """What the references hold, lazily.
@@ -182,17 +190,19 @@ def open_store(
     if restricted:
         # First: of a reference to a whole file, VirtualiZarr asks for the size.
         refuse_local(url, locations)
-    found = arrays_of(references, group, url)
-    arrays = list(found.arrays.values())
+    found = all_arrays(references, url) if group is None else arrays_of(references, group, url)
+    arrays = dict(arrays_below(found))
     name = os.fspath(target)
     try:
-        urls = list(dict.fromkeys(normalized(url) for array in arrays for url in urls_of(array)))
+        every = (url for array in arrays.values() for url in urls_of(array))
+        urls = list(dict.fromkeys(map(normalized, every)))
         stores = registry or registry_for(urls, **given)
     except SourceError as error:
         raise type(error)(f"{name}: refers to what cannot be read: {error}") from error
     store = CoalescingStore(found, registry=stores)
+    number = sum(map(count_chunks, arrays.values()))
     return OpenedReferences(
-        name, kind, store, prefixes_of(urls), lambda: (sum(map(count_chunks, arrays)), urls)
+        name, kind, store, prefixes_of(urls), lambda: (number, urls), lambda: arrays
     )
 
 
@@ -224,39 +234,18 @@ def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedRe
             refuse_local(text, urls)
         return len(locations), list(map(normalized, urls))
 
-    return OpenedReferences(text, ICECHUNK, _IcechunkReader(session.store, text), prefixes, count)
-
-
-class _IcechunkReader(WrapperStore[Any]):
-    """Reads an Icechunk store; errors call the repository `target`."""
-
-    def __init__(self, store: Any, target: str) -> None:
-        super().__init__(store)
-        self.target = target
-
-    def _with_store(self, store: Any) -> _IcechunkReader:
-        return type(self)(store, self.target)
-
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        """Bytes of a chunk or of a metadata document.
-
-        Raises
-        ------
-        SourceError
-            When the bytes cannot be read; names the repository and the chunk, as Icechunk does the
-            file.
-        """
-        import icechunk
-
-        name = chunk_name(key)
+    def arrays() -> dict[str, ManifestArray]:
+        number, _ = count()
         try:
-            found: Any = await super().get(key, prototype, byte_range)
-        except icechunk.IcechunkError as error:
-            raise reading_error(error, f"{self.target}: {name or key}") from None
-        if found is not None and name is not None:
-            # For the codec, see `CoalescingStore.get`.
-            set_origin(found, f"{self.target}: {name}")
-        result: Buffer | None = found
-        return result
+            with reading_icechunk(text):
+                for name, node in zarr.open_group(session.store, mode="r").members(max_depth=None):
+                    if isinstance(node, zarr.Array):
+                        check_room(node.shape, node.chunks, number, f"{text}: {name}")
+                return dict(arrays_below(icechunk_group(session)))
+        except FlacError:
+            raise
+        except Exception as error:  # what VirtualiZarr and Zarr say of anything unexpected
+            raise damaged(text, error) from safe_cause(error)
+
+    reader = IcechunkReader(session.store, text)
+    return OpenedReferences(text, ICECHUNK, reader, prefixes, count, arrays)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obspec_utils.registry import ObjectStoreRegistry
 
+from ..errors import SelectionError
 from ..io.file_reader import FileReader
 from ..io.ranges import merge_ranges
+from ..io.reference_kinds import references_kind
 from ..io.stores import registry_for, to_url
-from ..io.workers import Progress, available_cores
+from ..io.workers import Counter, Progress, available_cores
 from ..model.index import TileIndex
 from ..reading.header import read_index
 from .spatial_info import Tile, TileTable
 from .stream_md5 import stream_md5_agrees
-from .tile_check import WITH_INDEX_SIZE, TileFinding, check_tile
+from .tile_check import WITH_INDEX_SIZE, TileFinding
+from .tile_pass import TilePass
 
-#: Bytes that are read at once; about as much again waits to be checked.
-READ_BYTES = 8 << 20
+if TYPE_CHECKING:
+    from .verify_references import ReferencesVerification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +78,20 @@ def verify(
     source: str | os.PathLike[str],
     *,
     registry: ObjectStoreRegistry[Any] | None = None,
+    store_options: Mapping[str, Any] | None = None,
+    allow_local: bool = False,
+    headers_only: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Verification:
-    """Check a whole FLAC raster; do not stop at the first fault.
+) -> Verification | ReferencesVerification:
+    """Check a whole FLAC raster, or published references; do not stop at the first fault.
 
-    Reads every byte once, in large pieces; a file that is one stream with an MD5 of all samples
-    once more, to check that. Checks each tile as `check_tile` does, the overviews'
+    Reads every byte of a raster once, in large pieces; a file that is one stream with an MD5 of all
+    samples once more, to check that. Checks each tile as `check_tile` does, the overviews'
     too, and that no byte lies outside the header and the tiles.
+
+    Of references, checks that every chunk is the tile that belongs there, by the headers of the
+    files, and then those tiles.
 
     Parameters
     ----------
@@ -90,62 +99,72 @@ def verify(
         Path or URL.
     registry : ObjectStoreRegistry, optional
         Stores to read with; made by `registry_for` when not given.
+    store_options : Mapping, optional
+        Options of the stores that are made, as for `registry_for`.
+    allow_local : bool
+        Whether references at a URL may name files of this machine.
+    headers_only : bool
+        Of references: leave the tiles alone, and read only the header of each file.
     workers : int, optional
         Threads that decode; one per core by default.
     progress : callable, optional
-        Called with the bytes done and the bytes in all.
+        Called with the bytes done and the bytes in all; with `headers_only`, with files.
 
     Returns
     -------
-    Verification
+    Verification or ReferencesVerification
 
     Raises
     ------
     SourceError
-        When the file cannot be read.
+        When the file cannot be read; of a file that references are to, this is a fault.
     LayoutError
         When its head is damaged, or says what the file cannot hold: then no tile can be named.
+    ReferencesError
+        When references are damaged.
+    SourcePermissionError
+        When references at a URL name a local file.
+    SelectionError
+        When `headers_only` is given for a raster.
 
     Examples
     --------
     >>> report = verify("https://example.com/dem.flac")
     >>> report.ok, [str(fault) for fault in report.faults]
     """
+    options = dict(store_options or {})
+    if references_kind(source):
+        # Imports xarray and VirtualiZarr.
+        from .verify_references import verify_references
+
+        return verify_references(
+            source, registry, options,
+            allow_local=allow_local, headers_only=headers_only, workers=workers, progress=progress,
+        )  # fmt: skip
+    if headers_only:
+        raise SelectionError(
+            f"{os.fspath(source)}: headers_only (--headers-only) is for references; `info` shows "
+            "the header of a file"
+        )
     url = to_url(source)
-    registry = registry or registry_for(url)
+    registry = registry or registry_for(url, **options)
     index = read_index(url, registry)
     tiles = list(TileTable(source=url, index=index))
     offsets, lengths = [tile.offset for tile in tiles], [tile.length for tile in tiles]
     file = FileReader(url, registry, index.version)
     file_size = index.version.size
-    merged = merge_ranges(offsets, lengths, max_bytes=READ_BYTES)
-    total = sum(piece.length for piece in merged)
-    done = 0
     faults: list[tuple[int, TileFinding]] = []
     losses: list[tuple[int, TileFinding]] = []
     with_md5 = 0
-    threads = workers or available_cores()
-    with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-        pieces = file.stream((piece.start, piece.end) for piece in merged)
-        for piece, data in zip(merged, pieces, strict=True):
-            jobs = [
-                pool.submit(
-                    check_tile, index, tiles[number],
-                    data[offsets[number] - piece.start :][: lengths[number]],
-                )
-                for number in piece.members
-            ]  # fmt: skip
-            for number, job in zip(piece.members, jobs, strict=True):
-                found = job.result()
-                with_md5 += found.has_md5
-                if found.damage:
-                    faults.append((number, _finding(tiles[number], "; ".join(found.damage))))
-                if found.ambiguous:
-                    what = f"{found.ambiguous} pixels share their sample with another value"
-                    losses.append((number, _finding(tiles[number], what)))
-            done += piece.length
-            if progress:
-                progress(done, total)
+    work = TilePass(file, index, tiles)
+    with ThreadPoolExecutor(workers or available_cores(), "verify") as pool:
+        for number, found in work.check(pool, Counter(progress, work.bytes)):
+            with_md5 += found.has_md5
+            if found.damage:
+                faults.append((number, _finding(tiles[number], "; ".join(found.damage))))
+            if found.ambiguous:
+                what = f"{found.ambiguous} pixels share their sample with another value"
+                losses.append((number, _finding(tiles[number], what)))
     stream_md5 = None
     if index.stream is not None and file_size is not None and not faults:
         stream_md5 = stream_md5_agrees(file, min(offsets), file_size, progress)
@@ -153,7 +172,7 @@ def verify(
         source=str(source),
         layout=index.layout,
         file_size=file_size or 0,
-        bytes_read=total,
+        bytes_read=work.bytes,
         tiles=len(tiles),
         pixels=index.raster.count * sum(level.width * level.height for level in index.levels),
         with_checksum=sum(

@@ -13,12 +13,15 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ChunkManifest, ManifestArray, ManifestGroup
 from virtualizarr.manifests.manifest import INLINED_CHUNK_PATH
 from virtualizarr.manifests.utils import create_v3_array_metadata
 from zarr.core.metadata.v3 import ArrayV3Metadata
 
 BYTES_CODEC: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
+#: Stands for where an Icechunk repository keeps chunks of its own.
+_REPOSITORY = "icechunk:"
 
 
 class _UnfilledMetadata(ArrayV3Metadata):
@@ -75,6 +78,15 @@ class ChunkTables:
         if manifest._inlined:
             return None
         return cls(manifest._paths, manifest._offsets, manifest._lengths)
+
+    @classmethod
+    def split(cls, array: ManifestArray) -> tuple[ChunkTables, npt.NDArray[np.bool_]]:
+        """The tables of a virtual array, and which chunks are inside: absent in the tables."""
+        manifest = array.manifest
+        paths: Any = manifest._paths
+        inside = (paths == INLINED_CHUNK_PATH) | np.strings.startswith(paths, _REPOSITORY)
+        outside = np.where(inside, _text(""), paths) if inside.any() else paths
+        return cls(outside, manifest._offsets, manifest._lengths), inside
 
     @classmethod
     def of_file(cls, url: str, offsets: Any, lengths: Any) -> ChunkTables:
@@ -275,3 +287,13 @@ def kerchunk_group(references: Any, group: str | None) -> ManifestGroup:
 def _names_file(entry: Any) -> bool:
     named = isinstance(entry, list) and bool(entry) and isinstance(entry[0], str)
     return named and entry[0].startswith("file:///")
+
+
+def icechunk_group(session: Any) -> ManifestGroup:
+    """The arrays of an Icechunk session, those of child groups in groups."""
+    from virtualizarr.parsers import IcechunkParser
+
+    found = IcechunkParser().parse_session(
+        session, ObjectStoreRegistry(), native_chunks_prefix=_REPOSITORY
+    )
+    return found._group
