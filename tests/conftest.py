@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -99,27 +101,44 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
 # --- Outside judges -------------------------------------------------------------------------------
 
 
+# It stays, for GDAL takes longer to be imported than to compare.
+_GDALCOMPARE = """
+import contextlib, io, json, runpy, sys
+for line in sys.stdin:
+    sys.argv, printed = json.loads(line), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    print(json.dumps(printed.getvalue()), flush=True)
+"""
+
+
 @pytest.fixture(scope="session")
-def gdalcompare() -> Callable[[Path, Path], list[str]]:
+def gdalcompare() -> Iterator[Callable[[Path, Path], list[str]]]:
     """Return ``compare(golden, new)``: what GDAL's gdalcompare.py finds different, line by line.
 
     Pixels, georeferencing, metadata, colour tables and overviews count; that the files differ as
     byte strings, which two encoders always do, does not.
     """
-    # The script runs under the interpreter named in its first line, which has GDAL's bindings.
     script = shutil.which("gdalcompare.py")
     if script is None:
         pytest.skip("skipped: no gdalcompare.py (Debian: gdal-bin, python3-gdal)")
+    # The interpreter named in its first line has GDAL's bindings.
+    interpreter = shlex.split(Path(script).read_text().splitlines()[0].removeprefix("#!"))
+    process = subprocess.Popen(
+        [*interpreter, "-c", _GDALCOMPARE],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment(),
+    )  # fmt: skip
 
     def compare(golden: Path, new: Path) -> list[str]:
-        done = subprocess.run(
-            [script, str(golden), str(new)],
-            capture_output=True, text=True, env=_environment(), check=False,
-        )  # fmt: skip
-        lines = [line.strip() for line in done.stdout.splitlines()]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(json.dumps([script, str(golden), str(new)]), file=process.stdin, flush=True)
+        answer = process.stdout.readline()
+        assert answer, f"gdalcompare.py ended with {process.wait()}"
+        lines = [line.strip() for line in json.loads(answer).splitlines()]
         if "Differences Found: 0" in lines:
             return []
-        assert any(line.startswith("Differences Found:") for line in lines), done
+        assert any(line.startswith("Differences Found:") for line in lines), lines
         # "Files differ at the binary level." counts as one difference and is expected.
         return [
             line
@@ -129,7 +148,8 @@ def gdalcompare() -> Callable[[Path, Path], list[str]]:
             and not line.startswith("Differences Found:")
         ]
 
-    return compare
+    yield compare
+    process.communicate()
 
 
 @pytest.fixture(scope="session")

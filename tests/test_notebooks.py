@@ -17,12 +17,6 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
-# The documentation is built with all of them, executed.
-EXECUTED = [
-    pytest.param(path, marks=[pytest.mark.exhaustive] * (path != NOTEBOOKS[0]), id=path.name)
-    for path in NOTEBOOKS
-]
-
 
 def code_cells(path: Path) -> list[dict[str, Any]]:
     notebook = json.loads(path.read_text("utf-8"))
@@ -44,7 +38,19 @@ def test_it_defines_no_functions(path: Path) -> None:
         assert not [node for node in ast.walk(ast.parse(code)) if isinstance(node, definitions)]
 
 
-@pytest.mark.parametrize("path", EXECUTED)
+def test_the_first_one_runs_as_a_script(tmp_path: Path) -> None:
+    script = "\n".join("".join(cell["source"]) for cell in code_cells(NOTEBOOKS[0]))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path, env={**os.environ, "MPLBACKEND": "agg"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+# The documentation is built with all of them, executed.
+@pytest.mark.exhaustive
+@each_notebook
 def test_it_runs(path: Path, tmp_path: Path) -> None:
     command = shutil.which("jupyter-execute", path=str(Path(sys.executable).parent))
     if command is None:

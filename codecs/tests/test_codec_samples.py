@@ -3,7 +3,7 @@
 import hypothesis.extra.numpy as npst
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zarr_flac import ConfigurationError, SampleRangeError, UnsupportedDtypeError
@@ -57,6 +57,7 @@ def test_both_ways(dtype, bits, pixels, samples):
 
 
 @pytest.mark.parametrize("name", DTYPES)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_every_bit_pattern(name, data):
     dtype = np.dtype(name)

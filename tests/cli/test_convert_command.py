@@ -305,8 +305,15 @@ def large(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("way", ["to flac", "to geotiff"])
+@pytest.mark.parametrize(
+    ("way", "number"),
+    [
+        ("to flac", signal.SIGINT),
+        ("to geotiff", signal.SIGTERM),
+        pytest.param("to flac", signal.SIGTERM, marks=pytest.mark.exhaustive),
+        pytest.param("to geotiff", signal.SIGINT, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_stopped_in_the_middle(large, tmp_path, number, way):
     source, target = large / "x.tif", tmp_path / "x.flac"
     if way == "to geotiff":

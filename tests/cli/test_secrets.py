@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import traceback
 from collections.abc import Callable, Iterator
@@ -139,14 +140,16 @@ def outputs(work: Path, *words: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("command", list(USES))
-def test_no_spelling_is_repeated(command: str, work: Path, served: str) -> None:
+def test_no_spelling_is_repeated(command: str, every: bool, work: Path, served: str) -> None:
+    turns = itertools.cycle(([], ["--json"]))
     for words, endings in USES[command]:
         for spelling in SPELLINGS:
             for end in endings:
                 name = spelling.format(secret=SECRET, host=served, end=end)
                 chosen = [name if word == "NAME" else word for word in words]
-                for more in ([], ["--json"]):
+                for more in ([], ["--json"]) if every else (next(turns),):
                     for what, text in outputs(work, command, *chosen, *more).items():
                         assert SECRET not in text, (words, name, what, text)
 

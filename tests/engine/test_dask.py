@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import distributed
 import icechunk
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import rasterio
 import servers
 import xarray as xr
+from fresh_process import run_python
 from rasters import write_tif
 
 import virtual_flac
@@ -37,6 +39,11 @@ class Files:
     folder: Path
     pixels: Any
     """(time, band, y, x)"""
+
+    @property
+    def tile_bytes(self) -> int:
+        levels = [virtual_flac.read_index(url).levels[0] for url in self.urls]
+        return sum(int(level.lengths.sum()) for level in levels)
 
     def open(self, reader: str, stack: ExitStack, **options: Any) -> xr.Dataset:
         if reader == "flac":
@@ -126,7 +133,34 @@ def cluster() -> Iterator[Any]:
         yield client
 
 
+COMPUTE = """
+import pickle, sys
+import numpy as np
+for path in sys.argv[1:]:
+    with open(path, "rb") as file:
+        np.save(path + ".npy", pickle.load(file).compute(scheduler="synchronous"))
+"""
+
+
+def test_another_process_computes_the_median_of_a_cube(files: Files, tmp_path: Path) -> None:
+    paths = [tmp_path / reader for reader in READERS]
+    with ExitStack() as stack:
+        for path in paths:
+            cube = files.open(path.name, stack, chunks={})["band_data"]
+            path.write_bytes(cloudpickle.dumps(cube.chunk(time=-1).median("time")))
+        files.server.reset()
+        run_python(COMPUTE, *paths)
+        log = files.server.log()
+    for path in paths:
+        computed = np.load(path.with_suffix(".npy"))
+        np.testing.assert_array_equal(computed, np.median(files.pixels, axis=0))
+    # Every tile once by each; nothing is opened again.
+    assert sum(request.bytes_sent for request in log) == len(READERS) * files.tile_bytes
+    assert len(log) == len(READERS) * len(DATES) * 6
+
+
 # Not parquet: every task of a worker would read the whole table of references anew.
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("reader", ["flac", "kerchunk", "icechunk"])
 def test_two_processes_compute_the_median_of_a_cube(
     reader: str, files: Files, cluster: Any
@@ -147,6 +181,5 @@ def test_two_processes_compute_the_median_of_a_cube(
         log = files.server.log()
     np.testing.assert_array_equal(computed, np.median(files.pixels, axis=0))
     # Every tile once, whichever worker asks; nothing is opened again.
-    tiles = sum(int(virtual_flac.read_index(url).levels[0].lengths.sum()) for url in files.urls)
-    assert sum(request.bytes_sent for request in log) == tiles
+    assert sum(request.bytes_sent for request in log) == files.tile_bytes
     assert len(log) == len(DATES) * 6

@@ -99,7 +99,7 @@ def test_labels_are_found_as_pandas_finds_them(transform: Affine, monkeypatch: A
             between = rng.uniform(min(values) - 2 * step, max(values) + 2 * step)
             return rng.choice([rng.choice(values), between])
 
-        for _ in range(60):
+        for _ in range(25):
             several = [label() for _ in range(rng.randrange(4))]
             labels = rng.choice(
                 [

@@ -19,13 +19,16 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
-@pytest.mark.parametrize("interleave", INTERLEAVES)
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in (1, 2))]
+)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_bit_of_every_dtype_returns(tmp_path, dtype, interleave):
+def test_every_bit_of_every_dtype_returns(tmp_path, dtype, first):
     for number, (width, height) in enumerate(
         [(1, 1), (7, 3), (1, 40), (31, 33), (32, 32), (33, 31), (100, 67)]
     ):
         count = (1, 2, 3, 4)[number % 4]
+        interleave = INTERLEAVES[(number + first) % 3]
         pixels = any_pixels(dtype, (count, height, width))
         source = make_tif(tmp_path / "source.tif", pixels)
         result = there_and_back(source, tmp_path, interleave=interleave)

@@ -196,7 +196,7 @@ def test_headers_under_a_megabyte_cost_little(content: Any) -> None:
     assert len(head) < 1_000_000
     began = time.process_time()
     judge(head, 10**12)
-    assert time.process_time() - began < 1.5  # 0.5 on an idle machine
+    assert time.process_time() - began < 3  # 0.5 on an idle machine
     assert memory(head, 10**12) < 200 << 20
 
 

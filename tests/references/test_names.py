@@ -113,7 +113,9 @@ def test_as_a_target_of_every_name(template: Any, tmp_path: Path) -> None:
         assert len(list(target.parent.iterdir())) == 1
 
 
-@pytest.mark.parametrize("name", [EVERYTHING, "a::" + "ü" * 115])
+@pytest.mark.parametrize(
+    "name", [EVERYTHING, pytest.param("a::" + "ü" * 115, marks=pytest.mark.exhaustive)]
+)
 def test_by_every_command(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()

@@ -11,11 +11,23 @@ from typing import Any
 from ..errors import TargetExistsError
 from ..io.local_files import atomic_write
 from ..io.target_errors import writing
-from .reading import Cost
 
 #: Says what the demo made and measured; what it lists may be replaced, nothing else.
 REPORT = "demo.json"
 _MADE_BY = "virtual-flac demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one action asked of the server."""
+
+    reader: str
+    """File and how it was read: ``FLAC, engine="flac"``."""
+    action: str
+    """``open``, ``read the window`` or ``read a pixel``."""
+    requests: int
+    bytes: int
+    seconds: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,12 +60,7 @@ class DemoResult:
 
 
 def claim(folder: Path, names: Iterable[str], *, keep: Path | None = None) -> None:
-    """Make a folder for files; refuse to replace those that no demo made, and the source, `keep`.
-
-    Raises
-    ------
-    TargetExistsError
-    """
+    """Make a folder for files; refuse to replace what no demo made, and the source, `keep`."""
     try:
         report = json.loads((folder / REPORT).read_text("utf-8"))
         own = {REPORT, *report["files"]} if report["made_by"] == _MADE_BY else set()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import tempfile
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import rasterio.shutil
 import xarray as xr
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from ..errors import SourceNotFoundError, needs_extra
@@ -19,9 +25,8 @@ from ..geotiff.to_flac import write_flac
 from ..publish import publish
 from ..references.open import open_references
 from .rasters import make_dem, make_faded, make_sunlight
-from .reading import read_all
-from .result import REPORT, DemoResult, claim
-from .server import serve
+from .result import REPORT, Cost, DemoResult, claim
+from .server import RangeServer, serve
 
 #: Equinox and the two solstices, the shortest day last.
 _DATES = (date(2026, 3, 20), date(2026, 6, 21), date(2026, 12, 21))
@@ -52,8 +57,6 @@ def run_demo(
         When a file of the same name in `folder` is not an earlier demo's.
     SourceError, RasterError
         When the source cannot be read, or not be written as FLAC without loss.
-    MissingExtraError
-        When matplotlib, aiohttp or kerchunk is not installed.
     """
     with needs_extra("cli", "matplotlib"):
         from .picture import draw
@@ -113,8 +116,8 @@ def run_demo(
         url, cog_url, *urls = map(server.url_of, (flac, cog, *dates))
         # Once unmeasured, a file of its own for GDAL, which remembers what it has read: what is
         # measured holds no import of a library.
-        read_all(server, url, server.url_of(date_tif), urls, Window(0, 0, 1, 1))
-        found, result.costs = read_all(server, url, cog_url, urls, window)
+        _read_all(server, url, server.url_of(date_tif), urls, Window(0, 0, 1, 1))
+        found, result.costs = _read_all(server, url, cog_url, urls, window)
         with xr.open_datatree(url, engine="flac") as tree:
             levels = [group.to_dataset()["band_data"][0] for group in tree.leaves]
             large = (level for level in levels[::-1] if max(level.shape) >= _PICTURE_SIZE)
@@ -156,3 +159,49 @@ def _convert(tif: Path, flac: Path, cog: Path, size: int, *, pixels: int) -> str
         f"Converted it without loss to {' and '.join(bits)}, both with overviews and in tiles of "
         f"{size} pixels; the COG by ZSTD and a predictor."
     )
+
+
+@contextlib.contextmanager
+def _measure(server: RangeServer, costs: list[Cost], reader: str, action: str) -> Iterator[None]:
+    """Add the cost of the block; nobody else may ask the server meanwhile."""
+    before = len(server.requests())
+    start = time.perf_counter()
+    yield
+    seconds = round(time.perf_counter() - start, 4)
+    asked = server.requests()[before:]
+    costs.append(Cost(reader, action, len(asked), sum(r.bytes_sent for r in asked), seconds))
+
+
+def _read_all(
+    server: RangeServer, flac: str, cog: str, dates: Sequence[str], window: Window
+) -> tuple[list[npt.NDArray[Any]], list[Cost]]:
+    """A window of a FLAC and of a COG, as stored, by every way to read it, and what that cost.
+
+    Reading a pixel of FLACs along time is measured, too.
+    """
+    found: list[npt.NDArray[Any]] = []
+    costs: list[Cost] = []
+    area = "read the window", (..., *window.toslices())
+    pixel = "read a pixel", (..., 0, 0)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        # GDAL's own advice for COGs over HTTP is not to list the folder.
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+        warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+    ):
+        references, cube = f"{scratch}/refs.json", f"{scratch}/cube.json"
+        publish([flac], references)
+        publish(dates, cube)
+        for what, name, engine in (
+            ("FLAC", flac, "flac"), ("References to it", references, "kerchunk"),
+            ("COG", cog, "rasterio"), ("Cube of three FLACs", cube, "kerchunk"),
+        ):  # fmt: skip
+            reader = f'{what}, engine="{engine}"'
+            with _measure(server, costs, reader, "open"):
+                pixels = xr.open_dataset(name, engine=engine, mask_and_scale=False)["band_data"]
+            action, part = pixel if name == cube else area
+            with _measure(server, costs, reader, action):
+                values = pixels[part].to_numpy()
+            if name != cube:
+                found.append(values)
+    return found, costs

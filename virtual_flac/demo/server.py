@@ -55,13 +55,7 @@ class RangeServer:
 
 @contextlib.contextmanager
 def serve(folder: str | os.PathLike[str]) -> Iterator[RangeServer]:
-    """Serve a folder on a free port of loopback until the block ends.
-
-    Raises
-    ------
-    NotADirectoryError
-        When there is no such folder.
-    """
+    """Serve a folder (else NotADirectoryError) on a free port of loopback until the block ends."""
     directory = Path(folder).resolve()
     if not directory.is_dir():
         raise NotADirectoryError(f"{directory} is not a folder")
