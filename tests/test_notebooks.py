@@ -38,17 +38,7 @@ def test_it_defines_no_functions(path: Path) -> None:
         assert not [node for node in ast.walk(ast.parse(code)) if isinstance(node, definitions)]
 
 
-def test_the_first_one_runs_as_a_script(tmp_path: Path) -> None:
-    script = "\n".join("".join(cell["source"]) for cell in code_cells(NOTEBOOKS[0]))
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path, env={**os.environ, "MPLBACKEND": "agg"}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-# The documentation is built with all of them, executed.
+# Exhaustive: the documentation is built with all of them, executed.
 @pytest.mark.exhaustive
 @each_notebook
 def test_it_runs(path: Path, tmp_path: Path) -> None:

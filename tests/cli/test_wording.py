@@ -126,6 +126,36 @@ def test_larger_files_are_called_larger(tmp_path: Path):
     assert "times larger" in run("convert", tmp_path / "dot.tif").stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("convert", "FLAC", "-o", "x.tif", "--tile-size", "40"), "--tile-size"),
+        (("preview", "FLAC", "-o", "x.png", "--stretch", "9,3"), "--stretch"),
+        (("query", "FLAC", "--bbox-crs", "EPSG:4326"), "--bbox-crs"),
+        (("stack", "FLAC", "-o", "x.json", "--dim", "x"), "--mosaic"),
+    ],
+)
+def test_errors_name_the_options(words: tuple[str, ...], option: str, flac: Path):
+    done = run(*(flac if word == "FLAC" else word for word in words))
+    assert (done.exit_code, done.stderr.startswith("Error: ")) == (1, True)
+    assert option in done.stderr
+
+
+def test_geotiffs_are_not_stacked(tmp_path: Path):
+    done = run("stack", tmp_path / "dem.tif", "-o", tmp_path / "x.json")
+    assert done.exit_code == 1
+    assert "a TIFF" in done.stderr
+    assert "virtual-flac convert" in done.stderr
+
+
+def test_a_picture_smaller_than_asked_says_why(tmp_path: Path, flac: Path):
+    for size, said in ((190, ""), (100, ", smaller than 100: as only whole numbers are averaged"),
+                       (512, ", smaller than 512: as large as the raster"), (95, "")):  # fmt: skip
+        done = run("preview", flac, "-o", tmp_path / "x.png", "--size", size, "--force")
+        picture = done.stdout.splitlines()[1]
+        assert picture.partition(" x ")[2].partition(",")[2] == said.removeprefix(","), size
+
+
 def test_the_help_groups_commands_and_shows_examples():
     text = " ".join(run("--help").stdout.split())
     assert run("-h").stdout == run("--help").stdout == run().stdout

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import virtual_flac
 from virtual_flac.cli.commands import app
-from virtual_flac.errors import FlacError, MissingExtraError
+from virtual_flac.errors import FlacError, MissingExtraError, SelectionError
 from virtual_flac.publish import publish
 
 DATES = ("2026-07-01", "2026-07-11")
@@ -66,7 +66,7 @@ def test_info_and_preview_show_them(folder: Path, tmp_path: Path) -> None:
         picture = tmp_path / f"{suffix}.png"
         done = run("preview", cube, "-o", picture, "--bands", "2")
         assert done.exit_code == 0, done.output
-        assert "time 2026-07-01" in done.stderr
+        assert done.stderr == "time 2026-07-01\n"
         assert virtual_flac.preview(cube, bands=[2]).to_png() == picture.read_bytes()
         expected = tmp_path / f"{suffix}_raster.png"
         run("preview", folder / f"{DATES[0]}.flac", "-o", expected, "--bands", "2")
@@ -88,6 +88,8 @@ def test_what_needs_a_raster_refuses_them(folder: Path, tmp_path: Path) -> None:
             assert ('engine="kerchunk"' in str(error.value)) == (suffix != "icechunk")
     with pytest.raises(FlacError, match="kerchunk references; stack the rasters"):
         virtual_flac.stack(folder / "cube.json")
+    with pytest.raises(SelectionError, match=r'flac: holds no references.*engine="flac"'):
+        virtual_flac.open_references(folder / f"{DATES[0]}.flac")
     assert not list(tmp_path.iterdir())
 
 

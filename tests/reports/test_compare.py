@@ -16,6 +16,7 @@ import servers
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasters import write_tif
 
@@ -130,7 +131,10 @@ def changed(tmp_path: Path, change: Any, **profile: Any) -> list[tuple[str, str,
     ("name", "a", "b", "change"),
     [
         ("nodata", "none", "3", lambda t: setattr(t, "nodata", 3)),
-        ("CRS", ..., ..., lambda t: setattr(t, "crs", "EPSG:32634")),
+        (
+            "CRS", "EPSG:32633, WGS 84 / UTM zone 33N", "EPSG:32634, WGS 84 / UTM zone 34N",
+            lambda t: setattr(t, "crs", "EPSG:32634"),
+        ),
         ("band 2 description", "none", "red", lambda t: t.set_band_description(2, "red")),
         ("band 1 unit", "none", "m", lambda t: t.set_band_unit(1, "m")),
         ("band 1 scale", "1.0", "0.5", lambda t: setattr(t, "scales", (0.5, 1))),
@@ -164,6 +168,16 @@ def test_colour_maps(tmp_path: Path) -> None:
         target.write_colormap(1, {i: (i, i, i, 255) for i in range(256)})
     found = compare(tif, tmp_path / "b.tif")
     assert [each.name for each in found.metadata] == ["band 1 colour map"]
+
+
+def test_crs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    tifs = []
+    for name in ("a", "b"):
+        crs = f'LOCAL_CS["mine",UNIT["{name}",{ord(name)}]]'
+        pixels = rasters.pixels("uint8", 1, 40, 50)
+        tifs.append(write_tif(tmp_path / f"{name}.tif", pixels, crs=CRS.from_wkt(crs)))
+    [found] = compare(*tifs).metadata
+    assert (found.name, "97" in found.a, "98" in found.b) == ("CRS", True, True)
 
 
 def test_one_crs_in_two_spellings_is_the_same(flac_raster: Any, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @force_option
 @option(
     "--size", type=click.IntRange(1, 16_384), default=512, show_default=True,
-    help="Largest number of pixels of the longer side.",
+    help="Pixels of the longer side, at most: a whole number of pixels is averaged to one.",
 )  # fmt: skip
 @option("--bands", type=Numbers("N,..."), help="One band, or red, green and blue: 4,3,2.")
 @option("--cmap", help="matplotlib's colour map for one band: terrain ...")
@@ -80,17 +80,22 @@ def preview(
     elif as_json:
         print_json({"source": redact_name(source), "target": str(output), **picture.to_dict()})
     elif not quiet:
-        print_rows(str(output), _summary(picture))
+        print_rows(str(output), _summary(picture, arguments["size"]))
 
 
-def _summary(picture: Preview) -> dict[str, str]:
+def _summary(picture: Preview, size: int) -> dict[str, str]:
     height, width, _ = picture.rgba.shape
+    shown = f"{width} x {height}"
+    if max(width, height) < size:
+        reduced = picture.level or picture.factor > 1
+        why = "as only whole numbers are averaged" if reduced else "as large as the raster"
+        shown += f", smaller than {size}: {why}"
     level = f"overview {picture.level}" if picture.level else "full resolution"
-    reduced = f", 1 for {picture.factor} x {picture.factor}" if picture.factor > 1 else ""
+    blocks = f", 1 for {picture.factor} x {picture.factor}" if picture.factor > 1 else ""
     return {
-        "picture": f"{width} x {height}",
+        "picture": shown,
         "bands": ", ".join(map(str, picture.bands)),
-        "from": f"{level}{reduced}",
+        "from": f"{level}{blocks}",
         "stretch": ", ".join(f"{low:g} to {high:g}" for low, high in picture.ranges) or "none",
     }
 

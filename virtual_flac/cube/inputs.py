@@ -56,7 +56,7 @@ def find_inputs(
     for name in dims or ():
         if name in ("x", "y", "spatial_ref"):
             raise SelectionError(
-                f"{name!r} is not a new dimension; mosaics are made by mosaic=True"
+                f"{name!r} is not a new dimension; mosaics are made by --mosaic (mosaic=True)"
             )
     base = None
     if isinstance(given, list | tuple) and len(given) == 1 and _is_json(given[0]):

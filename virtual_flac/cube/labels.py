@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SelectionError
+from ..errors import SelectionError, UnknownLayoutError
 from ..io.addresses import object_path
 
 #: Eight digits in a row, or four, two and two apart: 20260714, 2026-07-14, 2026_07_14.
@@ -49,6 +49,8 @@ def labels_from_names(
     ------
     SelectionError
         When the pattern is not valid, does not match a name, or finds no date there.
+    UnknownLayoutError
+        When a name without a match is that of a TIFF.
     """
     compiled = _compile(pattern or DATE_PATTERN)
     paths = [object_path(url) for url in urls]
@@ -73,6 +75,11 @@ def labels_from_names(
     found: list[tuple[str, re.Match[str]]] = []
     for url, name, match in zip(urls, names, matches, strict=True):
         if match is None:
+            if name.lower().endswith((".tif", ".tiff")):
+                raise UnknownLayoutError(
+                    f"{url}: a TIFF, by its name, and FLAC rasters are stacked; turn it into FLAC "
+                    "with `virtual-flac convert`"
+                )
             what = "match" if groups else "date"
             raise SelectionError(
                 f"{url}: no {what} in the name {name!r} (pattern {pattern}). Give another pattern "
@@ -183,8 +190,8 @@ def given_labels(
     if not isinstance(values, Mapping):
         if dims is not None and len(dims) != 1:
             raise SelectionError(
-                f"values of the dimensions {list(dims)}: give them by name, as "
-                "values={name: [...], ...}"
+                f"values of the dimensions {', '.join(dims)}: give them by name, --values NAME=A,B "
+                "for each (values={name: [...], ...})"
             )
         values = {dims[0] if dims else TIME: values}
     elif dims is not None and set(values) != set(dims):

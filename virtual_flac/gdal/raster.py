@@ -132,7 +132,7 @@ def opened_gdal(
         except SourceError as error:
             raise RasterError(
                 f"{name}: its overviews cannot be opened on their own. Give the raster by its "
-                "name, or leave them out with overviews='none'."
+                "name, or leave them out with --overviews none (overviews='none')."
             ) from safe_cause(error)
         found = GdalSource(levels, bands)
         found.name = redact_name(name)

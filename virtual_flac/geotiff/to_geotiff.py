@@ -96,7 +96,9 @@ def write_geotiff(
     check_target(path, overwrite=overwrite)
     check_compression(compress)
     if tile_size < 16 or tile_size % 16:
-        raise SelectionError(f"tile_size is {tile_size}; GeoTIFF needs a multiple of 16")
+        raise SelectionError(
+            f"tile_size (--tile-size) is {tile_size}; GeoTIFF needs a multiple of 16"
+        )
     if overviews not in ("source", "all", "none"):
         raise SelectionError(f"overviews is {overviews!r}, expected 'source', 'all' or 'none'")
     threads = workers or available_cores()

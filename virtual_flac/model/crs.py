@@ -64,6 +64,19 @@ def parse_crs(text: str) -> pyproj.CRS:
         return pyproj.CRS.from_user_input(text)
 
 
+def crs_name(wkt: str) -> str:
+    """Authority and name of a CRS: ``EPSG:4326, WGS 84``.
+
+    Raises
+    ------
+    LayoutError
+        When PROJ does not understand it.
+    """
+    crs = parse_wkt(wkt)
+    code = crs.to_authority()
+    return f"{':'.join(code)}, {crs.name}" if code else crs.name
+
+
 @contextlib.contextmanager
 def _explained(text: str) -> Iterator[None]:
     from pyproj.exceptions import CRSError

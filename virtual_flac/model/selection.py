@@ -44,7 +44,7 @@ class Selection:
         if len(given) > 1:
             raise SelectionError(f"{' and '.join(given)} were given, expected one of them")
         if self.bbox_crs is not None and self.bbox is None:
-            raise SelectionError("bbox_crs was given without a bbox")
+            raise SelectionError("bbox_crs (--bbox-crs) was given without a bbox")
         if self.bbox is not None:
             _check_bbox(self.bbox)
 

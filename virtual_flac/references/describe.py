@@ -13,7 +13,7 @@ import xarray as xr
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SelectionError
-from ..model.crs import parse_wkt
+from ..model.crs import crs_name
 from ..model.grid import Window
 from ..model.index import Band, RasterInfo
 from .open import open_store
@@ -91,11 +91,14 @@ def _crs_name(dataset: xr.Dataset) -> str | None:
     text = next(
         (v.attrs["crs_wkt"] for v in dataset.variables.values() if "crs_wkt" in v.attrs), None
     )
-    if text is None:
-        return None
-    crs = parse_wkt(text)
-    code = crs.to_authority()
-    return f"{':'.join(code)}, {crs.name}" if code else str(crs.name)
+    return None if text is None else crs_name(text)
+
+
+def _label(value: npt.NDArray[Any]) -> str:
+    if value.dtype.kind != "M":
+        return str(value)
+    # To the day, the minute or as far as it goes.
+    return str(np.datetime_as_string(value, unit="auto"))
 
 
 class ReferencedRaster:
@@ -127,7 +130,7 @@ class ReferencedRaster:
         leading = [dim for dim in others if dim != "band"]
         array = planes[0].isel({dim: 0 for dim in leading})
         self.taken = {
-            str(dim): str(array[dim].values) if dim in array.coords else "0" for dim in leading
+            str(dim): _label(array[dim].values) if dim in array.coords else "0" for dim in leading
         }
         self._array = array if "band" in others else array.expand_dims("band")
         count, height, width = self._array.shape

@@ -214,7 +214,10 @@ def _icechunk(text: str, given: dict[str, Any], *, restricted: bool) -> OpenedRe
     if path is not None and not os.path.isdir(path):
         if not os.path.exists(path):
             raise SourceNotFoundError(f"{text}: no such file or folder")
-        raise SelectionError(f"{text}: is neither .json nor .parquet nor a repository's folder")
+        raise SelectionError(
+            f"{text}: holds no references: these are .json, .parquet or a repository's folder. "
+            'Rasters are opened with xr.open_dataset(path, engine="flac").'
+        )
     with reading_icechunk(text):
         repository = icechunk.Repository.open(storage(text, given))
     # The repository itself says what it refers to; to ask for its settings first costs requests.

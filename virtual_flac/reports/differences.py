@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.crs import parse_wkt
+from ..errors import LayoutError
+from ..model.crs import crs_name, parse_wkt
 from ..model.georef import GeoReference
 from ..model.index import Band, RasterInfo, Tags
 
@@ -55,7 +56,7 @@ def _pairs(a: RasterInfo, b: RasterInfo) -> Iterator[tuple[str, Any, Any]]:
     for name in ("crs_wkt", "gcp_crs_wkt"):
         ours, theirs = getattr(a.georef, name), getattr(b.georef, name)
         if not _same_crs(ours, theirs):
-            yield ("CRS" if name == "crs_wkt" else "CRS of the GCPs"), ours, theirs
+            yield ("CRS" if name == "crs_wkt" else "CRS of the GCPs"), *_crs_texts(ours, theirs)
     if not _same_number(a.nodata, b.nodata):
         yield "nodata", a.nodata, b.nodata
     yield from _tag_pairs("", a.tags, b.tags)
@@ -103,6 +104,15 @@ def _same_crs(a: str | None, b: str | None) -> bool:
     if not a or not b:
         return False
     return bool(parse_wkt(a) == parse_wkt(b))
+
+
+def _crs_texts(a: str | None, b: str | None) -> tuple[str | None, str | None]:
+    """Their names where these tell them apart."""
+    try:
+        names = a and crs_name(a), b and crs_name(b)
+    except LayoutError:
+        return a, b
+    return names if names[0] != names[1] else (a, b)
 
 
 def _sizes(sizes: Sequence[tuple[int, int]]) -> str:

@@ -202,7 +202,9 @@ def _check(size: int, percentiles: tuple[float, float], cmap: str | None) -> Non
         raise SelectionError(f"size is {size}, expected 1 to 16384")
     low, high = percentiles
     if not 0 <= low < high <= 100:
-        raise SelectionError(f"percentiles are {low} and {high}, expected 0 <= low < high <= 100")
+        raise SelectionError(
+            f"percentiles (--stretch) are {low} and {high}, expected 0 <= low < high <= 100"
+        )
     if cmap is not None and cmap not in _colormaps():
         raise SelectionError(f"matplotlib has no colour map {cmap!r}; viridis is one")
 
