@@ -71,7 +71,7 @@ def test_one_of_several_wins(tmp_path: Path, system: str, kind: str):
     for _ in range(10):
         outcomes.clear()
         losers.clear()
-        ready = threading.Barrier(writers)
+        ready = threading.Barrier(writers, timeout=120)
         threads = [threading.Thread(target=write, args=(n, ready)) for n in range(writers)]
         for thread in threads:
             thread.start()
@@ -87,7 +87,7 @@ def test_one_of_several_wins(tmp_path: Path, system: str, kind: str):
 
 def test_all_of_several_may_replace(tmp_path: Path, system: str):
     target, writers = tmp_path / "x", 4
-    ready = threading.Barrier(writers)
+    ready = threading.Barrier(writers, timeout=120)
     failed = []
 
     def write(number: int) -> None:
