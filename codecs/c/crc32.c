@@ -194,10 +194,10 @@ const vf_crc32_way *const VF_CRC32_WAYS[] = {&BY_MULTIPLYING, &BY_TABLES, NULL};
 const vf_crc32_way *const VF_CRC32_WAYS[] = {&BY_TABLES, NULL};
 #endif
 
-uint32_t vf_crc32(const uint8_t *data, size_t size)
+uint32_t vf_crc32(uint32_t crc, const uint8_t *data, size_t size)
 {
     const vf_crc32_way *const *way = VF_CRC32_WAYS;
     while (size < (*way)->least || !(*way)->supported())
         way++;
-    return ~(*way)->run(~UINT32_C(0), data, size);
+    return ~(*way)->run(~crc, data, size);
 }

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* CRC-32 of size bytes, by the fastest way this CPU knows: what zlib's crc32(0, data, size) is. */
-uint32_t vf_crc32(const uint8_t *data, size_t size);
+/* Go on with a CRC-32, at first 0, over size bytes by the fastest way this CPU knows: as zlib's crc32(). */
+uint32_t vf_crc32(uint32_t crc, const uint8_t *data, size_t size);
 
 /* A way to go on with a CRC-32, both before and after without the inversion at its end. */
 typedef struct {

@@ -20,6 +20,7 @@ typedef struct {
     unsigned depth;    /* bits per sample, 4 to 32 */
     uint64_t total;    /* samples of each channel that are wanted */
     uint64_t first_number; /* of the first frame's header: not 0 in a piece of a longer stream */
+    bool sum_up;       /* whether the CRC-32 of all data is wanted */
     bool must_end;     /* a further frame behind them is an error */
     bool sizes_vary;   /* even where frames are counted, as old encoders wrote them */
     /* Frames decoded at once, at most: 0 for as many as this CPU likes. Tests compare all that it can do
@@ -37,6 +38,8 @@ typedef struct {
     size_t byte;       /* where it begins in the data */
     bool variable;     /* kind of numbers in this stream; known from the first frame on */
     uint32_t fixed_block_size;
+    uint32_t crc32; /* of the first `summed` bytes of the data */
+    size_t summed;
 } vf_cursor;
 
 /* Check a header against stream and cursor; on VF_OK the frame may stand there. The first one

@@ -69,14 +69,14 @@ static PyObject *decode(PyObject *self, PyObject *args)
     PyObject *planes;
     Py_ssize_t first_frame, row_stride, offsets[VF_MAX_CHANNELS];
     unsigned long long total, first_number, width;
-    int must_end, sizes_vary;
+    int must_end, sizes_vary, sum_up;
     vf_stream stream = {0};
     vf_sink sink = {0};
-    if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*O!KnII", &in, &first_frame,
+    if (!PyArg_ParseTuple(args, "y*(" STREAM_FORMAT ")w*O!KnIIp", &in, &first_frame,
                           &stream.min_block_size, &stream.max_block_size, &stream.channels,
                           &stream.depth, &total, &first_number, &must_end,
                           &sizes_vary, &stream.most_lanes, &out, &PyTuple_Type, &planes, &width,
-                          &row_stride, &sink.item_size, &sink.offset))
+                          &row_stride, &sink.item_size, &sink.offset, &sum_up))
         return NULL;
     PyObject *result = NULL;
     stream.data = in.buf;
@@ -84,6 +84,7 @@ static PyObject *decode(PyObject *self, PyObject *args)
     stream.first_frame = (size_t)first_frame;
     stream.total = total;
     stream.first_number = first_number;
+    stream.sum_up = sum_up;
     stream.must_end = must_end;
     stream.sizes_vary = sizes_vary;
     sink.width = width;
@@ -110,7 +111,9 @@ static PyObject *decode(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS
     status = vf_decode_stream(&stream, &sink, &cursor);
     Py_END_ALLOW_THREADS
-    result = report(status, &cursor);
+    PyObject *said = report(status, &cursor);
+    if (said)
+        result = Py_BuildValue("(NI)", said, cursor.crc32);
 done:
     PyBuffer_Release(&in);
     PyBuffer_Release(&out);
@@ -256,7 +259,7 @@ static PyObject *crc32(PyObject *self, PyObject *data)
     if (PyObject_GetBuffer(data, &in, PyBUF_SIMPLE))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    value = vf_crc32(in.buf, (size_t)in.len);
+    value = vf_crc32(0, in.buf, (size_t)in.len);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&in);
     return PyLong_FromUnsignedLong(value);
@@ -303,7 +306,7 @@ static PyObject *kernels(PyObject *self, PyObject *args)
 
 static PyMethodDef METHODS[] = {
     {"decode", decode, METH_VARARGS,
-     "decode(data, stream, out, planes, width, row_stride, item_size, offset) -> report"},
+     "decode(data, stream, out, planes, width, row_stride, item_size, offset, sum_up) -> (report, crc32)"},
     {"scan_state", scan_state, METH_VARARGS, "scan_state(first_byte) -> bytearray"},
     {"scan", scan, METH_VARARGS,
      "scan(data, stream, state, last) -> (report, native uint64 of shape (frame, 4), bytes done with)"},

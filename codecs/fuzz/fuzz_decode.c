@@ -45,7 +45,7 @@ static unsigned number(const uint8_t *data, int bytes)
 /* CRC-32 by every way of this CPU, which must agree. */
 static uint32_t crc32(const uint8_t *data, size_t size)
 {
-    const uint32_t best = vf_crc32(data, size);
+    const uint32_t best = vf_crc32(0, data, size);
     for (const vf_crc32_way *const *way = VF_CRC32_WAYS; *way; way++)
         if (size >= (*way)->least && (*way)->supported())
             must(best == ~(*way)->run(~UINT32_C(0), data, size), "two ways to a CRC-32 differ");

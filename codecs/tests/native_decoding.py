@@ -24,7 +24,8 @@ def run(data, head, out: np.ndarray, *, lanes: int):
     total = out.shape[1]
     facts = (*stream_facts(head.streaminfo, head.frames_offset, total)[:-1], lanes)
     places = tuple(range(0, out.nbytes, 4 * total))
-    return _native.decode(data, facts, out, places, total, 4 * total, 4, 0)
+    report, _ = _native.decode(data, facts, out, places, total, 4 * total, 4, 0, False)
+    return report
 
 
 def run_all(data, head, shape: tuple[int, int]):

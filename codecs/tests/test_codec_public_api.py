@@ -32,6 +32,7 @@ NAMES = [
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
     "__version__",
+    "check_crc32",
     "count_ambiguous",
     "crc32",
     "decode",
@@ -49,7 +50,8 @@ NAMES = [
 LAYERS = [
     "errors origin brief", "_native streaminfo samples fill whole_numbers",
     "blocks stream_facts flac_raster_map libflac native_calls",
-    "checksum spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
+    "checksum",
+    "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless output tolerant tile_comments", "tile_decoder stream", "tile_encoder",
     "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .blocks import Head, head_end
-    from .checksum import crc32
+    from .checksum import check_crc32, crc32
     from .errors import (
         ConfigurationError,
         CorruptFlacError,
@@ -68,6 +68,7 @@ __all__ = [
     "UnsupportedDtypeError",
     "UnsupportedFlacError",
     "__version__",
+    "check_crc32",
     "count_ambiguous",
     "crc32",
     "decode",
@@ -84,7 +85,7 @@ __all__ = [
 
 _HOMES = {
     "blocks": ("Head", "head_end"),
-    "checksum": ("crc32",),
+    "checksum": ("check_crc32", "crc32"),
     "errors": (
         "ConfigurationError",
         "CorruptFlacError",

@@ -16,8 +16,9 @@ def decode(
     row_stride: int,
     item_size: int,
     offset: int,
+    sum_up: bool,
     /,
-) -> _Report: ...
+) -> tuple[_Report, int]: ...
 def scan_state(first_byte: int, /) -> bytearray: ...
 def scan(
     data: _Buffer, stream: _Stream, state: bytearray, last: bool, /

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from . import _native
 from .blocks import Head
+from .checksum import check_crc32
 from .errors import CorruptFlacError, UnsupportedFlacError
 from .native_calls import Buffer, StreamFactsTuple, check_report, stream_facts
 
@@ -79,6 +80,7 @@ def decode_pixels(
     out: npt.NDArray[Any],
     layout: ChannelLayout,
     offset: int,
+    crc32: int | None = None,
 ) -> None:
     """Decode the frames of a stream straight to pixels of 8, 16 or 32 bits.
 
@@ -94,14 +96,17 @@ def decode_pixels(
         Where in `out` the samples go.
     offset
         Added to every sample, modulo the size of a pixel; every sample must fit a pixel.
+    crc32
+        CRC-32 of the whole buffer, where it is known. It is summed up on the way, while the bytes
+        are in the CPU's cache.
 
     Raises
     ------
     CorruptFlacError
-        Damage or truncation. `out` then holds rubbish.
+        Damage or truncation, or other bytes than those. `out` then holds rubbish.
     """
     facts = stream_facts(head.streaminfo, head.frames_offset, total)
-    _decode(buffer, facts, total, out, layout, out.itemsize, offset)
+    _decode(buffer, facts, total, out, layout, out.itemsize, offset, crc32)
 
 
 def decode(
@@ -237,12 +242,16 @@ def _decode(
     layout: ChannelLayout,
     item_size: int,
     offset: int,
+    crc32: int | None = None,
 ) -> int:
     """Return the byte behind the last frame."""
     if not total:
         return facts[0]
-    report = _native.decode(
-        buffer, facts, out, layout.planes, layout.width, layout.row_stride, item_size, offset
-    )
+    report, found = _native.decode(
+        buffer, facts, out, layout.planes, layout.width, layout.row_stride, item_size, offset,
+        crc32 is not None,
+    )  # fmt: skip
     check_report(report, total)
+    if crc32 not in (None, found):
+        check_crc32(buffer, crc32)  # has the words for it
     return report[4]

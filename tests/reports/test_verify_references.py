@@ -333,7 +333,7 @@ def test_damaged_tiles_are_named_by_their_chunks(tmp_path: Path) -> None:
     [fault] = virtual_flac.verify(target).faults
     assert isinstance(fault, virtual_flac.reports.verify_references.ReferenceFinding)
     assert fault.chunk == (0, 1, 2, 1)
-    assert "its CRC-32 is" in str(fault)
+    assert "The CRC-32 of these bytes is" in str(fault)
 
 
 # --- Requests, trust, commands --------------------------------------------------------------------

@@ -20,7 +20,6 @@ from ..io.stores import registry_for, to_url
 from ..io.workers import available_cores
 from ..model.grid import AxisPart, Window, split_axis
 from ..model.index import TileIndex
-from .checksums import check_bytes
 
 #: What a tile's comments say of its true size.
 _WIDTH, _HEIGHT = "GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT"
@@ -127,9 +126,7 @@ class TileReader:
             tile = tiles[number]
             place = grid.window(tile.y.tile, tile.x.tile)
             try:
-                # In the thread that decodes them, which then finds these bytes in its cache.
-                check_bytes(data, checksums[number])
-                _decode(data, decoder, place, tile, out, convert)
+                _decode(data, checksums[number], decoder, place, tile, out, convert)
             except FlacError as error:
                 raise type(error)(f"{self._url}: {name(number)}: {error}") from error
 
@@ -180,9 +177,15 @@ class _Tile:
 
 
 def decode_at(
-    data: Any, decoder: TileDecoder, place: Window, out: npt.NDArray[Any] | None = None
+    data: Any,
+    decoder: TileDecoder,
+    place: Window,
+    out: npt.NDArray[Any] | None = None,
+    checksum: int | None = None,
 ) -> npt.NDArray[Any]:
     """Decode the tile of a level that covers the pixels `place`, at its true size.
+
+    `checksum` is the CRC-32 of its bytes, where it is known.
 
     Raises
     ------
@@ -194,8 +197,8 @@ def decode_at(
     shape = (spec.chunk_shape[0], place.height, place.width)
     if spec.stream is not None:  # a chunk's size tells the codec where it lies in the stream
         if spec.chunk_shape == shape:
-            return decoder.decode(data, out)
-        pixels = decoder.decode(data)[:, : place.height, : place.width]
+            return decoder.decode(data, out, crc32=checksum)
+        pixels = decoder.decode(data, crc32=checksum)[:, : place.height, : place.width]
         if out is None:
             return pixels
         out[...] = pixels
@@ -206,11 +209,12 @@ def decode_at(
         raise CorruptFlacError(
             f"the tile is {size[0]} x {size[1]} pixels, expected {place.width} x {place.height}"
         )
-    return decoder.of_shape(shape).decode(data, out)
+    return decoder.of_shape(shape).decode(data, out, crc32=checksum)
 
 
 def _decode(
     data: memoryview,
+    checksum: int | None,
     decoder: TileDecoder,
     place: Window,
     wanted: _Tile,
@@ -227,9 +231,9 @@ def _decode(
         target = out[bands.start : bands.stop, y.out, x.out]
     whole = isinstance(y.inside, slice) and isinstance(x.inside, slice)
     if target is not None and convert is None and whole and target.shape == shape:
-        decode_at(data, decoder, place, target)
+        decode_at(data, decoder, place, target, checksum)
         return
-    pixels = decode_at(data, decoder, place)[:, y.inside][:, :, x.inside]
+    pixels = decode_at(data, decoder, place, checksum=checksum)[:, y.inside][:, :, x.inside]
     part = np.empty(pixels.shape, out.dtype) if target is None else target
     if convert is None:
         part[...] = pixels

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
+from zarr_flac import check_crc32
 
 from ..errors import SelectionError, prefixed_with
 from ..io.file_reader import FileReader
@@ -17,7 +18,6 @@ from ..model.file_version import FileVersion
 from ..model.grid import Window
 from ..model.levels import resolve_bands, resolve_level
 from ..model.selection import Bounds, Selection, bounds_of, select_window
-from ..reading.checksums import check_bytes
 from ..reading.header import read_index
 from .spatial_info import Tile, tiles_of_window
 
@@ -209,7 +209,7 @@ def read_found(
         for number in piece.members:
             tile = found.tiles[number]
             with prefixed_with(f"{found.source}: {tile.name}"):
-                check_bytes(data[tile.offset - piece.start :][: tile.length], tile.checksum)
+                check_crc32(data[tile.offset - piece.start :][: tile.length], tile.checksum)
         yield bytes(data)
 
 

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from zarr_flac import Head, TileDecoder, count_ambiguous, decode, iter_frames, read_tile_info
+from zarr_flac import (
+    Head,
+    TileDecoder,
+    check_crc32,
+    count_ambiguous,
+    decode,
+    iter_frames,
+    read_tile_info,
+)
 
 from ..errors import CorruptFlacError, FlacError
 from ..model.index import TileIndex
-from ..reading.checksums import checksum_fault
 from ..reading.tiles import decode_at
 from .spatial_info import Tile
 
@@ -56,8 +63,10 @@ def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
     damage = []
     if len(data) != tile.length:
         damage.append(f"it has {len(data)} bytes, the index says {tile.length}")
-    if (fault := checksum_fault(data, tile.checksum)) is not None:
-        damage.append(fault)
+    try:
+        check_crc32(data, tile.checksum)
+    except FlacError as error:
+        damage.append(str(error))
     ambiguous, has_md5 = 0, False
     try:
         spec = index.tile_spec(tile.level)

@@ -15,14 +15,13 @@ from weakref import WeakKeyDictionary
 from obspec_utils.registry import ObjectStoreRegistry
 from virtualizarr.manifests import ManifestArray, ManifestGroup, ManifestStore
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
-from zarr_flac import set_origin
+from zarr_flac import check_crc32, set_origin
 
 from ..errors import prefixed_with
 from ..io.addresses import normalized
 from ..io.file_reader import MAX_REQUEST_BYTES, MAX_REQUESTS, FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..model.file_version import FileVersion
-from ..reading.checksums import check_bytes
 from ..redaction import told
 from .manifests import chunk_entry
 
@@ -129,7 +128,7 @@ class CoalescingStore(ManifestStore):
         origin = f"{chunk.url}: {chunk.name}"
         if len(part) == chunk.length:
             with prefixed_with(origin):
-                check_bytes(data, chunk.checksum)
+                check_crc32(data, chunk.checksum)
         buffer: Any = prototype.buffer.from_bytes(data)
         # The codec, which sees damage inside a tile, puts this before what it has to say.
         set_origin(buffer, told(origin))
