@@ -163,8 +163,10 @@ static outcome decode(vf_stream stream, const target *to, unsigned lanes)
     /* What lies between the rows is the caller's. */
     for (size_t i = 0; i < to->size; i++)
         must(to->is_pixel[i] || result.pixels[i] == 0xA5, "gap overwritten");
-    if (result.status == VF_OK)
+    if (result.status == VF_OK) {
         must(result.cursor.position == stream.total, "fewer samples than wanted");
+        must(result.cursor.crc32 == vf_crc32(0, stream.data, stream.size), "another CRC-32");
+    }
     must(result.cursor.byte <= stream.size, "cursor behind the data");
     must(result.cursor.position <= stream.total, "more samples than wanted");
     return result;
@@ -253,6 +255,7 @@ static vf_stream open_stream(const uint8_t *data, size_t size, size_t start)
         .depth = (packed >> 36 & 31) + 1,
         .total = packed & ((1ull << 36) - 1),
         .must_end = data[41] & 1, /* of the MD5, which the C core does not look at */
+        .sum_up = true,
     };
     if (stream.depth < 4)
         stream.depth += 4;
