@@ -445,7 +445,7 @@ def test_targets_that_hold_no_references(tmp_path: Path) -> None:
         ("folder", ReferencesError, "holds no Icechunk repository"),
         ("a.json", ReferencesError, "holds no kerchunk references"),
         ("b.json", ReferencesError, "is not JSON"),
-        ("c.flac", SelectionError, r"is neither \.json nor \.parquet"),
+        ("c.flac", SelectionError, r"holds no references: these are \.json"),
         ("https://host/a.parquet", SelectionError, "local folders"),
     ):
         with pytest.raises(kind, match=message):
