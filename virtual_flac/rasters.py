@@ -15,6 +15,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from .errors import RasterError, SelectionError
 from .io.addresses import local_path
 from .io.reference_kinds import refuse_references
+from .io.store_errors import first_bytes
 from .io.stores import SCHEMES
 from .layouts._stream import begins_stream
 from .model.grid import Window
@@ -160,14 +161,13 @@ def flac_header(
         return None
     suffix = Path(text.partition("?")[0]).suffix.lower()
     path = local_path(text)
-    absent = path is not None and not path.is_file()
+    absent = path is not None and not os.path.isfile(path)
     refuse_references(source)
     if absent or (path is None and suffix in (*_FLAC_SUFFIXES, *_GEOTIFF_SUFFIXES)):
         return HeaderReader(source, registry) if suffix in _FLAC_SUFFIXES else None
     if path is not None:
         # Not every local path that GDAL takes makes a URL.
-        with open(path, "rb") as file:
-            head = file.read(256)
+        head = first_bytes(path, 256)
         header = HeaderReader(source, registry) if _begins_as_ours(head) else None
     else:
         header = HeaderReader(source, registry)

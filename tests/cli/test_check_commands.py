@@ -253,10 +253,11 @@ def test_preview(flac: Path, tmp_path: Path) -> None:
     facts = json.loads(run("preview", flac, "-o", out, "-f", "--size", 64, "--json").stdout)
     assert facts["level"] == 2  # of 48 x 38 pixels: half of level 1 is no more
     assert max(facts["width"], facts["height"]) <= 64
-    for words in ([], ["--json"], ["-o", "x.jpg"], ["-o", out, "-f", "--stretch", "1"]):
+    written = ["-o", out, "-f"]
+    for words in ([], ["--json"], ["-o", "x.jpg"], [*written, "--stretch", "1"]):
         run("preview", flac, *words, code=2)
-    for words in (["--bands", "9"], ["--cmap", "no"]):
-        run("preview", flac, "-o", out, "-f", *words, code=1)
+    run("preview", flac, *written, "--cmap", "no", code=2)
+    run("preview", flac, *written, "--bands", "9", code=1)
 
 
 @pytest.mark.parametrize(("terminal", "sign"), [("blocks", "▀"), ("plain", "@")])

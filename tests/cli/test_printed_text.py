@@ -129,7 +129,7 @@ def test_what_names_and_errors_say(flac: Path, tmp_path: Path) -> None:
     for words, status in (
         (("info", f"{tmp_path}/{TEXT}.tif".replace("[/", "[|")), 1),
         (("extract", flac, "--bands", TEXT, "-o", tmp_path / "a.tif"), 2),
-        (("preview", flac, "--cmap", TEXT, "-o", tmp_path / "a.png"), 1),
+        (("preview", flac, "--cmap", TEXT, "-o", tmp_path / "a.png"), 2),
         (("virtualize", flac, "-o", f"{tmp_path}/{TEXT}.txt".replace("[/", "[|")), 2),
         (("stack", flac, flac, "--pattern", TEXT, "-o", tmp_path / "c.json"), 1),
         ((TEXT,), 2),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+import xarray as xr
 from affine import Affine
 from conversions import (
     INTERLEAVES,
@@ -24,9 +25,9 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.rpc import RPC
-from rasters import NORTH_UP
+from rasters import NORTH_UP, write_tif
 
-from virtual_flac import write_flac
+from virtual_flac import write_flac, write_geotiff
 from virtual_flac.gdal.describe import describe
 from virtual_flac.reading.header import read_index
 
@@ -250,3 +251,18 @@ def test_the_index_is_what_describe_says(tmp_path):
     assert expected.tags["xml:XMP"] == {"xml:XMP": XMP}
     assert "IMAGE_STRUCTURE" not in expected.tags
     assert index.raster == expected == read_index(tmp_path / "x.flac").raster
+
+
+def test_crs_with_braces_in_its_name(tmp_path):
+    # pyproj takes text with a brace for JSON.
+    wkt = CRS.from_string("+proj=laea +lat_0=52 +lon_0=9.5 +datum=WGS84").to_wkt()
+    crs = CRS.from_wkt(wkt.replace('"unknown"', '"{mine}"', 1))
+    tif = write_tif(tmp_path / "a.tif", np.zeros((1, 20, 30), np.uint8), crs=crs)
+    flac, back = tmp_path / "a.flac", tmp_path / "b.tif"
+    write_flac(tif, flac)
+    write_geotiff(flac, back)
+    with rasterio.open(tif) as one, rasterio.open(back) as other:
+        assert one.crs == other.crs
+        assert "{mine}" in one.crs.to_wkt()
+    with xr.open_dataset(flac, engine="flac") as ds:
+        assert ds.spatial_ref.attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"

@@ -153,3 +153,11 @@ def test_gdal_sees_no_driver_in_a_name(tmp_path: Path, monkeypatch: pytest.Monke
         for source in (name, Path(name), f"./{name}", tmp_path / name, (tmp_path / name).as_uri()):
             assert virtual_flac.info(source).sizes == ((5, 4),), source
             virtual_flac.write_flac(source, "a.flac", overwrite=True)
+
+
+def test_options_of_buckets_are_not_for_the_web() -> None:
+    urls = ["https://example.com/a.flac", "s3://bucket/b.flac"]
+    registry = registry_for(urls, region="eu-west-1", client_options={"timeout": "9s"})
+    assert [type(resolve(registry, url)[0]).__name__ for url in urls] == ["HTTPStore", "S3Store"]
+    with pytest.raises(SourceError, match="region"):
+        registry_for(urls[:1], region="eu-west-1")

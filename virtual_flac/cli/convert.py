@@ -17,6 +17,7 @@ from .options import (
     Numbers,
     common_options,
     force_option,
+    known_to,
     output_option,
     registry_of,
     source_argument,
@@ -91,7 +92,7 @@ def _compression_option(default: int | None) -> Decorator:
     help="Only these bands, in this order: 4,3,2.",
 )  # fmt: skip
 @option(
-    "--resampling", section=_TO_FLAC,
+    "--resampling", section=_TO_FLAC, callback=known_to("geotiff.overviews", "parse_resampling"),
     help="How overviews are made: GDAL's nearest, average, bilinear, cubic, mode ...",
 )  # fmt: skip
 @option(
@@ -102,7 +103,10 @@ def _compression_option(default: int | None) -> Decorator:
     "--spatial", "-s", is_flag=True, section=_TO_FLAC,
     help="flac-raster's option: tiles of 512. Every FLAC file written here is tiled.",
 )  # fmt: skip
-@option("--compress", section=_TO_GEOTIFF, help="deflate (default), zstd, lzw, lzma, none ...")
+@option(
+    "--compress", section=_TO_GEOTIFF, help="deflate (default), zstd, lzw, lzma, none ...",
+    callback=known_to("geotiff.compression", "check_compression"),
+)  # fmt: skip
 @_verbose_option
 @common_options
 def convert(
@@ -247,7 +251,7 @@ def _parse_overviews(text: str, forward: bool) -> str | list[int]:
     if text in words:
         return text
     factors = text.split(",")
-    if forward and all(factor.strip().isdecimal() for factor in factors):
+    if forward and all(factor.strip().isdecimal() and len(factor) < 20 for factor in factors):
         return [int(factor) for factor in factors]
     expected = ", ".join(words) + (" or factors like 2,4,8" if forward else "")
     raise click.BadParameter(f"{text!r}, expected {expected}", param_hint="--overviews")

@@ -15,6 +15,7 @@ from .options import (
     center_option,
     common_options,
     force_option,
+    known_to,
     last_option,
     output_option,
     registry_of,
@@ -40,6 +41,7 @@ _output = output_option(
 @area_options
 @option(
     "--compress", default="deflate", show_default=True,
+    callback=known_to("geotiff.compression", "check_cog_compression"),
     help="Of the GeoTIFF: deflate, zstd, lzw, lzma, none ...",
 )  # fmt: skip
 @option("--drop-mask", is_flag=True, help="Leave out a mask, which is not extracted.")

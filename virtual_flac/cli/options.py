@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from ..errors import SelectionError
 from .help_text import option
 
 if TYPE_CHECKING:
@@ -79,6 +82,20 @@ def output_option(
     return option(
         "--output", "-o", metavar="OUT", type=type, required=required, help=help, callback=check
     )  # fmt: skip
+
+
+def known_to(module: str, check: str) -> Callable[..., Any]:
+    """Let a function of a module judge an option's word, which is imported when one is given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, word: str | None) -> str | None:
+        if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+            try:
+                getattr(import_module(f"virtual_flac.{module}"), check)(word)
+            except SelectionError as error:
+                raise click.BadParameter(str(error), ctx, param) from None
+        return word
+
+    return callback
 
 
 def source_argument(metavar: str = "SOURCE") -> Decorator:

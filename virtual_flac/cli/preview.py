@@ -17,6 +17,7 @@ from .options import (
     allow_local_option,
     common_options,
     force_option,
+    known_to,
     output_option,
     source_argument,
 )
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     help="Pixels of the longer side, at most: a whole number of pixels is averaged to one.",
 )  # fmt: skip
 @option("--bands", type=Numbers("N,..."), help="One band, or red, green and blue: 4,3,2.")
-@option("--cmap", help="matplotlib's colour map for one band: terrain ...")
+@option(
+    "--cmap", help="matplotlib's colour map for one band: terrain ...",
+    callback=known_to("reports.preview", "check_colormap"),
+)  # fmt: skip
 @option(
     "--stretch", "percentiles", type=Numbers("LOW,HIGH", int, 2), default=(2, 98),
     help="Percentiles that become black and white; 2,98 by default.",

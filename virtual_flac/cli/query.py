@@ -141,7 +141,7 @@ def _show_ranges(found: QueryResult) -> None:
 )  # fmt: skip
 @option("--band", type=click.IntRange(min=1), metavar="N", help="Only this band.")
 @option(
-    "--limit", type=click.IntRange(min=0), metavar="N",
+    "--limit", type=click.IntRange(0, 2**31), metavar="N",
     help=f"Show at most this many tiles; {_MOST_TILES} by default, all with --json.",
 )  # fmt: skip
 @store_options

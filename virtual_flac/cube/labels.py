@@ -174,6 +174,8 @@ def as_coordinate(values: Sequence[Any]) -> npt.NDArray[Any]:
         ]
         return np.asarray(values, dtype="datetime64[ns]")
     coordinate = np.asarray(values)
+    if coordinate.dtype.kind == "O" and all(isinstance(value, int) for value in values):
+        raise SelectionError(f"values up to {max(values)}: numbers of 64 bits are the largest")
     return coordinate.astype("datetime64[ns]") if coordinate.dtype.kind == "M" else coordinate
 
 

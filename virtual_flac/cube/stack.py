@@ -12,6 +12,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import FlacError, MismatchError, SelectionError
 from ..io.stores import registry_for
+from ..model.arguments import checked
 from ..virtual.parser import FLACParser
 from ..virtual.source_versions import attach
 from .agreement import CompatibilityCheck
@@ -40,6 +41,7 @@ class Skipped:
     reason: str
 
 
+@checked
 def stack(
     urls: Iterable[Any] | Any,
     *,

@@ -62,9 +62,9 @@ def run_demo(
         from .picture import draw
 
     start = time.perf_counter()
-    folder = Path(folder).absolute()
+    folder = Path(os.path.abspath(folder))  # object stores know no ".."
     tif = Path(source or folder / "dem.tif")
-    if source and not tif.is_file():
+    if source and not os.path.isfile(tif):
         raise SourceNotFoundError(f"{tif}: no such file")
     stem = re.sub(r"[^\w.-]+", "_", tif.stem)  # letters that every URL takes
     flac, cog, picture = (folder / name for name in (f"{stem}.flac", f"{stem}.cog.tif", "demo.png"))

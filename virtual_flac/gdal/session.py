@@ -80,10 +80,10 @@ def open_dataset(name: str | Path, mode: str = "r", *, level: int = 0, **options
             refuse_unspeakable(str(name))
             raise SourceError(f"{name}: {error}") from error
         except RasterioError as error:
-            if path is not None and path.is_dir():
+            if path is not None and os.path.isdir(path):
                 # GDAL reads some folders as rasters, but not this one.
                 raise SourceError(f"{name} is a folder, expected a file") from safe_cause(error)
-            missing = path is not None and not path.exists()
+            missing = path is not None and not os.path.exists(path)
             kind = SourceNotFoundError if missing else SourceError
             raise kind(explain(error, str(name))) from safe_cause(error)
 

@@ -12,6 +12,11 @@ COMPRESSIONS = ("none", "deflate", "lzw", "zstd", "packbits", "lzma", "lerc_defl
 COG_COMPRESSIONS = tuple(name for name in COMPRESSIONS if name != "packbits")
 
 
+def check_cog_compression(compress: str) -> None:
+    """`check_compression` of a cloud-optimized GeoTIFF."""
+    check_compression(compress, COG_COMPRESSIONS)
+
+
 def check_compression(compress: str, names: Sequence[str] = COMPRESSIONS) -> None:
     """Refuse compressions that lose something, or that GDAL does not know."""
     if compress.lower() not in names:

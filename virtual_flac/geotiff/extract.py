@@ -16,6 +16,7 @@ from ..gdal import session
 from ..io.hidden_folders import temporary_folder
 from ..io.local_files import check_target
 from ..io.workers import Progress, available_cores
+from ..model.arguments import checked
 from ..model.georef import GeoReference
 from ..model.grid import TileGrid, Window
 from ..model.index import RasterInfo, Tags
@@ -74,6 +75,7 @@ class Extract:
         }
 
 
+@checked
 def extract(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],

@@ -15,7 +15,7 @@ from ..io.local_files import publish
 from ..model.index import Interleave, RasterInfo
 from ..writing.options import WriteOptions
 from ..writing.writer import FlacWriter
-from .compression import COG_COMPRESSIONS, check_compression, predictor
+from .compression import check_cog_compression, predictor
 from .overviews import usual_resampling
 from .read_back import ReadBack, warn_of_lost_metadata
 from .stage import BLOCK_SIZE
@@ -32,7 +32,7 @@ def driver_of(path: Path, compress: str) -> str:
     driver = DRIVERS.get(path.suffix.lower())
     if driver is None:
         raise SelectionError(f"{path} must end in one of {', '.join(DRIVERS)}")
-    check_compression(compress, COG_COMPRESSIONS)
+    check_cog_compression(compress)
     return driver
 
 

@@ -47,7 +47,7 @@ def with_overviews(
     """
     info = raster.info
     factors = _factors(overviews, info)
-    method = _resampling(resampling, info)
+    method = usual_resampling(info) if resampling is None else parse_resampling(resampling)
     if overviews == "auto" and len(raster.sizes) == 1:
         factors = overview_factors(info.height, info.width, tile_size)
     if not factors:
@@ -101,9 +101,8 @@ def _unknown(overviews: object) -> SelectionError:
     )
 
 
-def _resampling(name: str | None, raster: RasterInfo) -> Resampling:
-    if name is None:
-        return usual_resampling(raster)
+def parse_resampling(name: str) -> Resampling:
+    """The method that a name means: one of `RESAMPLINGS`, in any case."""
     gdal_name = name.lower().replace("cubic_spline", "cubicspline")
     if gdal_name not in RESAMPLINGS:
         raise SelectionError(f"resampling is {name!r}, expected one of {', '.join(RESAMPLINGS)}")

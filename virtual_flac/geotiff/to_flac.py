@@ -14,6 +14,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 from ..io.local_files import check_target
 from ..io.workers import Progress
 from ..layouts import flac_raster_pack
+from ..model.arguments import checked
 from ..model.index import Interleave, TileIndex
 from ..model.pieces import whole_tiles
 from ..rasters import Mask, RasterSource, Source, check_masks, open_raster, read_pieces
@@ -23,6 +24,7 @@ from .overviews import Overviews, with_overviews
 from .source_watch import SourceWatch
 
 
+@checked
 def write_flac(
     source: Source,
     target: str | os.PathLike[str],

@@ -17,6 +17,7 @@ from ..io.hidden_folders import temporary_folder
 from ..io.local_files import check_target, publish
 from ..io.workers import Counter, Progress, available_cores
 from ..model import overview_tags
+from ..model.arguments import checked
 from ..model.index import RasterInfo, TileIndex
 from ..rasters import read_pieces
 from ..reading.raster import opened_flac
@@ -25,6 +26,7 @@ from .read_back import ReadBack, warn_of_lost_metadata
 from .skeleton import write_skeleton
 
 
+@checked
 def write_geotiff(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],

@@ -26,7 +26,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """
     refuse_unspeakable(os.path.abspath(target), TargetError)
     with writing(target):
-        if not target.parent.is_dir():
+        if not os.path.isdir(target.parent):
             raise _no_folder(target)
         if target.is_dir():
             raise TargetExistsError(f"{target} is a folder, expected the name of a file")

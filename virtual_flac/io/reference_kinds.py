@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import UnknownLayoutError
 from .addresses import local_path
+from .store_errors import first_bytes
 
 KERCHUNK_JSON = "kerchunk JSON"
 KERCHUNK_PARQUET = "kerchunk parquet"
@@ -37,10 +38,9 @@ def references_kind(source: str | os.PathLike[str], head: bytes | None = None) -
         return KERCHUNK_JSON if _JSON_BEGINS.match(head) else None
     path = local_path(source)
     if path is not None:
-        if path.is_file():
-            with path.open("rb") as file:
-                return references_kind(source, file.read(_HEAD_BYTES))
-        if path.is_dir():
+        if os.path.isfile(path):
+            return references_kind(source, first_bytes(path, _HEAD_BYTES))
+        if os.path.isdir(path):
             if (path / ".zmetadata").is_file():
                 return KERCHUNK_PARQUET
             return ICECHUNK if (path / "snapshots").is_dir() else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 from obstore.exceptions import (
     BaseError,
@@ -51,9 +53,9 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
     where = f"{url}: {what}" if what else url
     path = local_path(url)
     if path is not None:
-        if path.is_dir():
+        if os.path.isdir(path):
             return SourceError(f"{url} is a folder, expected a file")
-        if path.is_file() and path.stat().st_size == 0:
+        if os.path.isfile(path) and path.stat().st_size == 0:
             return SourceError(f"{url} is empty. Fetch or write it again.")
     if isinstance(error, FileNotFoundError | NotFoundError):
         return SourceNotFoundError(f"{where}: no such file or object")
@@ -63,7 +65,22 @@ def translate(error: Exception, url: str, what: str = "") -> SourceError:
             "skip_signature=True or set AWS_SKIP_SIGNATURE=true."
         )
     kind = SourcePermissionError if lacks_credentials(error) else SourceError
-    return kind(f"{where}: {in_words(error)}")
+    said = isinstance(error, OSError) and error.strerror
+    return kind(f"{where}: {said or in_words(error)}")
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """The first bytes of a local file, as many as there are.
+
+    Raises
+    ------
+    SourceError
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise translate(error, str(path)) from error
 
 
 def lacks_credentials(error: Exception) -> bool:

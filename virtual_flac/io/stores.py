@@ -12,6 +12,7 @@ from urllib.parse import ParseResult, unquote, urlparse
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import SourceError
+from ..model.arguments import checked
 from ..redaction import has_credentials, redact_name, safe_cause
 from .addresses import is_quoted, local_path, normalized, refuse_unspeakable, url_of_path
 from .store_errors import STORE_ERRORS, first_line
@@ -26,6 +27,8 @@ CLIENT_OPTIONS: dict[str, Any] = {
 RETRY_CONFIG: dict[str, Any] = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
 
 _CLOUD_SCHEMES = frozenset({"s3", "s3a", "gs", "gcs", "az", "azure", "adl", "abfs", "abfss"})
+_WEB = ("http://", "https://")
+_WEB_OPTIONS = frozenset({"client_options", "retry_config"})
 #: What `registry_for` makes stores for.
 SCHEMES = _CLOUD_SCHEMES | {"file", "http", "https"}
 
@@ -98,6 +101,7 @@ def split_url(url: str) -> ParseResult:
         raise SourceError(f"{url} is no URL: {error}") from None
 
 
+@checked
 def registry_for(
     urls: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], **store_options: Any
 ) -> ObjectStoreRegistry[Any]:
@@ -136,8 +140,14 @@ def registry_for(
     if isinstance(urls, str | os.PathLike):
         urls = [urls]
     registry: ObjectStoreRegistry[Any] = ObjectStoreRegistry()
-    for prefix in dict.fromkeys(_prefix(to_url(url)) for url in urls):
-        registry.register(prefix, _make_store(prefix, store_options))
+    prefixes = list(dict.fromkeys(_prefix(to_url(url)) for url in urls))
+    in_cloud = any(split_url(prefix).scheme in _CLOUD_SCHEMES for prefix in prefixes)
+    for prefix in prefixes:
+        options = store_options
+        if in_cloud and prefix.startswith(_WEB):
+            # What the web knows not, such as a region, is for the others.
+            options = {key: options[key] for key in _WEB_OPTIONS & options.keys()}
+        registry.register(prefix, _make_store(prefix, options))
     return registry
 
 

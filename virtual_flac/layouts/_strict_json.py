@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from ..errors import LayoutError
+from ..model.text import is_unicode
 
 #: Values take more memory than the bytes they are written with: 25 times as much at worst.
 MAX_VALUES = 1 << 22
@@ -58,18 +59,10 @@ def _refuse_odd_text(value: Any) -> None:
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
-        elif isinstance(item, str) and ("\0" in item or not _is_unicode(item)):
+        elif isinstance(item, str) and ("\0" in item or not is_unicode(item)):
             raise LayoutError(
                 f"the index holds the text {item[:40]!a}, with a NUL or half a surrogate pair"
             )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refuse_constant(name: str) -> float:

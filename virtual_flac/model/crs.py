@@ -47,7 +47,7 @@ def parse_wkt(wkt: str) -> pyproj.CRS:
     import pyproj
 
     with _explained(wkt):
-        return pyproj.CRS.from_wkt(wkt)
+        return pyproj.CRS.from_wkt(wkt) if "{" not in wkt else _with_braces(wkt)
 
 
 def parse_crs(text: str) -> pyproj.CRS:
@@ -61,6 +61,8 @@ def parse_crs(text: str) -> pyproj.CRS:
     import pyproj
 
     with _explained(text):
+        if "{" in text and _WKT_START.match(text):
+            return _with_braces(text)
         return pyproj.CRS.from_user_input(text)
 
 
@@ -75,6 +77,23 @@ def crs_name(wkt: str) -> str:
     crs = parse_wkt(wkt)
     code = crs.to_authority()
     return f"{':'.join(code)}, {crs.name}" if code else crs.name
+
+
+def _with_braces(wkt: str) -> pyproj.CRS:
+    """The CRS of WKT with a brace in a name, which pyproj would take for JSON if it were text."""
+    import pyproj
+
+    return pyproj.CRS.from_user_input(_Wkt(wkt))
+
+
+class _Wkt:
+    """Another library's CRS, as far as pyproj asks."""
+
+    def __init__(self, wkt: str) -> None:
+        self._wkt = wkt
+
+    def to_wkt(self) -> str:
+        return self._wkt
 
 
 @contextlib.contextmanager

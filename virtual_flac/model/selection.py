@@ -47,6 +47,8 @@ class Selection:
             raise SelectionError("bbox_crs (--bbox-crs) was given without a bbox")
         if self.bbox is not None:
             _check_bbox(self.bbox)
+        if self.tile is not None and len(self.tile) != 2:
+            raise SelectionError(f"tile has {len(self.tile)} numbers, expected row and column")
 
     @property
     def given(self) -> list[str]:

@@ -30,3 +30,12 @@ def _is_control(sign: str) -> bool:
 def quoted(text: str) -> str:
     """The same in double quotes as Python reads it, umlauts as they are."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it holds no half of a surrogate pair, which files and programs in C cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -16,6 +16,7 @@ from ..io.reference_kinds import refuse_references
 from ..io.stores import registry_for, to_url
 from ..io.workers import Progress
 from ..layouts.plain import describe_sound
+from ..model.arguments import checked
 from ..model.index import TileIndex
 from .frame_scan import locate_tiles
 
@@ -88,6 +89,7 @@ class HeaderReader(os.PathLike[str]):
         return replace(parsed, version=self.file.version)
 
 
+@checked
 def read_index(
     url: str | os.PathLike[str],
     registry: ObjectStoreRegistry[Any] | None = None,

@@ -17,11 +17,15 @@ import xarray as xr
 from ..errors import (
     SelectionError,
     SourceNotFoundError,
+    TargetError,
     TargetExistsError,
     needs_extra,
     prefixed_with,
 )
+from ..io.addresses import refuse_unspeakable
 from ..io.stores import is_remote
+from ..model.arguments import check_arguments, checked
+from ..model.text import is_unicode
 from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import (
     ChunkTables,
@@ -50,6 +54,7 @@ Parts = Mapping[str | None, xr.Dataset]
 _COORDINATE_CHUNK = 1024
 
 
+@checked
 def write_icechunk(
     vds: xr.Dataset,
     target: str | os.PathLike[str],
@@ -119,6 +124,10 @@ def write_icechunk(
     options = dict(store_options or {})
     parts = with_groups(vds, groups)
     destination = Target(target, options)
+    if destination.path is not None:
+        refuse_unspeakable(os.path.abspath(destination.path), TargetError)
+    if message is not None and not is_unicode(message):
+        raise SelectionError("message holds half of a surrogate pair, which no file can hold")
     with writing_icechunk(target):
         where = storage(target, options)
         # Icechunk fails where a file is.
@@ -151,7 +160,9 @@ def write_icechunk(
 def with_groups(vds: xr.Dataset, groups: Mapping[str, xr.Dataset] | None) -> Parts:
     """Virtual datasets by the paths of their groups, None for the root."""
     parts: dict[str | None, xr.Dataset] = {None: vds}
-    parts.update((groups or {}).items())
+    for path, each in (groups or {}).items():
+        check_arguments(vds=each)
+        parts[path] = each
     return parts
 
 

@@ -18,6 +18,7 @@ import xarray as xr
 
 from ..errors import SelectionError, needs_extra
 from ..io.addresses import object_path
+from ..model.arguments import checked
 from ..virtual.arrays import inline_loaded
 from ..virtual.manifests import ChunkTables, chunk_tables, with_tables
 from .locations import source_urls
@@ -28,6 +29,7 @@ from .trust import refuse_secrets
 _RECORDS = 100_000
 
 
+@checked
 def write_kerchunk(
     vds: xr.Dataset,
     target: str | os.PathLike[str],

@@ -31,6 +31,7 @@ from ..errors import (
 from ..io.addresses import local_path, normalized
 from ..io.reference_kinds import ICECHUNK, KERCHUNK_JSON, KERCHUNK_PARQUET, references_kind
 from ..io.stores import is_remote, registry_for, to_url
+from ..model.arguments import checked
 from ..redaction import safe_cause
 from ..virtual.manifests import count_chunks, icechunk_group, urls_of
 from ..virtual.store import CoalescingStore
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from virtualizarr.manifests import ManifestArray
 
 
+@checked
 def open_references(
     target: str | os.PathLike[str],
     *,

@@ -121,7 +121,7 @@ class Target:
         if self.path is not None:
             refuse_unspeakable(os.path.abspath(self.path), TargetError)
             with writing(self.path):
-                if not self.path.absolute().parent.is_dir():
+                if not os.path.isdir(self.path.absolute().parent):
                     raise TargetFolderError(f"{self.path.parent}: no such folder. Create it first.")
 
     def exists(self) -> bool:

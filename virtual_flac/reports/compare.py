@@ -12,6 +12,7 @@ import numpy as np
 from obspec_utils.registry import ObjectStoreRegistry
 
 from ..io.workers import Counter, Progress
+from ..model.arguments import checked
 from ..model.grid import Window
 from ..model.pieces import ReadPlan
 from ..rasters import RasterSource, open_raster, read_pieces
@@ -93,6 +94,7 @@ class Comparison:
         return strict
 
 
+@checked
 def compare(
     a: str | os.PathLike[str],
     b: str | os.PathLike[str],

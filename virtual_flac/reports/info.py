@@ -16,6 +16,7 @@ from ..io.file_reader import FileReader
 from ..io.reference_kinds import references_kind
 from ..io.stores import registry_for, to_url
 from ..layouts import flac_raster, plain
+from ..model.arguments import checked
 from ..model.grid import TileGrid
 from ..model.index import TileIndex
 from ..rasters import flac_header
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..references.describe import ReferencesReport
 
 
+@checked
 def info(
     source: str | os.PathLike[str],
     registry: ObjectStoreRegistry[Any] | None = None,

@@ -20,6 +20,7 @@ from ..io.local_files import atomic_write, check_target
 from ..io.reference_kinds import references_kind
 from ..io.stores import registry_for
 from ..io.workers import Counter, Progress
+from ..model.arguments import checked
 from ..model.index import RasterInfo
 from ..rasters import RasterSource, open_raster, read_pieces
 from .pixel_statistics import BandStatistics
@@ -74,6 +75,7 @@ class Preview:
         return data.getvalue()
 
 
+@checked
 def preview(
     source: str | os.PathLike[str] | RasterSource,
     target: str | os.PathLike[str] | None = None,
@@ -200,13 +202,21 @@ def _opened(
 def _check(size: int, percentiles: tuple[float, float], cmap: str | None) -> None:
     if not 1 <= size <= 16_384:
         raise SelectionError(f"size is {size}, expected 1 to 16384")
+    if len(percentiles) != 2:
+        raise SelectionError(f"percentiles are {len(percentiles)} numbers, expected two")
     low, high = percentiles
     if not 0 <= low < high <= 100:
         raise SelectionError(
             f"percentiles (--stretch) are {low} and {high}, expected 0 <= low < high <= 100"
         )
-    if cmap is not None and cmap not in _colormaps():
-        raise SelectionError(f"matplotlib has no colour map {cmap!r}; viridis is one")
+    if cmap is not None:
+        check_colormap(cmap)
+
+
+def check_colormap(name: str) -> None:
+    """Refuse a name of which matplotlib has no colour map."""
+    if name not in _colormaps():
+        raise SelectionError(f"matplotlib has no colour map {name!r}; it has viridis, gray ...")
 
 
 def _colormaps() -> Any:

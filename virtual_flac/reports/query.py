@@ -14,6 +14,7 @@ from ..errors import SelectionError, prefixed_with
 from ..io.file_reader import FileReader
 from ..io.ranges import MergedRange, merge_ranges
 from ..io.stores import registry_for, to_url
+from ..model.arguments import checked
 from ..model.file_version import FileVersion
 from ..model.grid import Window
 from ..model.levels import resolve_bands, resolve_level
@@ -99,6 +100,7 @@ class QueryResult:
         }
 
 
+@checked
 def query(
     source: str | os.PathLike[str],
     *,

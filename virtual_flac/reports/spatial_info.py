@@ -12,6 +12,7 @@ from obspec_utils.registry import ObjectStoreRegistry
 
 from ..errors import prefixed_with
 from ..io.stores import to_url
+from ..model.arguments import checked
 from ..model.grid import Window
 from ..model.index import TileIndex
 from ..model.levels import resolve_bands, resolve_level
@@ -122,6 +123,7 @@ class TileTable:
         }
 
 
+@checked
 def spatial_info(
     source: str | os.PathLike[str],
     *,

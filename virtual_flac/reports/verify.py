@@ -16,6 +16,7 @@ from ..io.ranges import merge_ranges
 from ..io.reference_kinds import references_kind
 from ..io.stores import registry_for, to_url
 from ..io.workers import Counter, Progress, available_cores
+from ..model.arguments import checked
 from ..model.index import TileIndex
 from ..reading.header import read_index
 from .spatial_info import Tile, TileTable
@@ -74,6 +75,7 @@ class Verification:
         return {"ok": self.ok, **asdict(self), "faults": faults, "losses": losses}
 
 
+@checked
 def verify(
     source: str | os.PathLike[str],
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from obspec_utils.registry import ObjectStoreRegistry
@@ -11,6 +11,7 @@ from virtualizarr.manifests import ManifestStore
 
 from ..errors import SelectionError, prefixed_with
 from ..io.stores import to_url
+from ..model.arguments import check_arguments, checked
 from ..model.levels import check_request, resolve_bands, resolve_level
 from ..reading.header import read_index
 from .build import build_virtual_zarr
@@ -67,7 +68,9 @@ class FLACParser:
         check_request(self.bands, self.overview, self.group)
         if isinstance(self.skip_variables, str):
             raise SelectionError(f"skip_variables is the text {self.skip_variables!r}; give a list")
+        check_arguments(**{each.name: getattr(self, each.name) for each in fields(self)})
 
+    @checked
     def __call__(self, url: str, registry: ObjectStoreRegistry[Any]) -> ManifestStore:
         """Read the header at `url`.
 
