@@ -19,6 +19,7 @@ from virtualizarr import open_virtual_dataset
 
 import virtual_flac
 from virtual_flac.errors import FlacError
+from virtual_flac.model.arguments import KINDS
 
 type Call = tuple[Callable[..., Any], dict[str, Any]]
 
@@ -109,3 +110,14 @@ def test_hostile_arguments(
             given = {key: repr(value)[:99] for key, value in arguments.items()}
             pytest.fail(f"{name} of {given} is a {type(error).__name__}: {error}")
     assert refused
+
+
+def test_every_argument_has_a_kind() -> None:
+    """One that is added later, too. Three are of several types, and judged where they are used."""
+    several = {"bbox", "window", "values"}
+    for name in virtual_flac.__all__:
+        function = getattr(virtual_flac, name)
+        if hasattr(function, "__wrapped__"):
+            parameters = inspect.signature(function).parameters.values()
+            given = {each.name for each in parameters if each.kind != each.VAR_KEYWORD}
+            assert given - several <= KINDS.keys(), name

@@ -62,7 +62,7 @@ _OPENED = (
 _DATASET = "a dataset of xarray", _having("variables", "data_vars")
 
 #: What arguments are, by their names.
-_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("url", "target"), ("a path or URL", _PATH)),
     **dict.fromkeys(("source", "a", "b"), _OPENED),
     # Nobody stacks what is opened already, and a dataset would be taken for STAC items.
@@ -73,7 +73,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     **dict.fromkeys(
         ("coordinates", "center", "last", "overwrite", "allow_local", "mosaic", "as_variables",
-         "allow_missing"), _FLAG,
+         "allow_missing", "headers_only"), _FLAG,
     ),
     **dict.fromkeys(
         ("variable", "group", "bbox_crs", "compress", "mask", "resampling", "interleave", "layout",
@@ -109,9 +109,9 @@ def check_arguments(**given: Any) -> None:
         For a number of workers that cannot be.
     """
     for name, value in given.items():
-        if value is None or name not in _KINDS:
+        if value is None or name not in KINDS:
             continue
-        words, test = _KINDS[name]
+        words, test = KINDS[name]
         if not test(value):
             raise TypeError(f"{name} is of type {type(value).__name__}, expected {words}")
     workers = given.get("workers")
@@ -133,8 +133,8 @@ def checked[**P, R](function: Callable[P, R]) -> Callable[P, R]:
         given = {**dict(zip(parameters, args, strict=False)), **kwargs}
         given = {name: value for name, value in given.items() if name in known}
         for name in needed:
-            if name in _KINDS and given.get(name, name) is None:
-                raise TypeError(f"{name} is None, expected {_KINDS[name][0]}")
+            if name in KINDS and given.get(name, name) is None:
+                raise TypeError(f"{name} is None, expected {KINDS[name][0]}")
         check_arguments(**given)
         return function(*args, **kwargs)
 
