@@ -10,7 +10,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,15 +31,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--network", action="store_true", help="run tests that need the internet")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    # Many tests start programs. Where Python is to keep no bytecode, each compiles all libraries
-    # anew: keep it as long as the tests run, for the workers too.
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-        folder = tempfile.TemporaryDirectory(prefix="bytecode-")
-        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
-        config.add_cleanup(folder.cleanup)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
