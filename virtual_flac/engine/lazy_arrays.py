@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from ..model.index import Band, TileIndex
 from ..model.pixel_axis import positions_of
 from ..reading.tiles import Convert, TileReader, empty_pixels
+from .outer_array import OuterArray, without_single
 
 Positions = npt.NDArray[np.intp]
 
 
-class StoredArray(BackendArray):
+class StoredArray(OuterArray):
     """A lazy array (band, y, x) of the integers or floats that the file holds.
 
     Bands are chosen by their positions from 0.
@@ -37,12 +36,6 @@ class StoredArray(BackendArray):
         self.shape = (len(bands), here.height, here.width)
         self.dtype = self._stored_dtype = index.raster.dtype
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> npt.NDArray[Any]:
-        result: npt.NDArray[Any] = indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER, self._select
-        )
-        return result
-
     def _select(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
         indices = [positions_of(item, size) for item, size in zip(key, self.shape, strict=True)]
         positions, rows, cols = (np.atleast_1d(axis) for axis in indices)
@@ -51,7 +44,7 @@ class StoredArray(BackendArray):
         values = self._read(unique, rows, cols)
         if not np.array_equal(unique, positions):
             values = values[copies]
-        return values[tuple(0 if axis.ndim == 0 else slice(None) for axis in indices)]
+        return without_single(values, indices)
 
     def _read(self, positions: Positions, rows: Positions, cols: Positions) -> npt.NDArray[Any]:
         """The pixels where positions along the band axis, rows and columns meet."""

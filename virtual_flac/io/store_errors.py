@@ -109,6 +109,6 @@ def in_words(error: Exception) -> str:
     return first_line(error)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception | str) -> str:
     """What an error of obstore or Icechunk says, without the debug dump below it."""
     return _NOISE.sub("", str(error).partition("\n")[0].strip())

@@ -176,7 +176,7 @@ def _make_store(prefix: str, options: dict[str, Any]) -> Any:
             return from_url(prefix, **options)
     except (*STORE_ERRORS, TypeError) as error:
         said = re.sub(r".* got an unexpected keyword argument", "no such option:", str(error))
-        raise SourceError(f"no store for {prefix}: {first_line(Exception(said))}") from None
+        raise SourceError(f"no store for {prefix}: {first_line(said)}") from None
     known = "expected a path, file, http, https, s3, gs or az"
     if not scheme:
         raise SourceError(f"options of a store were given for a name that is no URL; {known}")

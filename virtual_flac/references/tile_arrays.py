@@ -58,10 +58,6 @@ class TileArray:
             found.insert(self.band_axis, cell[1])
         return (*found, *cell[2:])
 
-    def name(self, cell: tuple[int, ...]) -> str:
-        """What messages call a chunk, as readers of the references do."""
-        return f"{self.path}, chunk ({', '.join(map(str, self.chunk(cell)))})"
-
 
 def tile_arrays(store: OpenedReferences) -> list[TileArray]:
     """The arrays that refer to files, or whose codec is for tiles; all others are inside.

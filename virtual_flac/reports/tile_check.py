@@ -51,6 +51,18 @@ class TileCheck:
     has_md5: bool = False
     """Whether STREAMINFO has an MD5, which was checked."""
 
+    @property
+    def fault(self) -> str | None:
+        """All damage in one text; None where there is none."""
+        return "; ".join(self.damage) or None
+
+    @property
+    def loss(self) -> str | None:
+        """What flac-raster lost; None where it is nothing."""
+        if not self.ambiguous:
+            return None
+        return f"{self.ambiguous} pixels share their sample with another value"
+
 
 def check_tile(index: TileIndex, tile: Tile, data: Any) -> TileCheck:
     """Check the bytes of one tile.

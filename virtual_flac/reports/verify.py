@@ -162,11 +162,10 @@ def verify(
     with ThreadPoolExecutor(workers or available_cores(), "verify") as pool:
         for number, found in work.check(pool, Counter(progress, work.bytes)):
             with_md5 += found.has_md5
-            if found.damage:
-                faults.append((number, _finding(tiles[number], "; ".join(found.damage))))
-            if found.ambiguous:
-                what = f"{found.ambiguous} pixels share their sample with another value"
-                losses.append((number, _finding(tiles[number], what)))
+            if found.fault:
+                faults.append((number, _finding(tiles[number], found.fault)))
+            if found.loss:
+                losses.append((number, _finding(tiles[number], found.loss)))
     stream_md5 = None
     if index.stream is not None and file_size is not None and not faults:
         stream_md5 = stream_md5_agrees(file, min(offsets), file_size, progress)

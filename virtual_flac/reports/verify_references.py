@@ -222,11 +222,10 @@ class _Work:
                         self.tiles += 1
                         self.with_md5 += found.has_md5
                         self.with_checksum += work.tiles[number].checksum is not None
-                        if found.damage:
-                            self._fault(array, cell, url, "; ".join(found.damage))
-                        if found.ambiguous:
-                            what = f"{found.ambiguous} pixels share their sample with another value"
-                            self.losses.append(_finding(array, cell, url, what))
+                        if found.fault:
+                            self._fault(array, cell, url, found.fault)
+                        if found.loss:
+                            self.losses.append(_finding(array, cell, url, found.loss))
                     self.bytes_read += work.bytes
                 except SourceError as error:
                     self._fault(chunks[0][0], None, url, _without(url, error))

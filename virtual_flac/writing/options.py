@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..errors import SelectionError
 from ..io.workers import available_cores
+from ..model.arguments import MAX_WORKERS
 from ..model.index import Interleave
 
 LayoutName = Literal["virtual-flac", "flac-raster"]
@@ -55,7 +56,7 @@ class WriteOptions:
         _check_range("compression", self.compression, 0, 8)
         _check_range("block_size", self.block_size, 16, 65_535)
         if self.workers is not None:
-            _check_range("workers", self.workers, 1, 1024)
+            _check_range("workers", self.workers, 1, MAX_WORKERS)
         if self.interleave not in ("band", "tile", "pixel"):
             raise SelectionError(
                 f"interleave is {self.interleave!r}, expected 'band', 'tile' or 'pixel'"
