@@ -82,11 +82,14 @@ static vf_status encode_frames(const vf_framing *framing, const vf_source *sourc
     return VF_OK;
 }
 
-vf_status vf_encode_stream(const vf_framing *framing, const vf_source *source, uint64_t total,
+vf_status vf_encode_stream(const vf_framing *given, const vf_source *source, uint64_t total,
                            bool md5, uint8_t *out, size_t *size, vf_stream_facts *facts)
 {
     vf_md5 sum;
     int32_t *planes[VF_MAX_CHANNELS];
+    vf_framing shorter = *given, *framing = &shorter;
+    if (total < given->max_block_size)
+        shorter.max_block_size = total < VF_LEAST_BLOCK ? VF_LEAST_BLOCK : (uint32_t)total;
     vf_frame_encoder *encoder = vf_frame_encoder_new(framing);
     int32_t *samples =
         malloc((size_t)framing->max_block_size * framing->channels * sizeof *samples);

@@ -1,6 +1,5 @@
 #include "linear.h"
 
-#include <math.h>
 #include <string.h>
 
 #if defined(__FAST_MATH__) || (defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0)
@@ -9,6 +8,39 @@
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
+
+/* ---- Doubles ----------------------------------------------------------------------------------- */
+
+static double size_of(double x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* 2 to a power from -1022 to 1023. */
+static double power_of_two(int exponent)
+{
+    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+/* The least exponent of a power of two that is more than x, which is positive. */
+static int exponent_above(double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (int)(bits >> 52) - 1022;
+}
+
+/* log2 of a positive number, within a thousandth: libraries of mathematics round each in its own way. */
+static double binary_logarithm(double x)
+{
+    const int exponent = exponent_above(x) - 1;
+    const double m = x * power_of_two(-exponent); /* 1 to 2 */
+    const double t = (m - 1) / (m + 1), s = t * t;
+    return exponent + t * (2.885390081777927 + s * (0.961796693925976 + s * 0.577078016355585));
+}
 
 /* ---- Windows ----------------------------------------------------------------------------------- */
 
@@ -55,21 +87,12 @@ void vf_make_window(unsigned window, uint32_t block_size, uint16_t *out)
 
 /* ---- From autocorrelation to coefficients ------------------------------------------------------ */
 
-/* log2 of a positive number, within a thousandth: libraries of mathematics round each in its own way. */
-static double binary_logarithm(double x)
-{
-    int exponent;
-    const double m = frexp(x, &exponent) * 2; /* 1 to 2 */
-    const double t = (m - 1) / (m + 1), s = t * t;
-    return exponent - 1 + t * (2.885390081777927 + s * (0.961796693925976 + s * 0.577078016355585));
-}
-
 /* Bits of a Rice code of numbers with such a mean square that are distributed as e^-|x|: log2 of ln 2 times
    the mean of their sizes. */
 static double expected_bits(double square)
 {
-    const double bits = square > 0 ? 0.5 * binary_logarithm(square * 0.2402265069591007) : 0;
-    return bits > 0 ? bits : 0;
+    const double scaled = square * 0.2402265069591007;
+    return scaled > 1 ? 0.5 * binary_logarithm(scaled) : 0;
 }
 
 void vf_analyse(const int64_t *autocorrelation, unsigned orders, uint32_t count, int scale,
@@ -77,7 +100,7 @@ void vf_analyse(const int64_t *autocorrelation, unsigned orders, uint32_t count,
 {
     double *r = analysis->correlation, taps[VF_MOST_TAPS] = {0};
     for (unsigned lag = 0; lag <= orders; lag++)
-        r[lag] = ldexp((double)autocorrelation[lag], -2 * scale) / count;
+        r[lag] = (double)autocorrelation[lag] * power_of_two(-2 * scale) / count;
     double error = r[0];
     analysis->orders = 0;
     analysis->steps = steps;
@@ -126,20 +149,19 @@ bool vf_round_taps(const vf_analysis *analysis, unsigned order, unsigned precisi
     const bool steps = analysis->steps;
     double largest = 0, sum = 0, last = steps ? -1 : 0;
     for (unsigned i = 0; i < order + steps; i++) {
-        const double tap = i < order ? taps[i] : 0, size = fabs(tap - last);
+        const double tap = i < order ? taps[i] : 0, size = size_of(tap - last);
         last = steps ? tap : 0;
         largest = size > largest ? size : largest;
         sum += size;
     }
     if (!(largest > 0) || !(sum < 1e6))
         return false;
-    int exponent;
-    frexp(largest, &exponent); /* largest < 2**exponent */
+    const int exponent = exponent_above(largest);
     int shift = (int)precision - 1 - exponent;
     if (depth <= DEEPEST_OF_32_BITS) {
         /* Sums stay below 2**30. */
         const double most = (double)(1u << (31 - depth)) - order - 1;
-        while (shift > 0 && ldexp(sum, shift) > most)
+        while (shift > 0 && sum * power_of_two(shift) > most)
             shift--;
     }
     shift = shift > 15 ? 15 : shift;
@@ -153,12 +175,12 @@ bool vf_round_taps(const vf_analysis *analysis, unsigned order, unsigned precisi
     int32_t any = 0;
     memset(linear->taps, 0, sizeof linear->taps);
     for (unsigned i = 0; i < order; i++) {
-        rest += ldexp(taps[i], shift);
+        rest += taps[i] * power_of_two(shift);
         int32_t tap = (int32_t)(rest < 0 ? rest - 0.5 : rest + 0.5);
         tap = tap >= limit ? limit - 1 : tap < -limit ? -limit : tap;
         rest -= tap;
         linear->taps[i] = tap;
-        rounded[i] = taps[i] - ldexp(tap, -shift);
+        rounded[i] = taps[i] - tap * power_of_two(-shift);
         any |= tap;
     }
     linear->bits = expected_bits(analysis->error[order - 1] +

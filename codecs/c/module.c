@@ -1,4 +1,4 @@
-/* The Python module zarr_flac._native: checks arguments, lets go of the GIL, calls vf_decode_stream().
+/* The Python module zarr_flac._native: checks arguments, lets go of the GIL, calls the C core.
    Limited API of CPython 3.12, so one build serves all later versions. Everything that can be done
    in Python is done there; nothing here is public. */
 #define PY_SSIZE_T_CLEAN
@@ -10,8 +10,10 @@
 
 #include "crc.h"
 #include "crc32.h"
+#include "encode_stream.h"
 #include "lanes.h"
 #include "lookup.h"
+#include "loops.h"
 #include "scan.h"
 #include "stream.h"
 
@@ -117,6 +119,89 @@ static PyObject *decode(PyObject *self, PyObject *args)
 done:
     PyBuffer_Release(&in);
     PyBuffer_Release(&out);
+    return result;
+}
+
+/* Fill in a source from an array of shape (plane, row, column), whatever its strides. False, with an error
+   set, when no stream can hold it. */
+static int open_source(const Py_buffer *in, vf_source *source, uint64_t *total, unsigned *channels)
+{
+    const Py_ssize_t size = in->itemsize;
+    const int sizes_fit = size == 1 || size == 2 || size == 4 || size == 8;
+    if (in->ndim == 3 && sizes_fit && in->shape[0] > 0 && in->shape[1] > 0 && in->shape[2] > 0 &&
+        in->shape[0] <= VF_MAX_CHANNELS && (uint64_t)in->shape[1] <= VF_MOST_TOTAL &&
+        (uint64_t)in->shape[2] <= VF_MOST_TOTAL / (uint64_t)in->shape[1]) {
+        source->pixels = in->buf;
+        source->item_size = (unsigned)size;
+        source->width = (uint64_t)in->shape[2];
+        source->plane_stride = in->strides[0];
+        source->row_stride = in->strides[1];
+        source->pixel_stride = in->strides[2];
+        *total = (uint64_t)in->shape[1] * source->width;
+        *channels = (unsigned)in->shape[0] * vf_source_channels(source);
+        const bool all_bits = source->item_size == 8 || source->number == VF_FLOAT;
+        const unsigned own = size < 4 ? 8 * (unsigned)size : 32;
+        if (*channels <= VF_MAX_CHANNELS && source->depth >= 4 && source->depth <= own &&
+            (!all_bits || source->depth == own) && (source->number != VF_FLOAT || size > 1)) {
+            /* Rows without a gap between them are one. */
+            if (source->row_stride == source->pixel_stride * (Py_ssize_t)source->width)
+                source->width = *total;
+            return 1;
+        }
+    }
+    PyErr_SetString(PyExc_ValueError, "an array that is none of samples");
+    return 0;
+}
+
+static PyObject *encode(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *array;
+    Py_buffer in;
+    unsigned number, effort;
+    int swapped, stereo, md5;
+    vf_source source = {0};
+    vf_framing framing = {0};
+    uint64_t total;
+    if (!PyArg_ParseTuple(args, "OIpIIIppI", &array, &number, &swapped, &framing.depth,
+                          &framing.max_block_size, &effort, &stereo, &md5,
+                          &framing.skipped_loops) ||
+        PyObject_GetBuffer(array, &in, PyBUF_STRIDES))
+        return NULL;
+    PyObject *frames = NULL, *result = NULL;
+    source.number = number == 0 ? VF_SIGNED : number == 1 ? VF_UNSIGNED : VF_FLOAT;
+    source.swapped = swapped;
+    source.depth = framing.depth;
+    framing.effort = vf_effort_of(effort);
+    framing.effort.stereo = framing.effort.stereo && stereo;
+    if (!open_source(&in, &source, &total, &framing.channels))
+        goto done;
+    if (framing.max_block_size < VF_LEAST_BLOCK || framing.max_block_size > VF_MOST_BLOCK) {
+        PyErr_SetString(PyExc_ValueError, "an impossible block size");
+        goto done;
+    }
+    size_t size = vf_stream_room(&framing, total);
+    frames = PyBytes_FromStringAndSize(NULL, size <= PY_SSIZE_T_MAX ? (Py_ssize_t)size : -1);
+    if (!frames)
+        goto done;
+    vf_stream_facts facts;
+    vf_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = vf_encode_stream(&framing, &source, total, md5,
+                              (uint8_t *)PyBytes_AsString(frames), &size, &facts);
+    Py_END_ALLOW_THREADS
+    if (status == VF_NO_MEMORY) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    if (_PyBytes_Resize(&frames, status == VF_OK ? (Py_ssize_t)size : 0))
+        goto done;
+    result = Py_BuildValue("(isOIIIy#)", (int)status, vf_status_name(status), frames,
+                           facts.block_size, facts.min_frame_size, facts.max_frame_size,
+                           (const char *)facts.md5, (Py_ssize_t)sizeof facts.md5);
+done:
+    Py_XDECREF(frames);
+    PyBuffer_Release(&in);
     return result;
 }
 
@@ -304,9 +389,22 @@ static PyObject *kernels(PyObject *self, PyObject *args)
     return found;
 }
 
+static PyObject *loops(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    long count = 0;
+    for (const vf_loops *const *each = VF_LOOPS; *each; each++)
+        count += (*each)->supported();
+    return PyLong_FromLong(count);
+}
+
 static PyMethodDef METHODS[] = {
     {"decode", decode, METH_VARARGS,
      "decode(data, stream, out, planes, width, row_stride, item_size, offset, sum_up) -> (report, crc32)"},
+    {"encode", encode, METH_VARARGS,
+     "encode(pixels, number, swapped, depth, block_size, effort, stereo, md5, skipped_loops)"
+     " -> (status, its name, frames, block size, frame sizes: least, most; MD5)"},
     {"scan_state", scan_state, METH_VARARGS, "scan_state(first_byte) -> bytearray"},
     {"scan", scan, METH_VARARGS,
      "scan(data, stream, state, last) -> (report, native uint64 of shape (frame, 4), bytes done with)"},
@@ -320,6 +418,7 @@ static PyMethodDef METHODS[] = {
      "crc32_ways(data) -> the same by every way of this CPU, None for too little data: for tests"},
     {"kernels", kernels, METH_NOARGS,
      "kernels() -> frames at once with each kernel of this CPU, best first: for tests"},
+    {"loops", loops, METH_NOARGS, "loops() -> ways to encode that this CPU has: for tests"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -331,7 +430,7 @@ static PyModuleDef_Slot SLOTS[] = {
 static PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_native",
-    .m_doc = "The FLAC decoder in C. Private: use zarr_flac.decode.",
+    .m_doc = "The FLAC codec in C. Private: use zarr_flac.",
     .m_methods = METHODS,
     .m_slots = SLOTS,
 };

@@ -3,6 +3,7 @@
 # encoder, whole and damaged, with true checksums and with ones that are always right. NEON must come to
 # the same as scalar code, and both to the same as on this machine, which needs AVX2: frames that one of the
 # two gives up, for scalar code to decode, are a difference.
+# What is encoded must be the same bytes on both.
 # Needs Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user and flac, and numpy.
 #   compare_arm64.sh [FOLDER [quick]]   for programs and streams; build/arm64 when not given
 #                                       quick: the corpus alone, true checksums alone, and not
@@ -14,25 +15,39 @@ cc=${CC:-cc}
 cross=${CROSS_CC:-aarch64-linux-gnu-gcc}
 root=${CROSS_ROOT:-/usr/aarch64-linux-gnu}
 build=${1:-build/arm64}
-sources=$(ls ../c/*.c | grep -v -e /module.c)
-flags="-std=c11 -Wall -Wextra -Wpedantic -I../c -Wl,--wrap=vf_group_decode"
+flags="-std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -I$(cd ../c && pwd)"
+sources=$(cd ../c && ls "$PWD"/*.c | grep -v -e /module.c)
 
-mkdir -p "$build"
+mkdir -p "$build/here" "$build/arm64"
+build=$(cd "$build" && pwd)
 if [ "${2:-}" = quick ]; then
-    kinds=true streams= flags="-O0 $flags"
+    kinds=true streams= flags="-O0 $flags" hundreds=1
 else
-    kinds="true any" streams="$build/streams" flags="-O2 $flags"
+    kinds="true any" streams="$build/streams" flags="-O2 $flags" hundreds=20
     "$python" make_streams.py "$streams"
 fi
+# shellcheck disable=SC2086  # words are meant
+(cd "$build/here" && $cc $flags -c $sources)
+# shellcheck disable=SC2086
+(cd "$build/arm64" && $cross $flags -c $sources)
+
+# link MACHINE COMPILER PROGRAM WORDS...: of the core's objects and more
+link() {
+    machine=$1 compiler=$2 program=$3
+    shift 3
+    # shellcheck disable=SC2086
+    $compiler $flags "$@" $(ls "$build/$machine"/*.o | grep -v "${without:-/none.o}") -o "$build/${machine}_$program"
+}
+
 for kind in $kinds; do
     case $kind in
-    true) extra=replay.c used=$sources ;;
-    any) extra="-DANY_CRC replay.c crc_any.c" used=$(echo "$sources" | grep -v /crc.c) ;;
+    true) without= words="replay.c" ;;
+    any) without=/crc.o words="-DANY_CRC replay.c crc_any.c" ;;
     esac
-    # shellcheck disable=SC2086  # words are meant
-    $cc $flags $extra $used -o "$build/here_$kind"
     # shellcheck disable=SC2086
-    $cross $flags $extra $used -o "$build/arm64_$kind"
+    link here "$cc" $kind -Wl,--wrap=vf_group_decode $words
+    # shellcheck disable=SC2086
+    link arm64 "$cross" $kind -Wl,--wrap=vf_group_decode $words
     "$build/here_$kind" corpus/*.flac ${streams:+"$streams"/*.flac} >"$build/here_$kind.txt"
     if grep -q "^kernels 0," "$build/here_$kind.txt"; then
         echo "this CPU has no lanes to compare with" >&2
@@ -49,3 +64,9 @@ for kind in $kinds; do
     if [ $kind = true ] && grep -E "^(narrow|middle|wide)_.* 0 frames at once" "$build/here.txt"; then exit 1; fi
     echo "$kind checksums: $(wc -l <"$build/here.txt") streams alike, $(grep -c ': no error' "$build/here.txt") of them good"
 done
+without=
+link here "$cc" encode encode_random.c
+link arm64 "$cross" encode encode_random.c
+"$build/here_encode" $hundreds >"$build/here_encode.txt"
+qemu-aarch64 -L "$root" "$build/arm64_encode" $hundreds | diff "$build/here_encode.txt" -
+echo "$hundreds hundred random streams encoded alike"

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Fuzz the decoder for SECONDS: half of them with true checksums, half with checksums that are always
-# right. Needs clang with its runtime (Debian: clang libclang-rt-14-dev). Findings end up in build/.
-#   run.sh SECONDS [true|any]
+# Fuzz the decoder and the encoder for SECONDS: a third of them the decoder with true checksums, a third with
+# checksums that are always right, a third the encoder.
+# Needs clang with its runtime (Debian: clang libclang-rt-14-dev). Findings end up in build/.
+#   run.sh SECONDS [true|any|encode]
 set -eu
 cd "$(dirname "$0")"
 seconds=${1:?"usage: run.sh SECONDS [true|any]"}
-kinds=${2:-"true any"}
-[ $# -gt 1 ] || seconds=$((seconds / 2))
+kinds=${2:-"true any encode"}
+[ $# -gt 1 ] || seconds=$((seconds / 3))
 clang=${CLANG:-clang}
 sources=$(ls ../c/*.c | grep -v -e /module.c)
 flags="-g -O1 -std=c11 -I../c -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -19,11 +20,12 @@ for kind in $kinds; do
     true) $clang $flags fuzz_decode.c $sources -o build/fuzz_true ;;
     any) $clang $flags -DANY_CRC fuzz_decode.c crc_any.c \
         $(echo "$sources" | grep -v /crc.c) -o build/fuzz_any ;;
+    encode) $clang $flags -ffp-contract=off fuzz_encode.c $sources -o build/fuzz_encode ;;
     esac
 done
 for kind in $kinds; do
     mkdir -p "build/found_$kind"
-    echo "== $kind checksums, $seconds s"
+    echo "== $kind, $seconds s" # the encoder takes the corpus for pixels
     build/fuzz_$kind -max_total_time="$seconds" -max_len=8192 -timeout=20 -rss_limit_mb=4096 \
         -print_final_stats=1 -dict=flac.dict -artifact_prefix="build/$kind-" "build/found_$kind" corpus \
         2>"build/$kind.log" || { tail -n 60 "build/$kind.log"; exit 1; }

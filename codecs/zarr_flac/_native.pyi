@@ -1,4 +1,4 @@
-"""The decoder in C (c/module.c). Private: see zarr_flac.decode."""
+"""The codec in C (c/module.c). Private: see zarr_flac.decode, zarr_flac.encode_tile."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,18 @@ def decode(
     sum_up: bool,
     /,
 ) -> tuple[_Report, int]: ...
+def encode(
+    pixels: npt.NDArray[np.generic],
+    number: int,
+    swapped: bool,
+    depth: int,
+    block_size: int,
+    effort: int,
+    stereo: bool,
+    md5: bool,
+    skipped_loops: int,
+    /,
+) -> tuple[int, str, bytes, int, int, int, bytes]: ...
 def scan_state(first_byte: int, /) -> bytearray: ...
 def scan(
     data: _Buffer, stream: _Stream, state: bytearray, last: bool, /
@@ -31,3 +43,4 @@ def crc16(data: _Buffer, tables: bool, /) -> int: ...
 def crc32(data: _Buffer, /) -> int: ...
 def crc32_ways(data: _Buffer, /) -> list[int | None]: ...
 def kernels() -> list[int]: ...
+def loops() -> int: ...

@@ -78,51 +78,6 @@ def sample_offset(dtype: np.dtype[Any], bits_per_sample: int) -> int | None:
     return 0 if dtype.kind == "i" else 1 << (bits_per_sample - 1)
 
 
-def to_samples(planes: npt.NDArray[Any], bits_per_sample: int) -> Int32Array:
-    """Map planes of pixels to samples.
-
-    Parameters
-    ----------
-    planes
-        Shape (plane, ...), any strides and byte order, a dtype of `DTYPES`.
-    bits_per_sample
-        Depth of the samples; less than the dtype's own only for integers of up to 32 bits
-        whose values all fit.
-
-    Returns
-    -------
-    int32, C-contiguous, shape (channel, sample)
-
-    Raises
-    ------
-    SampleRangeError
-        A value needs more bits.
-    ConfigurationError
-        A float or 64-bit dtype with less than its own depth.
-    """
-    dtype = planes.dtype
-    _check_depth(dtype, bits_per_sample)
-    if dtype.kind == "f":
-        planes = _sortable(planes)
-    elif dtype.kind == "b":
-        planes = planes.view(np.uint8)
-    if dtype.itemsize == 8:
-        return _split(planes, unsigned=dtype.kind == "u")
-    unsigned = planes.dtype.kind == "u"
-    if bits_per_sample < planes.dtype.itemsize * 8:
-        _check_range(planes, bits_per_sample, unsigned=unsigned)
-    samples = np.empty(planes.shape, np.int32)
-    if not unsigned:
-        samples[...] = planes
-    elif planes.dtype.itemsize == 4:  # the subtraction would leave int32 on the way
-        half = np.uint32(1 << (bits_per_sample - 1))
-        np.subtract(planes, half, out=samples, dtype=np.uint32, casting="unsafe")
-    else:
-        half32 = np.int32(1 << (bits_per_sample - 1))
-        np.subtract(planes, half32, out=samples, dtype=np.int32)
-    return samples.reshape(len(planes), -1)
-
-
 def from_samples(samples: Int32Array, bits_per_sample: int, out: npt.NDArray[Any]) -> None:
     """Map samples back to pixels, straight into `out`.
 
@@ -172,25 +127,6 @@ def from_samples(samples: Int32Array, bits_per_sample: int, out: npt.NDArray[Any
     np.add(shaped, shift, out=target, casting="unsafe")
 
 
-def _check_depth(dtype: np.dtype[Any], bits_per_sample: int) -> None:
-    own = default_bits_per_sample(dtype)
-    if bits_per_sample != own and (dtype.kind == "f" or dtype.itemsize == 8):
-        raise ConfigurationError(
-            f"bits_per_sample = {bits_per_sample} was asked for {dtype.name}, which takes all "
-            f"{own} bits of its samples. Leave bits_per_sample out."
-        )
-
-
-def _check_range(planes: npt.NDArray[Any], bits_per_sample: int, *, unsigned: bool) -> None:
-    low = 0 if unsigned else -(1 << (bits_per_sample - 1))
-    high = low + (1 << bits_per_sample) - 1
-    if planes.size and not low <= int(planes.min()) <= int(planes.max()) <= high:
-        raise SampleRangeError(
-            f"The values run from {planes.min()} to {planes.max()}; {bits_per_sample} bits per "
-            f"sample hold {low} to {high}. Ask for more bits_per_sample."
-        )
-
-
 def _check_fits(samples: Int32Array, low: int, high: int, dtype: np.dtype[Any]) -> None:
     if samples.size and not low <= int(samples.min()) <= int(samples.max()) <= high:
         raise SampleRangeError(
@@ -200,35 +136,12 @@ def _check_fits(samples: Int32Array, low: int, high: int, dtype: np.dtype[Any]) 
         )
 
 
-def _sortable(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Bit patterns of floats as signed integers in the order of the floats."""
-    size = planes.dtype.itemsize
-    native = planes.astype(planes.dtype.newbyteorder("<"), copy=False)
-    signed = np.ascontiguousarray(native).view(f"<i{size}")
-    result = np.empty_like(signed)
-    _order_like_floats(signed, result)
-    return result
-
-
 def _order_like_floats(source: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """Flip the lower bits of negative integers. Its own inverse; `out` may not be `source`."""
     bits = source.dtype.itemsize * 8
     np.right_shift(source, bits - 1, out=out)
     np.bitwise_and(out, source.dtype.type((1 << (bits - 1)) - 1), out=out)
     np.bitwise_xor(out, source, out=out)
-
-
-def _split(planes: npt.NDArray[Any], *, unsigned: bool) -> Int32Array:
-    """Take 64-bit integers apart into (high, low) channels of 32 bits."""
-    kind = "<u8" if unsigned else "<i8"
-    words = np.ascontiguousarray(planes, dtype=kind).view("<u4").reshape(len(planes), -1, 2)
-    samples = np.empty((len(planes), 2, words.shape[1]), np.uint32)
-    np.bitwise_xor(words[:, :, 0], _LOW_HALF_OFFSET, out=samples[:, 1])
-    if unsigned:
-        np.bitwise_xor(words[:, :, 1], _LOW_HALF_OFFSET, out=samples[:, 0])
-    else:
-        samples[:, 0] = words[:, :, 1]
-    return samples.reshape(2 * len(planes), -1).view(np.int32)
 
 
 def _join(samples: Int32Array, out: npt.NDArray[Any]) -> None:

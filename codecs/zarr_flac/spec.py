@@ -56,6 +56,7 @@ class TileOptions(TypedDict, total=False):
     level: int | None
     block_size: int | None
     bits_per_sample: int | None
+    md5: bool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +88,13 @@ class TileSpec:
     stream: StreamFacts | None = None
     """Decoding only: chunks are bare frames of this stream, cut where it suits the bytes."""
     compression: int | None = None
-    """Encoder: libFLAC's compression level, 0 to 8; None means 5."""
+    """Encoder: effort, 0 (fast) to 8 (small); None means 5."""
     block_size: int | None = None
     """Encoder: samples per channel in a frame, 16 to 65,535; None means 4,096."""
     bits_per_sample: int | None = None
     """Encoder: depth of the samples; None means all bits of the dtype."""
+    md5: bool | None = None
+    """Encoder: write the MD5 of the samples; None means yes."""
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -110,6 +113,8 @@ class TileSpec:
         for name, (low, high) in _ENCODER_LIMITS.items():
             if getattr(self, name) is not None:
                 put(name, whole_number(name, getattr(self, name), low, high))
+        if self.md5 is not None and not isinstance(self.md5, bool):
+            raise ConfigurationError(f"md5 = {brief(self.md5)}; expected true or false.")
         if self.select is not None:
             put("select", _selection(self.select, self.channels, self.chunk_shape))
         if self.stream is not None and not isinstance(self.stream, StreamFacts):
@@ -172,7 +177,7 @@ class TileSpec:
         config["fill_value"] = _json_number(self.fill_value)
         if self.stream is not None:
             config["stream"] = self.stream.to_config()
-        for name in _ENCODER_LIMITS:
+        for name in (*_ENCODER_LIMITS, "md5"):
             if getattr(self, name) is not None:
                 config["level" if name == "compression" else name] = getattr(self, name)
         return config

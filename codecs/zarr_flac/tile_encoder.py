@@ -14,7 +14,6 @@ from . import frame_encoder
 from .blocks import pack_head
 from .errors import ConfigurationError, LossyTileError, UnsupportedFlacError
 from .frame_encoder import DEFAULT_BLOCK_SIZE, DEFAULT_COMPRESSION
-from .samples import default_bits_per_sample, to_samples
 from .spec import EXACT, TileSpec, flac_channels
 from .tile_comments import (
     DTYPE,
@@ -76,15 +75,13 @@ def encode_tile(
     dtype = agreed_dtype(spec, array.dtype, "the array")
     _check_array_shape(array.shape, spec)
     flac_channels(spec.channels, dtype, spec.mapping)  # refuses more than a stream holds
-    depth = spec.bits_per_sample or default_bits_per_sample(dtype)
     planes = array if spec.channels > 1 else array[np.newaxis]
-    samples = to_samples(planes, depth)
     streaminfo, frames = frame_encoder.encode(
-        samples,
-        depth,
+        planes,
+        spec.bits_per_sample,
         compression=DEFAULT_COMPRESSION if spec.compression is None else spec.compression,
         block_size=spec.block_size or DEFAULT_BLOCK_SIZE,
-        stereo=dtype.itemsize < 8,
+        md5=spec.md5 is not False,
     )
     fields = {DTYPE: dtype.name, PIXEL_ORDER: "row"}
     if array.ndim >= 2:
