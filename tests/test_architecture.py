@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 CODEC_LAYERS = [
     "errors origin brief",
     "_native streaminfo samples fill whole_numbers",
-    "blocks stream_facts flac_raster_map libflac native_calls",
+    "blocks stream_facts flac_raster_map native_calls",
     "checksum",
     "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless output tolerant tile_comments",
@@ -49,7 +49,7 @@ PACKAGES = {
 # Heavy or exchangeable libraries live in a room of their own: who, with its submodules, may import
 # them when run.
 ROOMS = {
-    "pyflac": {"zarr_flac.libflac"},
+    "pyflac": set(),
     "rasterio": {"virtual_flac.demo", "virtual_flac.gdal", "virtual_flac.geotiff"},
     "rioxarray": {"virtual_flac.geotiff"},
     "virtualizarr": {

@@ -170,32 +170,49 @@ static vf_stereo cheapest(const uint64_t costs[PAIR])
     return best;
 }
 
+/* Plan those of left, right, mid and side that are in the set `wanted`, to what they cost. */
+static void plan_each(vf_frame_encoder *encoder, const int32_t *const *all, uint32_t count,
+                      unsigned wanted, uint64_t costs[PAIR])
+{
+    for (unsigned i = 0; i < PAIR; i++)
+        if (wanted >> i & 1) {
+            vf_plan_subframe(&encoder->bench, all[i], count, encoder->framing.depth + (i == 3),
+                             &encoder->plans[i]);
+            costs[i] = encoder->plans[i].bits;
+        }
+}
+
+static unsigned set_of(vf_stereo stereo)
+{
+    return 1u << STORED[stereo][0] | 1u << STORED[stereo][1];
+}
+
 /* Plan two channels; *first and *second become the plans of what is stored. */
 static vf_stereo plan_pair(vf_frame_encoder *encoder, const int32_t *const *planes,
                            uint32_t count, const vf_plan **first, const vf_plan **second)
 {
-    const unsigned depth = encoder->framing.depth;
+    const uint64_t plain = 2 * (8 + (uint64_t)count * encoder->framing.depth);
     const int32_t *all[PAIR] = {planes[0], planes[1], encoder->mid, encoder->side};
     uint64_t costs[PAIR];
-    unsigned wanted = (1 << PAIR) - 1; /* a set */
-    vf_stereo stereo = VF_INDEPENDENT;
+    vf_stereo stereo;
     for (uint32_t i = 0; i < count; i++) {
         const int32_t left = planes[0][i], right = planes[1][i];
         encoder->mid[i] = (int32_t)(((int64_t)left + right) >> 1);
         encoder->side[i] = left - right;
     }
-    if (!encoder->framing.effort.stereo_trials) {
+    if (encoder->framing.effort.stereo_trials) {
+        plan_each(encoder, all, count, (1 << PAIR) - 1, costs);
+        stereo = cheapest(costs);
+    } else {
         guess(&encoder->bench, all, count, costs);
         stereo = cheapest(costs);
-        wanted = 1u << STORED[stereo][0] | 1u << STORED[stereo][1];
-    }
-    for (unsigned i = 0; i < PAIR; i++)
-        if (wanted >> i & 1) {
-            vf_plan_subframe(&encoder->bench, all[i], count, depth + (i == 3), &encoder->plans[i]);
-            costs[i] = encoder->plans[i].bits;
+        plan_each(encoder, all, count, set_of(stereo), costs);
+        /* A wrong guess may take more than samples as they are: those of noise. */
+        if (costs[STORED[stereo][0]] + costs[STORED[stereo][1]] > plain) {
+            stereo = VF_INDEPENDENT;
+            plan_each(encoder, all, count, set_of(stereo), costs);
         }
-    if (encoder->framing.effort.stereo_trials)
-        stereo = cheapest(costs);
+    }
     *first = &encoder->plans[STORED[stereo][0]];
     *second = &encoder->plans[STORED[stereo][1]];
     return stereo;

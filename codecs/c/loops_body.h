@@ -107,8 +107,8 @@ TEMPLATE bool fixed_any(const int32_t *x, uint32_t count, const unsigned order, 
         }
     else
         for (uint32_t i = order; i < count; i++) {
-            DIFFERENCES(int32_t, x + i)
-            folded[i] = fold(r[order]);
+            DIFFERENCES(uint32_t, x + i) /* those of higher orders may wrap */
+            folded[i] = fold((int32_t)r[order]);
         }
     return misfits >> 32 == 0;
 }

@@ -13,7 +13,7 @@
 #include "scan.h"
 #include "stream.h"
 
-enum { PARAMETERS = 24, MOST_PIXELS = 1 << 14 };
+enum { PARAMETERS = 24, MOST_PIXELS = 1 << 13 };
 
 static void must(int fine, const char *what)
 {

@@ -1,8 +1,8 @@
 """Every kind of stream that RFC 9639 knows: the samples it was made of, as libFLAC finds them too.
 
 The streams come from the tests' own writer (`bitwriter`), which does what no encoder does, and from
-libFLAC's encoder. All are decoded in all ways there are: frame by frame, and several at once with
-each kernel.
+encoders: libFLAC's and ours. All are decoded in all ways there are: frame by frame, and several at
+once with each kernel.
 """
 
 import shutil
@@ -284,8 +284,11 @@ def test_encoder_levels_and_depths(bits, channels, count, level, block_size, kin
 
 
 @pytest.mark.parametrize("level", [0, 2, 5, 8])
-def test_residuals_that_libflac_wraps(level):
-    """A raster of 32 bits whose nodata is the least of all: one step is more than a residual."""
+def test_steps_that_are_no_residuals(level):
+    """A raster of 32 bits whose nodata is the least of all: one step is more than a residual.
+
+    libFLAC's own encoder lets them wrap.
+    """
     samples = bw.texture("runs", 1, 5000, 32, 0).astype(np.int32)
     info, frames = frame_encoder.encode(samples, 32, compression=level, block_size=63)
     data = pack_head(info, {}, "zarr-flac") + frames

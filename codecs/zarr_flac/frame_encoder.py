@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from . import _native
+from . import _native, native_calls
 from .errors import ConfigurationError, SampleRangeError
 from .samples import channels_per_plane, check_dtype, default_bits_per_sample
 from .streaminfo import (
@@ -34,7 +33,6 @@ def encode(
     compression: int = DEFAULT_COMPRESSION,
     block_size: int = DEFAULT_BLOCK_SIZE,
     md5: bool = True,
-    skipped_loops: int = 0,
 ) -> tuple[StreamInfo, bytes]:
     """Encode planes of pixels to FLAC frames: the mapping `exact` of the specification.
 
@@ -51,10 +49,8 @@ def encode(
     block_size
         Samples per channel in a frame, 16 to 65,535.
     md5
-        Write the MD5 of the samples. It takes longer than all else at low efforts. It is always
+        Write the MD5 of the samples, which takes half the time at low efforts. It is always
         written where frames do not say the depth.
-    skipped_loops
-        For tests: do without the best ways of this CPU.
 
     Returns
     -------
@@ -81,8 +77,8 @@ def encode(
     total = planes.size // max(len(planes), 1)
     if not (1 <= channels <= MAX_CHANNELS and 1 <= total <= MAX_TOTAL_SAMPLES):
         raise ConfigurationError(
-            f"{channels} channels of {total} samples; a FLAC stream has 1 to {MAX_CHANNELS}, of 1 to "
-            f"{MAX_TOTAL_SAMPLES}."
+            f"{channels} channels of {total} samples; a FLAC stream has 1 to {MAX_CHANNELS}, "
+            f"of 1 to {MAX_TOTAL_SAMPLES}."
         )
     rows = planes.reshape(len(planes), -1, planes.shape[-1] if planes.ndim > 1 else 1)
     status, _, frames, block_size, least, most, digest = _native.encode(
@@ -94,7 +90,7 @@ def encode(
         compression,
         dtype.itemsize < 8,  # halves of numbers have nothing in common
         md5 or depth not in DEPTHS_IN_FRAMES,
-        skipped_loops,
+        native_calls.SKIPPED_LOOPS,
     )
     if status:
         raise SampleRangeError(_out_of_range(planes, depth))

@@ -1,7 +1,7 @@
 """Pixels <-> samples: an array of some dtype <-> int32 of shape (channel, sample), exactly.
 
-Pure numpy. One *plane* (a band, or the whole array)
-becomes one channel, or two when its dtype has 64 bits:
+Pure numpy, and from samples to pixels only: `c/source.c` has the way there. One *plane* (a band,
+or the whole array) becomes one channel, or two when its dtype has 64 bits:
 
 =====================  ==========================================================
 integers to 32 bits    signed as they are, unsigned minus half their range
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .brief import brief
-from .errors import ConfigurationError, SampleRangeError, UnsupportedDtypeError
+from .errors import SampleRangeError, UnsupportedDtypeError
 
 Int32Array = npt.NDArray[np.int32]
 

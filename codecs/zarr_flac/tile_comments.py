@@ -33,7 +33,7 @@ DATA_MAX = "GEOSPATIAL_DATA_MAX"
 
 PIXEL_ORDERS = ("row",)
 """Orders we know. Another one gets its name here, and its two functions where `encode_tile`
-hands pixels to `to_samples` and `TileDecoder` takes them from `from_samples`."""
+hands pixels to `frame_encoder.encode`, and `TileDecoder` takes them from `from_samples`."""
 
 _LENGTH = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 

@@ -49,7 +49,7 @@ _verbose_option = option(
 def _compression_option(default: int | None) -> Decorator:
     return option(
         "--compression", "-c", type=click.IntRange(0, 8), metavar="0-8", default=default,
-        section=_TO_FLAC, help="FLAC level, 0 fast to 8 small; 5 by default.",
+        section=_TO_FLAC, help="Effort, 0 fast to 8 small; 5 by default.",
     )  # fmt: skip
 
 
@@ -98,6 +98,10 @@ def _compression_option(default: int | None) -> Decorator:
 @option(
     "--drop-mask", "mask", is_flag=True, flag_value="drop", default=None, section=_TO_FLAC,
     help="Leave out a mask, which FLAC rasters do not hold.",
+)  # fmt: skip
+@option(
+    "--md5", is_flag=True, default=None, section=_TO_FLAC,
+    help="Give each tile the MD5 of its samples, for other FLAC programs; always with flac-raster.",
 )  # fmt: skip
 @option(
     "--spatial", "-s", is_flag=True, section=_TO_FLAC,

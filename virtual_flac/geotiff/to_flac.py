@@ -38,6 +38,7 @@ def write_flac(
     resampling: str | None = None,
     overwrite: bool = False,
     mask: Mask = "refuse",
+    md5: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
     layout: LayoutName = "virtual-flac",
@@ -60,7 +61,7 @@ def write_flac(
     tile_size : int
         Edge of the square tiles in pixels.
     compression : int
-        libFLAC's level, 0 (fast) to 8 (small).
+        Effort, 0 (fast) to 8 (small).
     block_size : int
         Pixels of a band in one FLAC frame.
     interleave : {"band", "tile", "pixel"}
@@ -77,6 +78,9 @@ def write_flac(
         Replace `target` when it exists; it stays until the new file is complete.
     mask : {"refuse", "drop"}
         What to do with a mask that is neither nodata nor an alpha band.
+    md5 : bool
+        Write the MD5 of each tile's samples, too. Every tile has a CRC-32 in the index; the MD5
+        serves whoever decodes single tiles with another FLAC program, and takes a third more time.
     workers : int, optional
         Threads that encode; one per core by default.
     progress : callable, optional
@@ -115,6 +119,7 @@ def write_flac(
         interleave=interleave,
         compression=compression,
         block_size=block_size,
+        md5=md5,
         workers=workers,
         layout=layout,
     )

@@ -50,7 +50,7 @@ class OwnLayout:
                 "(interleave='band')."
             )
         tiled.check_raster(raster)
-        self._spec = _tile_spec(options, raster.dtype, channels)
+        self._spec = _tile_spec(options, raster.dtype, channels, md5=options.md5)
 
     def encode(self, pixels: npt.NDArray[Any], window: Window) -> bytes:
         """A tile of the pixels."""
@@ -67,7 +67,8 @@ class FlacRasterLayout:
         flac_raster_pack.check_raster(raster, overviews=overviews)
         self._raster = raster
         self._dtype = flac_raster_pack.stored_dtype(raster.dtype)
-        self._spec = _tile_spec(options, self._dtype, 1)
+        # No other checksum stands in such a file.
+        self._spec = _tile_spec(options, self._dtype, 1, md5=True)
         self._crs = raster.georef.authority_code()
 
     def encode(self, pixels: npt.NDArray[Any], window: Window) -> bytes:
@@ -87,11 +88,14 @@ class FlacRasterLayout:
         return tile
 
 
-def _tile_spec(options: WriteOptions, dtype: np.dtype[Any], channels: int) -> TileSpec:
+def _tile_spec(
+    options: WriteOptions, dtype: np.dtype[Any], channels: int, *, md5: bool
+) -> TileSpec:
     return TileSpec(
         chunk_shape=(channels, options.tile_size, options.tile_size),
         dtype=dtype,
         channels=channels,
         compression=options.compression,
         block_size=options.block_size,
+        md5=md5,
     )

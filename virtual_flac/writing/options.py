@@ -25,9 +25,11 @@ class WriteOptions:
         A stream per band and tile, ordered by band or by tile, or one stream per tile with the
         bands as channels.
     compression : int
-        libFLAC's level, 0 to 8.
+        Effort, 0 (fast) to 8 (small).
     block_size : int
         Pixels of a band in one FLAC frame, 16 to 65,535.
+    md5 : bool
+        Write the MD5 of each tile's samples, too, which has a CRC-32 in the index.
     workers : int or None
         Threads that encode; None for one per core that this process may use.
     layout : {"virtual-flac", "flac-raster"}
@@ -44,6 +46,7 @@ class WriteOptions:
     interleave: Interleave = "band"
     compression: int = 5
     block_size: int = 4096
+    md5: bool = False
     workers: int | None = None
     layout: LayoutName = "virtual-flac"
 

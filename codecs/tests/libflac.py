@@ -1,8 +1,7 @@
-"""Samples -> FLAC frames, through libFLAC. The only module that imports pyflac; for encoding only.
+"""libFLAC's encoder, which ours is measured by: samples -> FLAC frames.
 
-Knows int32 samples of shape (channel, sample) and `StreamInfo`. pyflac's own classes lose the last
-frames or refuse depths, so its cffi bindings to libFLAC are called directly, with callbacks of our
-own: pyflac's stay as they are for whoever else uses them in this process.
+pyflac's own classes lose the last frames or refuse depths, so its cffi bindings to libFLAC are
+called directly, with callbacks of our own. `oracle` has libFLAC's decoder.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import numpy.typing as npt
 from pyflac._encoder import ffi as _effi
 from pyflac._encoder import lib as _elib
 
-from .errors import FlacError
-from .streaminfo import SAMPLE_RATE, StreamInfo
+from zarr_flac import FlacError
+from zarr_flac.streaminfo import SAMPLE_RATE, StreamInfo
 
 _MOST_SAMPLES_PER_CALL = 1 << 30
 
@@ -111,7 +110,7 @@ class _Sink:
 # They are made once: a callback costs more to make than to call.
 
 
-@_effi.callback("FLAC__StreamEncoderWriteCallback", error=1)  # type: ignore[untyped-decorator]
+@_effi.callback("FLAC__StreamEncoderWriteCallback", error=1)
 def _on_encoded(_: Any, data: Any, size: int, samples: int, frame: int, client: Any) -> int:
     sink: _Sink = _effi.from_handle(client)
     try:
@@ -123,7 +122,7 @@ def _on_encoded(_: Any, data: Any, size: int, samples: int, frame: int, client: 
         return _WRITE_ABORT
 
 
-@_effi.callback("FLAC__StreamEncoderMetadataCallback")  # type: ignore[untyped-decorator]
+@_effi.callback("FLAC__StreamEncoderMetadataCallback")
 def _on_streaminfo(_: Any, metadata: Any, client: Any) -> None:
     sink: _Sink = _effi.from_handle(client)
     try:
