@@ -53,7 +53,7 @@ with xr.open_dataset("demo/dem.flac", engine="flac") as ds:
     assert np.array_equal(ds.band_data, np.load("expected.npy"))
 PYTHON
 
-echo "the codec alone: references of kerchunk and Icechunk"
+echo "the codec alone: references of kerchunk and Icechunk, and an array of its own"
 install codec "$codec" xarray kerchunk icechunk
 codec/bin/python - <<'PYTHON'
 from importlib.util import find_spec
@@ -62,8 +62,10 @@ from pathlib import Path
 import icechunk
 import numpy as np
 import xarray as xr
+import zarr
 
 assert find_spec("virtual_flac") is None
+assert find_spec("pyflac") is None
 expected = np.load("expected.npy")
 with xr.open_dataset("demo/refs.json", engine="kerchunk") as ds:
     assert np.array_equal(ds.band_data, expected)
@@ -76,5 +78,12 @@ repository = icechunk.Repository.open(
 store = repository.readonly_session("main").store
 with xr.open_zarr(store, consolidated=False) as ds:
     assert np.array_equal(ds.band_data, expected)
+
+from zarr_flac import FlacCodec
+
+pixels = expected[0]
+array = zarr.create_array({}, data=pixels, chunks=(100, 100), compressors=FlacCodec())
+assert np.array_equal(array[:], pixels)
+assert array.nbytes_stored() < pixels.nbytes
 PYTHON
 echo "packaging: all three environments read the pixels of the source"

@@ -5,7 +5,7 @@
 #   run.sh SECONDS [true|any|encode]
 set -eu
 cd "$(dirname "$0")"
-seconds=${1:?"usage: run.sh SECONDS [true|any]"}
+seconds=${1:?"usage: run.sh SECONDS [true|any|encode]"}
 kinds=${2:-"true any encode"}
 [ $# -gt 1 ] || seconds=$((seconds / 3))
 clang=${CLANG:-clang}
