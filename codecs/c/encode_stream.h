@@ -22,9 +22,9 @@ typedef struct {
    are more than that. */
 size_t vf_stream_room(const vf_framing *framing, uint64_t total);
 
-/* Encode `total` samples of each channel, at least 1, in frames of framing->max_block_size (the last one may
-   have fewer), from VF_LEAST_BLOCK to VF_MOST_BLOCK, to out, which has vf_stream_room() bytes. The source has planes for framing->channels,
-   and the same depth. *size becomes how many bytes the frames have.
+/* Encode `total` samples of each channel, at least 1, in frames of framing->max_block_size (VF_LEAST_BLOCK to
+   VF_MOST_BLOCK; the last one may have fewer), to out, which has vf_stream_room() bytes. The source has planes
+   for framing->channels, and the same depth. *size becomes how many bytes the frames have.
    VF_OK, VF_SAMPLE_OUT_OF_RANGE, VF_NO_MEMORY. Allocates a workspace. */
 vf_status vf_encode_stream(const vf_framing *framing, const vf_source *source, uint64_t total,
                            bool md5, uint8_t *out, size_t *size, vf_stream_facts *facts);

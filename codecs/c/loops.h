@@ -1,5 +1,5 @@
 /* The loops in which an encoder spends its time, compiled for the vectors of some CPU: loops_body.h has
-   them; loops_plain.c, loops_avx2.c and loops_avx512.c include it. All arithmetic is of whole numbers and
+   them; loops_plain.c, loops_avx2.c, loops_avx512.c and loops_neon.c include it. All arithmetic is of whole numbers and
    exact, so that all of them come to the same, whatever the order of additions. Private to the encoder.
 
    Residuals are *folded* everywhere: 0, -1, 1, -2 ... are 0, 1, 2, 3, as Rice codes have them. */

@@ -1,6 +1,6 @@
 /* The loops themselves, included once by each file that names vectors: TARGET is the attribute that asks
-   for them, ITEMS how many items of
-   32 bits a vector has, LOOPS the vf_loops to define, supported() says whether a CPU has them. No include guard. */
+   for them, ITEMS how many items of 32 bits a vector has, LOOPS the vf_loops to define, supported() says
+   whether a CPU has them. No include guard. */
 #include <string.h>
 
 #include "lanes_begin.h"

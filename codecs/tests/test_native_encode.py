@@ -10,7 +10,7 @@ import bitwriter as bw
 import numpy as np
 import oracle
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_decoding import decode_all_ways
 
@@ -29,11 +29,7 @@ from zarr_flac.frame_encoder import DEPTHS_IN_FRAMES
 
 LOOPS = range(_native.loops())
 EFFORTS = range(9)
-SOME = settings(
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+SOME = settings(max_examples=40)
 MANY = settings(SOME, max_examples=1500)
 
 
