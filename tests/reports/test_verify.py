@@ -35,7 +35,7 @@ def flac(request: Any, tmp_path_factory: Any) -> Path:
     write_tif(folder / "x.tif", data)
     write_flac(
         folder / "x.tif", folder / "x.flac", tile_size=32, interleave=interleave, overviews=[2],
-        resampling="nearest",
+        resampling="nearest", md5=True,
     )  # fmt: skip
     return folder / "x.flac"
 
@@ -62,9 +62,16 @@ def test_what_we_write_is_whole(name: str, tmp_path: Path) -> None:
     report = verify(tmp_path / "x.flac")
     assert report.ok
     assert not report.faults + report.losses
-    assert report.tiles == report.with_checksum == report.with_md5 == index.tile_count
+    assert report.tiles == report.with_checksum == index.tile_count
+    assert report.with_md5 == 0
     head = 4 + int.from_bytes((tmp_path / "x.flac").read_bytes()[:4], "big")
     assert report.bytes_read == report.file_size - head
+
+
+def test_tiles_have_an_md5_where_it_was_asked_for(flac: Path) -> None:
+    report = verify(flac)
+    assert report.ok
+    assert report.tiles == report.with_checksum == report.with_md5
 
 
 def test_every_bit_counts(flac: Path) -> None:

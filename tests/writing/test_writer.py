@@ -274,7 +274,7 @@ def test_a_damaged_tile_is_not_kept(tmp_path, monkeypatch):
 
     def damage(samples, *args, **kwargs):
         changed = samples.copy()
-        changed[0, 5] ^= 1
+        changed[..., 5] ^= 1
         return encode(changed, *args, **kwargs)
 
     monkeypatch.setattr(frame_encoder, "encode", damage)
