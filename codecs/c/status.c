@@ -16,6 +16,9 @@ static const char *const NAMES[VF_STATUS_COUNT] = {
     [VF_WRONG_BLOCK_SIZE] = "more samples in a frame than fit",
     [VF_OUT_OF_ORDER] = "a missing or misplaced frame",
     [VF_TOO_LONG] = "a further frame behind the last sample expected",
+    [VF_UNKNOWN_VERSION] = "an unknown version of predicted tiles",
+    [VF_BAD_DESCRIPTION] = "bad description of a predicted tile",
+    [VF_BAD_NUMBERS] = "numbers that do not fit the description of the predicted tile",
     [VF_NO_MEMORY] = "out of memory",
 };
 

@@ -18,6 +18,9 @@ typedef enum {
     VF_WRONG_BLOCK_SIZE,   /* more samples than STREAMINFO allows, or than are wanted */
     VF_OUT_OF_ORDER,       /* a frame number that does not follow: one is missing or misplaced */
     VF_TOO_LONG,           /* a further frame behind the last sample wanted */
+    VF_UNKNOWN_VERSION,    /* of a predicted tile's description */
+    VF_BAD_DESCRIPTION,    /* of a predicted tile: fields that are impossible, missing or left over */
+    VF_BAD_NUMBERS,        /* numbers of a predicted tile that do not fit its description */
     VF_NO_MEMORY,
     VF_STATUS_COUNT
 } vf_status;

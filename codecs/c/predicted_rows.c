@@ -1,0 +1,52 @@
+#include "predicted_rows.h"
+
+#include <string.h>
+
+/* The activity of each pixel of a row, without its neighbours in the row. */
+static void vf_activity(const vf_row *row)
+{
+    const uint16_t *m = row->above, *n = row->higher;
+    uint16_t *restrict out = row->activity;
+    for (ptrdiff_t x = 0; x < (ptrdiff_t)row->width; x++)
+        out[x] = (uint16_t)(m[x - 2] + 2 * (m[x - 1] + m[x] + m[x + 1]) + m[x + 2] + n[x - 1] +
+                            n[x] + n[x + 1]);
+    if (row->plane->weighs) {
+        const uint16_t *above = row->reference[0], *here = row->reference[1],
+                       *below = row->reference[2];
+        for (ptrdiff_t x = 0; x < (ptrdiff_t)row->width; x++)
+            out[x] = (uint16_t)(out[x] + 2 * here[x] + here[x - 1] + here[x + 1] + above[x] +
+                                below[x]);
+    }
+}
+
+#define NUMBER int16_t
+#define UNSIGNED uint16_t
+#define SUM int32_t
+#define NAME(x) x##16
+#include "predicted_rows_of.h"
+#undef NUMBER
+#undef UNSIGNED
+#undef SUM
+#undef NAME
+
+#define NUMBER int32_t
+#define UNSIGNED uint32_t
+#define SUM int64_t
+#define NAME(x) x##32
+#include "predicted_rows_of.h"
+#undef NUMBER
+#undef UNSIGNED
+#undef SUM
+#undef NAME
+
+static bool always(void)
+{
+    return true;
+}
+
+const vf_row_kernel VF_SCALAR_ROWS = {always, sort16, sort32, predict16, predict32};
+
+const vf_row_kernel *vf_row_kernel_of_cpu(void)
+{
+    return &VF_SCALAR_ROWS;
+}
