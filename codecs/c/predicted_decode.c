@@ -15,6 +15,14 @@ static void rotate(uint16_t *rows[3])
     rows[0] = last;
 }
 
+/* Whether the prediction is the value above. */
+static bool is_north(const vf_plane *plane)
+{
+    return plane->linear && plane->taps[VF_TAP_N] == 256 && !plane->taps[VF_TAP_W] &&
+           !plane->taps[VF_TAP_NW] && !plane->taps[VF_TAP_NE] && !plane->taps[VF_TAP_WW] &&
+           !plane->taps[VF_TAP_NN];
+}
+
 #define NUMBER int16_t
 #define NUMBER_MAX INT16_MAX
 #define UNSIGNED uint16_t

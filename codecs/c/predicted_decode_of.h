@@ -80,7 +80,9 @@ typedef struct {
     NUMBER *values;        /* row 0 of a strip; two more rows in front of it */
     NUMBER *written;       /* for the classes in runs form: `room` each */
     size_t room;
-    uint16_t *sizes[3], *reference_sizes[3], *activity; /* rows of magnitudes */
+    unsigned quiet; /* rows without a magnitude that is not 0, up to the last one sorted */
+    uint16_t *sizes[3], *reference_sizes[3], *scratch[3]; /* rows of magnitudes */
+    int32_t *wide_scratch[2];
 } NAME(work);
 
 static const NUMBER *NAME(start_classes)(NAME(work) *work, const vf_plane *plane,
@@ -116,8 +118,8 @@ static bool NAME(sort_row)(NAME(work) *work, const vf_plane *plane, NAME(class_n
     const vf_row row = {.plane = plane, .width = width, .above = work->sizes[1],
                         .higher = work->sizes[2], .magnitudes = work->sizes[0],
                         .reference = {reference[0], reference[1], reference[2]},
-                        .activity = work->activity};
-    work->kernel->NAME(sort)(&row, next, e);
+                        .scratch = {work->scratch[0], work->scratch[1], work->scratch[2]}};
+    const bool any = work->kernel->NAME(sort)(&row, next, e);
     memset(work->sizes[0] - 8, 0, 8 * sizeof(uint16_t));
     memset(work->sizes[0] + width, 0, VF_MARGIN * sizeof(uint16_t));
     for (unsigned i = 0; i < plane->classes; i++) {
@@ -128,6 +130,7 @@ static bool NAME(sort_row)(NAME(work) *work, const vf_plane *plane, NAME(class_n
         classes[i].ready -= taken;
     }
     rotate(work->sizes);
+    work->quiet = any ? 0 : work->quiet + 1;
     return true;
 }
 
@@ -184,6 +187,26 @@ static void NAME(first_row)(const NUMBER *r, NUMBER *v, size_t width, int64_t or
         v[x] = (NUMBER)(value = (UNSIGNED)(value + (UNSIGNED)r[x]));
 }
 
+/* The values of a strip. What needs no order of columns is done here. */
+static void NAME(predict_strip)(NAME(work) *work, const vf_plane *plane, const NUMBER *residuals,
+                                unsigned rows, bool second)
+{
+    const vf_strip strip = {.plane = plane, .pitch = work->pitch, .width = work->tile->width,
+                            .rows = rows, .second = second,
+                            .scratch = {work->wide_scratch[0], work->wide_scratch[1]}};
+    if (!is_north(plane)) {
+        work->kernel->NAME(predict)(&strip, residuals, work->values);
+        return;
+    }
+    for (unsigned y = 0; y < rows; y++) {
+        NUMBER *restrict v = work->values + (ptrdiff_t)y * work->pitch;
+        const NUMBER *restrict r = residuals + (ptrdiff_t)y * work->pitch;
+        const NUMBER *restrict north = v - work->pitch;
+        for (size_t x = 0; x < strip.width; x++)
+            v[x] = (NUMBER)((UNSIGNED)north[x] + (UNSIGNED)r[x]);
+    }
+}
+
 /* What becomes of the values of a plane, row by row. */
 typedef struct {
     const vf_pixels *pixels;
@@ -238,8 +261,7 @@ static vf_status NAME(decode_plane)(NAME(work) *work, uint32_t number, const NUM
             if (y == 0)
                 NAME(first_row)(r, work->values, width, plane->origin);
             else
-                work->kernel->NAME(predict)(plane, r, work->values, work->pitch, width, rows,
-                                            y == 1);
+                NAME(predict_strip)(work, plane, r, rows, y == 1);
             if (!NAME(put_rows)(work, target, y, rows))
                 return VF_SAMPLE_OUT_OF_RANGE;
             /* The last two rows stand above the next strip. */
@@ -345,7 +367,7 @@ static vf_status NAME(make_work)(NAME(work) *work)
             any_runs |= plane->segments[k].runs;
         if (plane->reference >= 0 && !work->kept[plane->reference]) {
             NUMBER *memory =
-                malloc(((size_t)work->pitch * height + 2 * VF_MARGIN) * sizeof *memory);
+                malloc(((size_t)work->pitch * (height + VF_STRIP) + 2 * VF_MARGIN) * sizeof *memory);
             if (!memory)
                 return VF_NO_MEMORY;
             work->kept[plane->reference] = memory + VF_MARGIN;
@@ -355,11 +377,15 @@ static vf_status NAME(make_work)(NAME(work) *work)
     const size_t pitch = (size_t)work->pitch, margin = 2 * VF_MARGIN;
     const size_t written = any_runs ? VF_MAX_CLASSES * (work->room + VF_MARGIN) : 0;
     const size_t numbers = pitch * VF_STRIP + margin + pitch * (VF_STRIP + 2) + margin + written;
-    const size_t sizes = 7 * (width + margin);
-    uint8_t *memory = work->memory = calloc(numbers * sizeof(NUMBER) + sizes * sizeof(uint16_t), 1);
+    const size_t sizes = 9 * (width + margin);
+    const size_t wide = 2 * (width + margin);
+    uint8_t *memory = work->memory = calloc(wide * sizeof(int32_t) + numbers * sizeof(NUMBER) + sizes * sizeof(uint16_t), 1);
     if (!memory)
         return VF_NO_MEMORY;
-    NUMBER *next = (NUMBER *)(void *)memory;
+    int32_t *wide_row = (int32_t *)(void *)memory + VF_MARGIN;
+    for (unsigned i = 0; i < 2; i++, wide_row += width + margin)
+        work->wide_scratch[i] = wide_row;
+    NUMBER *next = (NUMBER *)(void *)((int32_t *)(void *)memory + wide);
     work->strip = next + VF_MARGIN;
     next += pitch * VF_STRIP + margin;
     work->values = next + VF_MARGIN + 2 * pitch;
@@ -371,7 +397,8 @@ static vf_status NAME(make_work)(NAME(work) *work)
         work->sizes[i] = row;
     for (unsigned i = 0; i < 3; i++, row += width + margin)
         work->reference_sizes[i] = row;
-    work->activity = row;
+    for (unsigned i = 0; i < 3; i++, row += width + margin)
+        work->scratch[i] = row;
     return VF_OK;
 }
 

@@ -6,7 +6,7 @@
 static void vf_activity(const vf_row *row)
 {
     const uint16_t *m = row->above, *n = row->higher;
-    uint16_t *restrict out = row->activity;
+    uint16_t *restrict out = row->scratch[0];
     for (ptrdiff_t x = 0; x < (ptrdiff_t)row->width; x++)
         out[x] = (uint16_t)(m[x - 2] + 2 * (m[x - 1] + m[x] + m[x + 1]) + m[x + 2] + n[x - 1] +
                             n[x] + n[x + 1]);
@@ -46,7 +46,18 @@ static bool always(void)
 
 const vf_row_kernel VF_SCALAR_ROWS = {always, sort16, sort32, predict16, predict32};
 
+/* Best ones first. */
+static const vf_row_kernel *const KERNELS[] = {
+#if defined(__x86_64__)
+    &VF_AVX512_ROWS,
+#endif
+    &VF_SCALAR_ROWS,
+};
+
 const vf_row_kernel *vf_row_kernel_of_cpu(void)
 {
-    return &VF_SCALAR_ROWS;
+    const vf_row_kernel *const *kernel = KERNELS;
+    while (!(*kernel)->supported())
+        kernel++;
+    return *kernel;
 }

@@ -10,7 +10,7 @@ enum {
     VF_MARGIN = 128, /* numbers in front of a row of numbers and behind it that may be touched */
 };
 
-/* What one row needs. Rows of magnitudes have VF_MARGIN zeros at each side, and may be written there. */
+/* A row of magnitudes has VF_MARGIN entries more at each side; eight in front and all behind are 0. */
 typedef struct {
     const vf_plane *plane;
     size_t width;
@@ -18,24 +18,33 @@ typedef struct {
     uint16_t *magnitudes;           /* of this row, to be written */
     /* Magnitudes of the reference's r, where they weigh: the row above, this one, the one below. */
     const uint16_t *reference[3];
-    uint16_t *activity; /* to work with, as long as a row of magnitudes */
+    uint16_t *scratch[3]; /* as long as rows of magnitudes */
 } vf_row;
+
+/* Rows that are predicted together. In residuals and values VF_STRIP rows may be touched, and VF_MARGIN
+   numbers at each side. */
+typedef struct {
+    const vf_plane *plane;
+    ptrdiff_t pitch; /* numbers from a row to the next: the width and VF_MARGIN */
+    size_t width;
+    unsigned rows;       /* 1 to VF_STRIP */
+    bool second;         /* the row above is row 0 of the plane, and stands for the one above itself */
+    int32_t *scratch[2]; /* as long as rows of magnitudes */
+} vf_strip;
 
 typedef struct {
     bool (*supported)(void);
-    /* Take the row's numbers from their classes (next[class] moves on; up to VF_MARGIN numbers more may be
-       read), write e and its magnitudes. Returns whether a magnitude is not 0. */
+    /* Take the row's numbers from their classes, write e and its magnitudes. next[class] moves on; up to
+       VF_MARGIN numbers more may be read. Returns whether a magnitude is not 0. What stands beside the
+       magnitudes is the caller's to clear. */
     bool (*sort16)(const vf_row *row, const int16_t **next, int16_t *e);
     bool (*sort32)(const vf_row *row, const int32_t **next, int32_t *e);
-    /* Values of up to VF_STRIP rows from their residuals; `pitch` numbers from a row to the next in both.
-       The row above stands in front of them, and the one above that, too, unless it is row 0: `second`. */
-    void (*predict16)(const vf_plane *plane, const int16_t *residuals, int16_t *values,
-                      ptrdiff_t pitch, size_t width, unsigned rows, bool second);
-    void (*predict32)(const vf_plane *plane, const int32_t *residuals, int32_t *values,
-                      ptrdiff_t pitch, size_t width, unsigned rows, bool second);
+    /* Values of a strip from its residuals. Two rows of values stand above the strip. */
+    void (*predict16)(const vf_strip *strip, const int16_t *residuals, int16_t *values);
+    void (*predict32)(const vf_strip *strip, const int32_t *residuals, int32_t *values);
 } vf_row_kernel;
 
-extern const vf_row_kernel VF_SCALAR_ROWS;
+extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX512_ROWS;
 /* The best kernel of this CPU. */
 const vf_row_kernel *vf_row_kernel_of_cpu(void);
 

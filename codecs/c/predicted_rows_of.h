@@ -34,7 +34,7 @@ static bool NAME(sort)(const vf_row *row, const NUMBER **next, NUMBER *e)
 {
     const vf_plane *plane = row->plane;
     const size_t width = row->width;
-    const uint16_t *activity = row->activity;
+    const uint16_t *activity = row->scratch[0];
     if (plane->classes == 1 && !plane->even_odd) {
         memcpy(e, next[0], width * sizeof *e);
         next[0] += width;
@@ -51,8 +51,6 @@ static bool NAME(sort)(const vf_row *row, const NUMBER **next, NUMBER *e)
         e[x] = *next[NAME(class_of)(plane, 2u * activity[x])]++;
         m[x] = NAME(magnitude)(e[x], plane->shift);
     }
-    if (width % 2 == 0)
-        m[width] = 0;
     for (size_t x = 1; x < width; x += 2) {
         unsigned sides = m[x - 1] + (x + 1 < width ? m[x + 1] : 0u);
         e[x] = *next[NAME(class_of)(plane, activity[x] + 5 * sides)]++;
@@ -95,17 +93,18 @@ static void NAME(predict_median)(const NUMBER *r, NUMBER *v, const NUMBER *north
     }
 }
 
-static void NAME(predict)(const vf_plane *plane, const NUMBER *residuals, NUMBER *values,
-                          ptrdiff_t pitch, size_t width, unsigned rows, bool second)
+static void NAME(predict)(const vf_strip *strip, const NUMBER *residuals, NUMBER *values)
 {
-    for (unsigned y = 0; y < rows; y++) {
-        NUMBER *v = values + (ptrdiff_t)y * pitch;
-        const NUMBER *north = v - pitch, *above_north = second && y == 0 ? north : north - pitch;
-        const NUMBER *r = residuals + (ptrdiff_t)y * pitch;
+    for (unsigned y = 0; y < strip->rows; y++) {
+        NUMBER *v = values + (ptrdiff_t)y * strip->pitch;
+        const NUMBER *r = residuals + (ptrdiff_t)y * strip->pitch;
+        const NUMBER *north = v - strip->pitch;
+        const NUMBER *above_north = strip->second && y == 0 ? north : north - strip->pitch;
         /* Left of the row above stands the first value of the row above that. */
-        if (plane->linear)
-            NAME(predict_linear)(plane, r, v, north, above_north, width, above_north[0]);
+        if (strip->plane->linear)
+            NAME(predict_linear)(strip->plane, r, v, north, above_north, strip->width,
+                                 above_north[0]);
         else
-            NAME(predict_median)(r, v, north, width, above_north[0]);
+            NAME(predict_median)(r, v, north, strip->width, above_north[0]);
     }
 }
