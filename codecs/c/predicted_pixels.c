@@ -8,8 +8,7 @@
 
 /* --- Single values ------------------------------------------------------------------------------ */
 
-/* Bits of a double as those of a float16, rounded to the nearest, ties to even. */
-static uint16_t half_bits(double value)
+uint16_t vf_half_bits(double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -38,7 +37,7 @@ static void put_float(vf_dtype dtype, double value, uint8_t *out)
         float narrow = (float)value;
         memcpy(out, &narrow, sizeof narrow);
     } else {
-        uint16_t bits = half_bits(value);
+        uint16_t bits = vf_half_bits(value);
         memcpy(out, &bits, sizeof bits);
     }
 }

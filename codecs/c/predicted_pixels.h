@@ -27,4 +27,7 @@ bool vf_pixels_row16(const vf_pixels *pixels, const int16_t *high, const int16_t
 bool vf_pixels_row32(const vf_pixels *pixels, const int32_t *high, const int32_t *values,
                      size_t count, uint8_t *out);
 
+/* Bits of a double as those of a float16, rounded to the nearest, ties to even. */
+uint16_t vf_half_bits(double value);
+
 #endif

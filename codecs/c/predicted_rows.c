@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* The activity of each pixel of a row, without its neighbours in the row. */
-static void vf_activity(const vf_row *row)
+void vf_activity(const vf_row *row)
 {
     const uint16_t *m = row->above, *n = row->higher;
     uint16_t *restrict out = row->scratch[0];

@@ -48,6 +48,9 @@ extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX512_ROWS;
 /* The best kernel of this CPU. */
 const vf_row_kernel *vf_row_kernel_of_cpu(void);
 
+/* The activity of each pixel of a row, without its neighbours in the row, to scratch[0]. */
+void vf_activity(const vf_row *row);
+
 /* min(|number| >> shift, 1900) of a row. Returns whether one is not 0. */
 bool vf_magnitudes16(const int16_t *numbers, size_t width, unsigned shift, uint16_t *out);
 bool vf_magnitudes32(const int32_t *numbers, size_t width, unsigned shift, uint16_t *out);
