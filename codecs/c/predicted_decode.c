@@ -53,9 +53,10 @@ size_t vf_predicted_slack(const vf_predicted *tile)
 }
 
 vf_status vf_predicted_decode(const vf_predicted *tile, const void *numbers, unsigned depth,
-                              uint64_t total, const vf_raster *raster, bool scalar)
+                              uint64_t total, const vf_raster *raster,
+                              unsigned most_lanes)
 {
-    const vf_row_kernel *kernel = scalar ? &VF_SCALAR_ROWS : vf_row_kernel_of_cpu();
+    const vf_row_kernel *kernel = vf_best_rows(most_lanes);
     if (total < tile->numbers || total - tile->numbers > VF_MAX_PADDING)
         return VF_BAD_NUMBERS;
     return depth == 16 ? decode16(tile, numbers, total, depth, raster, kernel)

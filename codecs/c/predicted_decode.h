@@ -15,10 +15,11 @@ size_t vf_predicted_slack(const vf_predicted *tile);
 
 /* Decode the numbers of a whole stream: `total` of them, of `depth` 16 or 32 bits (int16_t, int32_t), with
    vf_predicted_slack() more behind them, whatever they are. The memory taken is some four rows of a band
-   and, where other planes refer to one, that plane. Each pixel is written once. scalar: without the vectors
-   of this CPU. VF_BAD_NUMBERS or VF_SAMPLE_OUT_OF_RANGE when the numbers do not fit the description; pixels
+   and, where other planes refer to one, that plane. Each pixel is written once. most_lanes: of the
+   vectors used; 0: what this CPU likes. VF_BAD_NUMBERS or VF_SAMPLE_OUT_OF_RANGE when the numbers do not fit the description; pixels
    may have been written then. */
 vf_status vf_predicted_decode(const vf_predicted *tile, const void *numbers, unsigned depth,
-                              uint64_t total, const vf_raster *raster, bool scalar);
+                              uint64_t total, const vf_raster *raster,
+                              unsigned most_lanes);
 
 #endif

@@ -18,6 +18,20 @@ void vf_activity(const vf_row *row)
     }
 }
 
+void vf_widen_above(const vf_strip *strip, const int16_t *values)
+{
+    const ptrdiff_t width = (ptrdiff_t)strip->width;
+    const int16_t *above = values - strip->pitch;
+    const int16_t *higher = strip->second ? above : above - strip->pitch;
+    int32_t *restrict wide_above = strip->scratch[0], *restrict wide_higher = strip->scratch[1];
+    for (ptrdiff_t x = 0; x < width; x++) {
+        wide_above[x] = above[x];
+        wide_higher[x] = higher[x];
+    }
+    wide_above[-1] = higher[0];
+    wide_above[width] = above[width - 1];
+}
+
 #define NUMBER int16_t
 #define UNSIGNED uint16_t
 #define SUM int32_t
@@ -43,20 +57,21 @@ static bool always(void)
     return true;
 }
 
-const vf_row_kernel VF_SCALAR_ROWS = {always, sort16, sort32, predict16, predict32};
+const vf_row_kernel VF_SCALAR_ROWS = {1, always, sort16, sort32, predict16, predict32};
 
 /* Best ones first. */
 static const vf_row_kernel *const KERNELS[] = {
 #if defined(__x86_64__)
     &VF_AVX512_ROWS,
+    &VF_AVX2_ROWS,
 #endif
     &VF_SCALAR_ROWS,
 };
 
-const vf_row_kernel *vf_row_kernel_of_cpu(void)
+const vf_row_kernel *vf_best_rows(unsigned most_lanes)
 {
     const vf_row_kernel *const *kernel = KERNELS;
-    while (!(*kernel)->supported())
+    while ((most_lanes && (*kernel)->lanes > most_lanes) || !(*kernel)->supported())
         kernel++;
     return *kernel;
 }

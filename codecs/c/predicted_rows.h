@@ -33,6 +33,7 @@ typedef struct {
 } vf_strip;
 
 typedef struct {
+    unsigned lanes; /* numbers in a vector, of 32 bits */
     bool (*supported)(void);
     /* Take the row's numbers from their classes, write e and its magnitudes. next[class] moves on; up to
        VF_MARGIN numbers more may be read. Returns whether a magnitude is not 0. What stands beside the
@@ -44,9 +45,12 @@ typedef struct {
     void (*predict32)(const vf_strip *strip, const int32_t *residuals, int32_t *values);
 } vf_row_kernel;
 
-extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX512_ROWS;
-/* The best kernel of this CPU. */
-const vf_row_kernel *vf_row_kernel_of_cpu(void);
+extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX2_ROWS, VF_AVX512_ROWS;
+/* The best kernel of this CPU with no more lanes than that; 0: as many as there are. */
+const vf_row_kernel *vf_best_rows(unsigned most_lanes);
+
+/* For kernels: the two rows above a strip to its scratch, with what stands beside them. */
+void vf_widen_above(const vf_strip *strip, const int16_t *values);
 
 /* The activity of each pixel of a row, without its neighbours in the row, to scratch[0]. */
 void vf_activity(const vf_row *row);

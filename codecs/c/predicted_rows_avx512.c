@@ -167,39 +167,7 @@ TEMPLATE bool sort_even_odd(const vf_row *row, const int16_t **next, int16_t *e,
     return end_classes(&c, row, next, count);
 }
 
-typedef bool sorter(const vf_row *row, const int16_t **next, int16_t *e);
-
-/* Each case compiled on its own: the number of classes, rounded up. */
-#define SORTER(NAME, HOW, WEIGHS, COUNT)                                                           \
-    TARGET static bool NAME(const vf_row *row, const int16_t **next, int16_t *e)                   \
-    {                                                                                              \
-        return HOW(row, next, e, WEIGHS, COUNT);                                                   \
-    }
-#define SORTERS(COUNT)                                                                             \
-    SORTER(plain_##COUNT, sort_plain, false, COUNT)                                                \
-    SORTER(weighed_plain_##COUNT, sort_plain, true, COUNT)                                         \
-    SORTER(even_odd_##COUNT, sort_even_odd, false, COUNT)                                          \
-    SORTER(weighed_even_odd_##COUNT, sort_even_odd, true, COUNT)
-SORTERS(2)
-SORTERS(4)
-SORTERS(6)
-SORTERS(8)
-#define LISTED(COUNT)                                                                              \
-    {plain_##COUNT, weighed_plain_##COUNT, even_odd_##COUNT, weighed_even_odd_##COUNT}
-static sorter *const SORTERS_OF[MOST_CLASSES / 2][4] = {LISTED(2), LISTED(4), LISTED(6), LISTED(8)};
-
-static bool sort16(const vf_row *row, const int16_t **next, int16_t *e)
-{
-    const vf_plane *plane = row->plane;
-    if (plane->classes == 1 || plane->classes > MOST_CLASSES)
-        return VF_SCALAR_ROWS.sort16(row, next, e);
-    return SORTERS_OF[(plane->classes - 1) / 2][2 * plane->even_odd + plane->weighs](row, next, e);
-}
-
-static bool sort32(const vf_row *row, const int32_t **next, int32_t *e)
-{
-    return VF_SCALAR_ROWS.sort32(row, next, e);
-}
+#include "predicted_sorters.h"
 
 /* ---- Prediction ------------------------------------------------------------------------------- */
 
@@ -358,16 +326,7 @@ TARGET static void predict_median(const vf_strip *strip, const int16_t *residual
 
 static void predict16(const vf_strip *strip, const int16_t *residuals, int16_t *values)
 {
-    const ptrdiff_t width = (ptrdiff_t)strip->width;
-    const int16_t *above = values - strip->pitch;
-    const int16_t *higher = strip->second ? above : above - strip->pitch;
-    int32_t *wide_above = strip->scratch[0], *wide_higher = strip->scratch[1];
-    for (ptrdiff_t x = 0; x < width; x++) {
-        wide_above[x] = above[x];
-        wide_higher[x] = higher[x];
-    }
-    wide_above[-1] = higher[0];
-    wide_above[width] = above[width - 1];
+    vf_widen_above(strip, values);
     (strip->plane->linear ? predict_linear : predict_median)(strip, residuals, values);
 }
 
@@ -376,6 +335,6 @@ static void predict32(const vf_strip *strip, const int32_t *residuals, int32_t *
     VF_SCALAR_ROWS.predict32(strip, residuals, values);
 }
 
-const vf_row_kernel VF_AVX512_ROWS = {supported, sort16, sort32, predict16, predict32};
+const vf_row_kernel VF_AVX512_ROWS = {LANES, supported, sort16, sort32, predict16, predict32};
 
 #endif
