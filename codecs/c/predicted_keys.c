@@ -16,31 +16,42 @@ static int64_t ordered_of(vf_dtype dtype, uint64_t bits)
     return vf_dtype_is_float(dtype) && value < 0 ? value ^ (int64_t)(half - 1) : value;
 }
 
-#define READ_ROW(TYPE)                                                                             \
-    for (uint64_t x = 0; x < tile->width; x++) {                                                   \
-        TYPE bits;                                                                                 \
-        memcpy(&bits, row + x * sizeof bits, sizeof bits);                                         \
-        out[x] = ordered_of(tile->dtype, bits);                                                    \
+/* One row, of unsigned bits with their offset, or of signed ones; a loop that becomes vectors. */
+#define READ_ROW(NAME, UNSIGNED, SIGNED)                                                           \
+    static void NAME(const uint8_t *row, uint64_t width, UNSIGNED offset, int64_t *restrict out)   \
+    {                                                                                              \
+        for (uint64_t x = 0; x < width; x++) {                                                     \
+            UNSIGNED bits;                                                                         \
+            memcpy(&bits, row + x * sizeof bits, sizeof bits);                                     \
+            out[x] = (SIGNED)(UNSIGNED)(bits - offset);                                            \
+        }                                                                                          \
     }
+READ_ROW(read8, uint8_t, int8_t)
+READ_ROW(read16, uint16_t, int16_t)
+READ_ROW(read32, uint32_t, int32_t)
+READ_ROW(read64, uint64_t, int64_t)
 
 void vf_read_ordered(const vf_predicted *tile, const uint8_t *first, ptrdiff_t row_stride,
                      int64_t *out)
 {
-    for (uint64_t y = 0; y < tile->height; y++, out += tile->width) {
+    const uint64_t width = tile->width;
+    const unsigned size = vf_dtype_size(tile->dtype);
+    const bool is_float = vf_dtype_is_float(tile->dtype);
+    const int64_t others = (int64_t)((UINT64_C(1) << (8 * size - 1)) - 1);
+    const uint64_t offset =
+        vf_dtype_is_unsigned(tile->dtype) ? UINT64_C(1) << (8 * size - 1) : 0;
+    for (uint64_t y = 0; y < tile->height; y++, out += width) {
         const uint8_t *row = first + (ptrdiff_t)y * row_stride;
-        switch (vf_dtype_size(tile->dtype)) {
-        case 1:
-            READ_ROW(uint8_t)
-            break;
-        case 2:
-            READ_ROW(uint16_t)
-            break;
-        case 4:
-            READ_ROW(uint32_t)
-            break;
-        default:
-            READ_ROW(uint64_t)
-        }
+        if (size == 1)
+            read8(row, width, (uint8_t)offset, out);
+        else if (size == 2)
+            read16(row, width, (uint16_t)offset, out);
+        else if (size == 4)
+            read32(row, width, (uint32_t)offset, out);
+        else
+            read64(row, width, offset, out);
+        for (uint64_t x = 0; is_float && x < width; x++)
+            out[x] ^= out[x] >> 63 & others;
     }
 }
 

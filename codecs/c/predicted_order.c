@@ -230,14 +230,23 @@ static vf_status sort_numbers(const ordering *o, int32_t *sorted, uint64_t count
     uint8_t *class_of = calloc(pixels, 1);
     if (!class_of)
         return VF_NO_MEMORY;
+    counts[0] = pixels;
     for (unsigned k = 1; k < plane->classes; k++) {
         const uint16_t threshold = plane->thresholds[k];
-        for (uint64_t i = 0; i < pixels; i++)
-            class_of[i] = (uint8_t)(class_of[i] + (o->activity[i] >= threshold));
+        counts[k] = 0;
+        for (size_t y = 0; y < from->height; y++) {
+            const uint16_t *restrict activity = o->activity + y * width;
+            uint8_t *restrict class = class_of + y * width;
+            uint32_t met = 0;
+            for (size_t x = 0; x < width; x++) {
+                const uint8_t here = activity[x] >= threshold;
+                class[x] = (uint8_t)(class[x] + here);
+                met += here;
+            }
+            counts[k] += met;
+        }
+        counts[k - 1] -= counts[k];
     }
-    memset(counts, 0, VF_MAX_CLASSES * sizeof *counts);
-    for (uint64_t i = 0; i < pixels; i++)
-        counts[class_of[i]]++;
     int32_t *next[VF_MAX_CLASSES] = {sorted};
     for (unsigned k = 1; k < plane->classes; k++)
         next[k] = next[k - 1] + counts[k - 1];
