@@ -14,6 +14,7 @@
 #include "lanes.h"
 #include "lookup.h"
 #include "loops.h"
+#include "module_predicted.h"
 #include "scan.h"
 #include "stream.h"
 
@@ -405,6 +406,7 @@ static PyMethodDef METHODS[] = {
     {"encode", encode, METH_VARARGS,
      "encode(pixels, number, swapped, depth, block_size, effort, stereo, md5, skipped_loops)"
      " -> (status, its name, frames, block size, frame sizes: least, most; MD5)"},
+    VF_PY_PREDICTED_METHODS,
     {"scan_state", scan_state, METH_VARARGS, "scan_state(first_byte) -> bytearray"},
     {"scan", scan, METH_VARARGS,
      "scan(data, stream, state, last) -> (report, native uint64 of shape (frame, 4), bytes done with)"},

@@ -31,6 +31,23 @@ def encode(
     skipped_loops: int,
     /,
 ) -> tuple[int, str, bytes, int, int, int, bytes]: ...
+def describe_predicted(description: _Buffer, /) -> tuple[int, str, int, int, int, int]: ...
+def decode_predicted(
+    data: _Buffer,
+    first_frame: int,
+    max_block_size: int,
+    depth: int,
+    total: int,
+    most_lanes: int,
+    description: _Buffer,
+    out: npt.NDArray[np.generic],
+    offsets: tuple[int, ...],
+    row_stride: int,
+    /,
+) -> _Report: ...
+def encode_predicted(
+    pixels: npt.NDArray[np.generic], dtype: int, effort: int, md5: bool, /
+) -> tuple[bytes, bytes, int, int, int, int, int, bytes]: ...
 def scan_state(first_byte: int, /) -> bytearray: ...
 def scan(
     data: _Buffer, stream: _Stream, state: bytearray, last: bool, /

@@ -17,7 +17,9 @@ from .errors import ConfigurationError, CorruptFlacError
 from .streaminfo import STREAMINFO_SIZE, StreamInfo
 
 MARKER = b"fLaC"
-_STREAMINFO, _VORBIS_COMMENT, _FORBIDDEN = 0, 4, 127
+_STREAMINFO, _APPLICATION, _VORBIS_COMMENT, _FORBIDDEN = 0, 2, 4, 127
+_DESCRIPTION = b"zfpt"
+"""Of the APPLICATION block that describes a predicted tile."""
 _LAST = 0x80
 _MAX_BLOCK = 2**24 - 1
 _ID3_HEADER = 10
@@ -38,12 +40,15 @@ class Head:
     """The vendor string: which program wrote the stream."""
     frames_offset: int = 0
     """Byte at which the first frame begins."""
+    description: bytes | None = None
+    """What describes a predicted tile; None in all other streams."""
 
 
 def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
     """Read the metadata blocks at the start of a FLAC stream.
 
-    Blocks other than STREAMINFO and VORBIS_COMMENT are stepped over.
+    Blocks other than STREAMINFO, VORBIS_COMMENT and the description of a predicted tile are stepped
+    over.
 
     Parameters
     ----------
@@ -65,6 +70,7 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
     position += 4
     streaminfo: StreamInfo | None = None
     comments: dict[str, str] | None = None
+    description: bytes | None = None
     vendor = ""
     last = 0
     while not last:
@@ -90,13 +96,20 @@ def parse_head(buffer: bytes | bytearray | memoryview) -> Head:
             streaminfo = StreamInfo.parse(view[start:position])
         elif kind == _VORBIS_COMMENT and comments is None:
             vendor, comments = _comments(view[start:position], start)
+        elif kind == _APPLICATION and view[start : start + 4] == _DESCRIPTION:
+            if description is not None:
+                raise CorruptFlacError(
+                    f"Found a second description of a predicted tile at byte {start - 4}. "
+                    "The head of this stream is damaged."
+                )
+            description = bytes(view[start + 4 : position])
         elif kind == _FORBIDDEN:
             raise CorruptFlacError(
                 f"Found the forbidden metadata block type 127 at byte {start - 4}. "
                 "The head of this stream is damaged."
             )
     assert streaminfo is not None  # the first turn of the loop sets it or raises
-    return Head(streaminfo, comments or {}, vendor, position)
+    return Head(streaminfo, comments or {}, vendor, position, description)
 
 
 def head_end(buffer: bytes | bytearray | memoryview) -> int:
@@ -166,8 +179,15 @@ def skip_id3(view: memoryview) -> int:
     return 10 + (a << 21 | b << 14 | c << 7 | d) + footer
 
 
-def pack_head(streaminfo: StreamInfo, comments: Mapping[str, str], vendor: str) -> bytes:
+def pack_head(
+    streaminfo: StreamInfo,
+    comments: Mapping[str, str],
+    vendor: str,
+    description: bytes | None = None,
+) -> bytes:
     """Write ``fLaC``, STREAMINFO and one VORBIS_COMMENT; no padding. Inverse of `parse_head`.
+
+    With the description of a predicted tile, it stands between the two.
 
     Raises
     ------
@@ -189,11 +209,15 @@ def pack_head(streaminfo: StreamInfo, comments: Mapping[str, str], vendor: str) 
             f"The comments take {len(body)} bytes; a metadata block holds {_MAX_BLOCK}. "
             "Keep long metadata outside the tile."
         )
+    application = b""
+    if description is not None:
+        application = _block_header(_APPLICATION, 4 + len(description)) + _DESCRIPTION + description
     return b"".join(
         (
             MARKER,
             _block_header(_STREAMINFO, STREAMINFO_SIZE),
             streaminfo.pack(),
+            application,
             _block_header(_VORBIS_COMMENT | _LAST, len(body)),
             body,
         )

@@ -30,6 +30,9 @@ EXACT = "exact"
 FLAC_RASTER = "flac-raster"
 MAPPINGS = (EXACT, FLAC_RASTER)
 
+ROW, PREDICTED = "row", "predicted"
+PIXEL_ORDERS = (PREDICTED, ROW)
+
 MAX_AXES = 32
 _MAX_PIXELS = MAX_TOTAL_SAMPLES * MAX_CHANNELS
 
@@ -53,6 +56,7 @@ class TileOptions(TypedDict, total=False):
     mapping: str
     fill_value: float | str | None
     stream: StreamFacts | Mapping[str, int] | None
+    order: str | None
     level: int | None
     block_size: int | None
     bits_per_sample: int | None
@@ -87,6 +91,10 @@ class TileSpec:
     """What pads an edge tile up to the chunk shape. A NaN with payload is a string, 0x..."""
     stream: StreamFacts | None = None
     """Decoding only: chunks are bare frames of this stream, cut where it suits the bytes."""
+    order: str | None = None
+    """Encoder: `predicted`, the smallest; `row`, whose samples are the pixels, so that every FLAC
+    program shows them. None means `predicted` for planes of two rows and columns or more, unless
+    `block_size` or `bits_per_sample` is given: those are of samples in row order."""
     compression: int | None = None
     """Encoder: effort, 0 (fast) to 8 (small); None means 5."""
     block_size: int | None = None
@@ -113,6 +121,15 @@ class TileSpec:
         for name, (low, high) in _ENCODER_LIMITS.items():
             if getattr(self, name) is not None:
                 put(name, whole_number(name, getattr(self, name), low, high))
+        if self.order is not None and self.order not in PIXEL_ORDERS:
+            raise ConfigurationError(
+                f"order = {brief(self.order)}; expected {' or '.join(PIXEL_ORDERS)}."
+            )
+        if self.order == PREDICTED and (self.block_size or self.bits_per_sample):
+            raise ConfigurationError(
+                f"order = {PREDICTED!r}, block_size = {self.block_size}, bits_per_sample = "
+                f"{self.bits_per_sample}; the last two are for order = {ROW!r}. Leave them out."
+            )
         if self.md5 is not None and not isinstance(self.md5, bool):
             raise ConfigurationError(f"md5 = {brief(self.md5)}; expected true or false.")
         if self.select is not None:
@@ -177,7 +194,7 @@ class TileSpec:
         config["fill_value"] = _json_number(self.fill_value)
         if self.stream is not None:
             config["stream"] = self.stream.to_config()
-        for name in (*_ENCODER_LIMITS, "md5"):
+        for name in ("order", *_ENCODER_LIMITS, "md5"):
             if getattr(self, name) is not None:
                 config["level" if name == "compression" else name] = getattr(self, name)
         return config

@@ -18,7 +18,7 @@ from .errors import (
 )
 from .native_calls import Buffer
 from .samples import DTYPES, check_dtype
-from .spec import EXACT, FLAC_RASTER, MAX_AXES, TileSpec
+from .spec import EXACT, FLAC_RASTER, MAX_AXES, PIXEL_ORDERS, PREDICTED, ROW, TileSpec
 
 VENDOR = "zarr-flac"
 """Vendor string of every tile we encode."""
@@ -30,10 +30,6 @@ SHAPE = "GEOSPATIAL_SHAPE"
 PIXEL_ORDER = "GEOSPATIAL_PIXEL_ORDER"
 DATA_MIN = "GEOSPATIAL_DATA_MIN"
 DATA_MAX = "GEOSPATIAL_DATA_MAX"
-
-PIXEL_ORDERS = ("row",)
-"""Orders we know. Another one gets its name here, and its two functions where `encode_tile`
-hands pixels to `frame_encoder.encode`, and `TileDecoder` takes them from `from_samples`."""
 
 _LENGTH = re.compile("[1-9][0-9]{0,8}", re.ASCII)
 
@@ -57,11 +53,16 @@ def check_meaning(head: Head, spec: TileSpec) -> None:
     UnsupportedFlacError
         The tile has an unknown pixel order, or its pixels are mapped in another way.
     """
-    order = head.comments.get(PIXEL_ORDER, "row")
+    order = head.comments.get(PIXEL_ORDER, ROW)
     if order not in PIXEL_ORDERS:
         raise UnsupportedFlacError(
             f"The tile's {PIXEL_ORDER} is {brief(order)}; this version knows "
             f"{', '.join(PIXEL_ORDERS)}. A newer zarr-flac may know it."
+        )
+    if order == PREDICTED and spec.mapping != EXACT:
+        raise UnsupportedFlacError(
+            f"The tile is predicted; the configuration says mapping = {spec.mapping!r}. Decode it "
+            f"with mapping = {EXACT!r}."
         )
     ours = head.vendor == VENDOR
     if spec.mapping == FLAC_RASTER and ours:

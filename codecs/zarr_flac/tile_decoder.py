@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import frame_decoder, headless
+from . import frame_decoder, headless, predicted
 from .blocks import Head, parse_head
 from .checksum import check_crc32
+from .errors import UnsupportedFlacError
 from .fill import fill_scalar
 from .flac_raster_map import from_flac_raster
 from .frame_decoder import ChannelLayout
@@ -109,6 +110,9 @@ class TileDecoder:
             check_crc32(data, crc32)
             return _decode_headless(data, spec, spec.stream, out, nbytes)
         head = parse_head(data)
+        if predicted.is_predicted(head):
+            check_crc32(data, crc32)
+            return _decode_predicted(data, head, spec, out, nbytes)
         plan = self._plan_of(head)
         size = memoryview(data).nbytes
         frame_decoder.check_sizes(size, head, plan.channels, plan.total)
@@ -236,6 +240,44 @@ def _decode_samples(
         from_flac_raster(samples, *tile_extremes(head), planes)
     else:
         from_samples(samples, head.streaminfo.bits_per_sample, planes)
+
+
+def _decode_predicted(
+    data: Buffer,
+    head: Head,
+    spec: TileSpec,
+    out: npt.NDArray[Any] | None,
+    nbytes: int | None,
+) -> npt.NDArray[Any]:
+    check_meaning(head, spec)
+    tile = predicted.describe_head(head)
+    head = predicted.with_comments(head, tile)
+    dtype = tile_dtype(head, spec)
+    chunk_shape, tile_shape = tile_shapes(head, spec)
+    flat = len(chunk_shape) < 2
+    in_plane = tile.bands if flat else math.prod(tile_shape[spec.channels > 1 : -2])
+    expected = spec.channels * in_plane
+    if tile.bands != expected or (flat and tile.pixels != chunk_shape[0]):
+        raise UnsupportedFlacError(
+            f"The tile has {tile.bands} bands of {tile.height} rows of {tile.width} pixels; "
+            f"expected {expected}, in chunks of {chunk_shape}. Correct the channels and the shape "
+            "in the codec configuration."
+        )
+    out = output_array(out, chunk_shape, dtype, head.streaminfo.total_samples, nbytes)
+    target = out if out.flags.c_contiguous and dtype.isnative else np.empty(chunk_shape, dtype)
+    bands = target.reshape(-1, *((tile.height, tile.width) if flat else chunk_shape[-2:]))
+    places: list[int | None] = [None] * tile.bands
+    selection = range(spec.channels) if spec.select is None else spec.select
+    for at, plane in enumerate(selection):
+        places[plane * in_plane : (plane + 1) * in_plane] = range(
+            at * in_plane, (at + 1) * in_plane
+        )
+    predicted.decode(data, head, bands, places)
+    if target is not out:
+        out[...] = target
+    if tile_shape != chunk_shape:
+        _pad(out, tile_shape, fill_scalar(spec.fill_value, dtype))
+    return out
 
 
 def _decode_headless(

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import frame_encoder
+from . import frame_encoder, predicted
 from .blocks import pack_head
 from .errors import ConfigurationError, LossyTileError, UnsupportedFlacError
 from .frame_encoder import DEFAULT_BLOCK_SIZE, DEFAULT_COMPRESSION
-from .spec import EXACT, TileSpec, flac_channels
+from .spec import EXACT, PREDICTED, ROW, TileSpec, flac_channels
 from .tile_comments import (
     DTYPE,
     HEIGHT,
@@ -74,26 +74,70 @@ def encode_tile(
     array = np.asarray(array)
     dtype = agreed_dtype(spec, array.dtype, "the array")
     _check_array_shape(array.shape, spec)
+    encode = _encode_predicted if _order(array.shape, spec) == PREDICTED else _encode_rows
+    tile = encode(array, dtype, spec, {key.upper(): text for key, text in (comments or {}).items()})
+    if verify:
+        _verify(tile, array, replace(spec, dtype=dtype))
+    return tile
+
+
+def _order(shape: tuple[int, ...], spec: TileSpec) -> str:
+    """The pixel order that the spec asks for, or that suits the array."""
+    if spec.order is not None:
+        return spec.order
+    if spec.block_size or spec.bits_per_sample:
+        return ROW
+    fits = (
+        min(shape[-2:]) > 1
+        and len(shape) > 1
+        and math.prod(shape[:-2]) <= predicted.MAX_BANDS
+        and max(shape[-2:]) <= predicted.MAX_SIDE
+        and math.prod(shape[-2:]) <= predicted.MAX_PIXELS
+    )
+    return PREDICTED if fits else ROW
+
+
+def _encode_predicted(
+    array: npt.NDArray[Any], dtype: np.dtype[Any], spec: TileSpec, comments: dict[str, str]
+) -> bytes:
+    rows = array.reshape(-1, *((1, 1) + array.shape)[-2:])
+    streaminfo, description, frames = predicted.encode(rows, _effort(spec), md5=_has_md5(spec))
+    fields = {PIXEL_ORDER: PREDICTED}
+    if array.ndim > 3:
+        fields[SHAPE] = _shape_text(array.shape)
+    return pack_head(streaminfo, fields | comments, VENDOR, description) + frames
+
+
+def _encode_rows(
+    array: npt.NDArray[Any], dtype: np.dtype[Any], spec: TileSpec, comments: dict[str, str]
+) -> bytes:
     flac_channels(spec.channels, dtype, spec.mapping)  # refuses more than a stream holds
     planes = array if spec.channels > 1 else array[np.newaxis]
     streaminfo, frames = frame_encoder.encode(
         planes,
         spec.bits_per_sample,
-        compression=DEFAULT_COMPRESSION if spec.compression is None else spec.compression,
+        compression=_effort(spec),
         block_size=spec.block_size or DEFAULT_BLOCK_SIZE,
-        md5=spec.md5 is not False,
+        md5=_has_md5(spec),
     )
-    fields = {DTYPE: dtype.name, PIXEL_ORDER: "row"}
+    fields = {DTYPE: dtype.name, PIXEL_ORDER: ROW}
     if array.ndim >= 2:
         fields |= {WIDTH: str(array.shape[-1]), HEIGHT: str(array.shape[-2])}
         if math.prod(planes.shape[1:-2]) > 1:
-            fields[SHAPE] = ",".join(map(str, array.shape))
-    for key, value in (comments or {}).items():
-        fields[key.upper()] = value
-    tile = pack_head(streaminfo, fields, VENDOR) + frames
-    if verify:
-        _verify(tile, array, replace(spec, dtype=dtype))
-    return tile
+            fields[SHAPE] = _shape_text(array.shape)
+    return pack_head(streaminfo, fields | comments, VENDOR) + frames
+
+
+def _effort(spec: TileSpec) -> int:
+    return DEFAULT_COMPRESSION if spec.compression is None else spec.compression
+
+
+def _has_md5(spec: TileSpec) -> bool:
+    return spec.md5 is not False
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return ",".join(map(str, shape))
 
 
 def _check_array_shape(shape: tuple[int, ...], spec: TileSpec) -> None:
