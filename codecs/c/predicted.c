@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1 };
+#include "crc32.h"
+
+enum { VERSION = 1, CHECKSUM = 4 /* bytes of the CRC-32 at the end */ };
 enum { FLAG_LINEAR = 1, FLAG_EVEN_ODD = 2, FLAG_REFERENCE = 4, FLAG_WEIGHS = 8 };
 /* The fewest bytes that a band and its plane take, so that their number is known to be possible. */
 enum { LEAST_PLANE = 5, LEAST_BAND = 1 + LEAST_PLANE };
@@ -222,6 +224,14 @@ static void count_segments(const vf_segment *segments, unsigned count, reader *i
 vf_status vf_predicted_parse(const uint8_t *data, size_t size, vf_predicted *tile)
 {
     *tile = (vf_predicted){0};
+    if (size < CHECKSUM)
+        return VF_BAD_DESCRIPTION;
+    size -= CHECKSUM;
+    uint32_t checksum = 0;
+    for (unsigned i = 0; i < CHECKSUM; i++)
+        checksum = checksum << 8 | data[size + i];
+    if (checksum != vf_crc32(data, size))
+        return VF_BAD_DESCRIPTION;
     reader in = {data, data + size, false};
     uint8_t version = read_byte(&in);
     if (!in.bad && version != VERSION)
@@ -318,7 +328,7 @@ size_t vf_predicted_room(const vf_predicted *tile)
     const size_t number = 10, segments = 2 * number;
     const size_t band = 2 + (5 + VF_MAX_SPECIALS) * number + VF_MAX_DIGITS * segments;
     const size_t plane = 3 + 8 * number + VF_MAX_CLASSES * (3 + segments);
-    return 2 + 3 * number + tile->band_count * band + tile->plane_count * plane;
+    return 2 + CHECKSUM + 3 * number + tile->band_count * band + tile->plane_count * plane;
 }
 
 size_t vf_predicted_pack(const vf_predicted *tile, uint8_t *const start)
@@ -349,5 +359,8 @@ size_t vf_predicted_pack(const vf_predicted *tile, uint8_t *const start)
         for (unsigned k = 0; k < band->plane_count; k++)
             out = put_plane(out, &tile->planes[band->first_plane + k]);
     }
+    const uint32_t checksum = vf_crc32(start, (size_t)(out - start));
+    for (unsigned shift = 32; shift; shift -= 8)
+        *out++ = (uint8_t)(checksum >> (shift - 8));
     return (size_t)(out - start);
 }

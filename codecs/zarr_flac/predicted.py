@@ -180,7 +180,7 @@ def decode(
         info.bits_per_sample,
         info.total_samples,
         native_calls.MOST_LANES,
-        head.description,
+        head.description or b"",
         out,
         tuple(-1 if place is None else place * band_size for place in places),
         row_size,

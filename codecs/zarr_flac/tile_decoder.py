@@ -16,7 +16,7 @@ import numpy.typing as npt
 from . import frame_decoder, headless, predicted
 from .blocks import Head, parse_head
 from .checksum import check_crc32
-from .errors import UnsupportedFlacError
+from .errors import CorruptFlacError, UnsupportedFlacError
 from .fill import fill_scalar
 from .flac_raster_map import from_flac_raster
 from .frame_decoder import ChannelLayout
@@ -113,6 +113,11 @@ class TileDecoder:
         if predicted.is_predicted(head):
             check_crc32(data, crc32)
             return _decode_predicted(data, head, spec, out, nbytes)
+        if head.description is not None:
+            raise CorruptFlacError(
+                "The tile has the description of a predicted tile; its comments say that it is "
+                "another. The head of this tile is damaged."
+            )
         plan = self._plan_of(head)
         size = memoryview(data).nbytes
         frame_decoder.check_sizes(size, head, plan.channels, plan.total)

@@ -83,24 +83,28 @@ def encode_tile(
 
 def _order(shape: tuple[int, ...], spec: TileSpec) -> str:
     """The pixel order that the spec asks for, or that suits the array."""
-    if spec.order is not None:
-        return spec.order
-    if spec.block_size or spec.bits_per_sample:
-        return ROW
-    fits = (
-        min(shape[-2:]) > 1
-        and len(shape) > 1
+    possible = (
+        len(shape) > 1
         and math.prod(shape[:-2]) <= predicted.MAX_BANDS
         and max(shape[-2:]) <= predicted.MAX_SIDE
         and math.prod(shape[-2:]) <= predicted.MAX_PIXELS
     )
-    return PREDICTED if fits else ROW
+    if spec.order == PREDICTED and not possible:
+        raise ConfigurationError(
+            f"order = {PREDICTED!r} for an array of shape {shape}; it takes two axes or more, at "
+            f"most {predicted.MAX_BANDS} planes, of at most {predicted.MAX_PIXELS} pixels. Use "
+            f"order = {ROW!r}."
+        )
+    if spec.order is not None:
+        return spec.order
+    row = spec.block_size or spec.bits_per_sample or not possible or min(shape[-2:]) == 1
+    return ROW if row else PREDICTED
 
 
 def _encode_predicted(
     array: npt.NDArray[Any], dtype: np.dtype[Any], spec: TileSpec, comments: dict[str, str]
 ) -> bytes:
-    rows = array.reshape(-1, *((1, 1) + array.shape)[-2:])
+    rows = array.reshape(-1, *array.shape[-2:])
     streaminfo, description, frames = predicted.encode(rows, _effort(spec), md5=_has_md5(spec))
     fields = {PIXEL_ORDER: PREDICTED}
     if array.ndim > 3:
