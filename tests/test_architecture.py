@@ -25,6 +25,7 @@ CODEC_LAYERS = [
     "checksum",
     "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless output tolerant tile_comments",
+    "predicted",
     "tile_decoder stream",
     "tile_encoder",
     "zarr_v2 zarr_v3",

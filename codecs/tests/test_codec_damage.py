@@ -13,7 +13,8 @@ def ramp(shape, dtype):
 
 
 CASES = {
-    "uint16": (ramp((7, 9), "uint16"), TileSpec()),
+    "uint16": (ramp((7, 9), "uint16"), TileSpec(order="row")),
+    "predicted": (ramp((7, 9), "uint16"), TileSpec()),
     "10 bits": (ramp((7, 9), "uint16"), TileSpec(bits_per_sample=10)),
     "10 bits, constant": (np.full((7, 9), 5, "uint16"), TileSpec(bits_per_sample=10)),
     "13 bits": (ramp((5, 9), "int16"), TileSpec(bits_per_sample=13)),
@@ -99,7 +100,7 @@ def test_any_bytes(data):
 
 def test_a_small_file_cannot_ask_for_much_memory():
     array = np.zeros((4, 4), "uint8")
-    data = encode_tile(array, TileSpec())
+    data = encode_tile(array, TileSpec(order="row"))
     for old, new in ((b"WIDTH=4", b"WIDTH=9"), (b"HEIGHT=4", b"HEIGHT=9")):
         assert old in data
         with pytest.raises(FlacError):

@@ -199,9 +199,9 @@ def test_heads_that_contradict():
     description = parse_head(tile).description
     assert description is not None
     cases = [
-        (resealed(tile, None), CorruptFlacError, "no description"),
-        (resealed(tile, description, GEOSPATIAL_PIXEL_ORDER="row"), CorruptFlacError, "another"),
-        (resealed(tile, description, GEOSPATIAL_PIXEL_ORDER=None), CorruptFlacError, "another"),
+        (resealed(tile, None), CorruptFlacError, "has no description"),
+        (resealed(tile, description, GEOSPATIAL_PIXEL_ORDER="row"), CorruptFlacError, "is row"),
+        (resealed(tile, description, GEOSPATIAL_PIXEL_ORDER=None), CorruptFlacError, "is row"),
         (resealed(tile, description, GEOSPATIAL_WIDTH="15"), CorruptFlacError, "says 16"),
         (resealed(tile, description, GEOSPATIAL_DTYPE="int8"), CorruptFlacError, "says uint8"),
         (resealed(tile, description[:-1]), CorruptFlacError, "Bad description"),

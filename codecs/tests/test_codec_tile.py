@@ -41,14 +41,16 @@ def retold(data, vendor=None, **changes):
     fields = {**head.comments, **changes}
     fields = {key: value for key, value in fields.items() if value is not None}
     vendor = head.vendor if vendor is None else vendor
-    return pack_head(head.streaminfo, fields, vendor) + data[head.frames_offset :]
+    tail = data[head.frames_offset :]
+    return pack_head(head.streaminfo, fields, vendor, head.description) + tail
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1,), (50,), (1, 1), (7, 9), (1, 5, 6), (3, 5, 6), (2, 3, 4, 5)])
-def test_round_trip_with_and_without_spec(dtype, shape):
+@pytest.mark.parametrize("order", [None, "row"])
+def test_round_trip_with_and_without_spec(dtype, shape, order):
     array = pixels(shape, dtype)
-    data = encode_tile(array, TileSpec(), verify=True)
+    data = encode_tile(array, TileSpec(order=order), verify=True)
     for spec in (TileSpec(), TileSpec(chunk_shape=shape, dtype=dtype)):
         result = decode_tile(data, spec)
         assert result.dtype == array.dtype
@@ -62,7 +64,7 @@ def test_round_trip_with_and_without_spec(dtype, shape):
 @pytest.mark.parametrize("channels", range(2, 9))
 def test_planes_as_channels(dtype, channels):
     array = pixels((channels, 6, 7), dtype)
-    spec = TileSpec(channels=channels)
+    spec = TileSpec(channels=channels, order="row")
     if np.dtype(dtype).itemsize == 8 and channels > 4:
         with pytest.raises(ConfigurationError, match="at most 4"):
             encode_tile(array, spec)
@@ -105,7 +107,8 @@ def test_big_endian_fortran_and_strided_input():
 
 def test_comments_of_a_tile():
     array = np.zeros((3, 4), "int16")
-    head = read_tile_info(encode_tile(array, TileSpec(), comments={"geospatial_crs": "EPSG:4326"}))
+    rows = TileSpec(order="row")
+    head = read_tile_info(encode_tile(array, rows, comments={"geospatial_crs": "EPSG:4326"}))
     assert head.vendor == "zarr-flac"
     assert head.comments == {
         "GEOSPATIAL_DTYPE": "int16",
@@ -125,8 +128,8 @@ def test_comments_of_a_tile():
 def test_foreign_streams_without_comments():
     array = np.arange(12, dtype="int16").reshape(3, 4)
     bare = retold(
-        encode_tile(array, TileSpec()), "someone", GEOSPATIAL_WIDTH=None, GEOSPATIAL_HEIGHT=None,
-        GEOSPATIAL_DTYPE=None, GEOSPATIAL_PIXEL_ORDER=None,
+        encode_tile(array, TileSpec(order="row")), "someone", GEOSPATIAL_WIDTH=None,
+        GEOSPATIAL_HEIGHT=None, GEOSPATIAL_DTYPE=None, GEOSPATIAL_PIXEL_ORDER=None,
     )  # fmt: skip
     np.testing.assert_array_equal(decode_tile(bare, TileSpec((3, 4), "int16")), array)
     assert decode_tile(bare, TileSpec(dtype="int16")).shape == (12,)
@@ -163,7 +166,7 @@ CONTRADICTIONS = {
 @pytest.mark.parametrize("spec", [TileSpec(), TileSpec((7, 9), "uint16")])
 def test_comments_that_contradict(name, spec):
     changes, error = CONTRADICTIONS[name]
-    bad = retold(encode_tile(pixels((7, 9), "uint16"), TileSpec()), **changes)
+    bad = retold(encode_tile(pixels((7, 9), "uint16"), TileSpec(order="row")), **changes)
     if spec == TileSpec() and name == "dtype":
         return  # nothing to contradict
     if spec != TileSpec() and name == "shape":
@@ -247,6 +250,13 @@ CONFIGS = [
         {
             "dtype": "uint16", "channels": 1, "mapping": "flac-raster", "fill_value": 0,
             "bits_per_sample": 12,
+        },
+    ),
+    (
+        TileSpec(order="predicted", md5=False),
+        {
+            "channels": 1, "mapping": "exact", "fill_value": 0, "order": "predicted",
+            "md5": False,
         },
     ),
     (
@@ -389,7 +399,8 @@ def test_a_decoder_remembers_no_more_than_is_right():
     spec = TileSpec((20, 30), "uint16", fill_value=9)
     decoder = TileDecoder(spec)
     whole, edge = pixels((20, 30), "uint16"), pixels((7, 11), "uint16", 1)
-    tiles = [encode_tile(array, spec) for array in (whole, edge)]
+    rows = TileSpec((20, 30), "uint16", fill_value=9, order="row")
+    tiles = [encode_tile(array, rows) for array in (whole, edge)]
     wrong = retold(tiles[0], GEOSPATIAL_DTYPE="int16")
     for _ in range(3):
         np.testing.assert_array_equal(decoder.decode(tiles[0]), whole)
@@ -412,6 +423,6 @@ def test_a_decoder_remembers_no_more_than_is_right():
 
 
 def test_comments_of_one_tile_are_not_those_of_another():
-    data = encode_tile(pixels((4, 4), "uint8"), TileSpec())
+    data = encode_tile(pixels((4, 4), "uint8"), TileSpec(order="row"))
     read_tile_info(data).comments["GEOSPATIAL_DTYPE"] = "int8"
     assert read_tile_info(data).comments["GEOSPATIAL_DTYPE"] == "uint8"

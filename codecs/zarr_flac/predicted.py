@@ -47,8 +47,8 @@ class Description:
         return self.bands * self.height * self.width
 
 
-def describe(description: bytes) -> Description:
-    """Read what the pixels of a tile are.
+def describe(head: Head) -> Description:
+    """Read what the pixels of a tile are, which has a description.
 
     Raises
     ------
@@ -57,6 +57,7 @@ def describe(description: bytes) -> Description:
     CorruptFlacError
         A field is impossible, missing or left over.
     """
+    description = head.description or b""
     status, name, dtype, width, height, bands = _native.describe_predicted(description)
     if status == _UNKNOWN_VERSION:
         raise UnsupportedFlacError(
@@ -66,24 +67,6 @@ def describe(description: bytes) -> Description:
     if status:
         raise CorruptFlacError(f"{name[0].upper()}{name[1:]}. The head of this tile is damaged.")
     return Description(DTYPES[dtype], bands, height, width)
-
-
-def describe_head(head: Head) -> Description:
-    """Read what the pixels of a tile are, from its head.
-
-    Raises
-    ------
-    CorruptFlacError
-        There is no description, or it is damaged.
-    UnsupportedFlacError
-        As `describe`.
-    """
-    if head.description is None:
-        raise CorruptFlacError(
-            "The tile's comments say that it is predicted; it has no description, the APPLICATION "
-            "block 'zfpt'. The head of this tile is damaged."
-        )
-    return describe(head.description)
 
 
 def with_comments(head: Head, tile: Description) -> Head:

@@ -59,6 +59,12 @@ def check_meaning(head: Head, spec: TileSpec) -> None:
             f"The tile's {PIXEL_ORDER} is {brief(order)}; this version knows "
             f"{', '.join(PIXEL_ORDERS)}. A newer zarr-flac may know it."
         )
+    if (order == PREDICTED) is (head.description is None):
+        has = "no" if head.description is None else "the"
+        raise CorruptFlacError(
+            f"The tile's {PIXEL_ORDER} is {order}; it has {has} description of a predicted tile. "
+            "The head of this tile is damaged."
+        )
     if order == PREDICTED and spec.mapping != EXACT:
         raise UnsupportedFlacError(
             f"The tile is predicted; the configuration says mapping = {spec.mapping!r}. Decode it "

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from . import frame_decoder, headless, predicted
 from .blocks import Head, parse_head
 from .checksum import check_crc32
-from .errors import CorruptFlacError, UnsupportedFlacError
+from .errors import UnsupportedFlacError
 from .fill import fill_scalar
 from .flac_raster_map import from_flac_raster
 from .frame_decoder import ChannelLayout
@@ -113,11 +113,6 @@ class TileDecoder:
         if predicted.is_predicted(head):
             check_crc32(data, crc32)
             return _decode_predicted(data, head, spec, out, nbytes)
-        if head.description is not None:
-            raise CorruptFlacError(
-                "The tile has the description of a predicted tile; its comments say that it is "
-                "another. The head of this tile is damaged."
-            )
         plan = self._plan_of(head)
         size = memoryview(data).nbytes
         frame_decoder.check_sizes(size, head, plan.channels, plan.total)
@@ -165,7 +160,7 @@ class TileDecoder:
         return TileDecoder, (self.spec,)
 
     def _plan_of(self, head: Head) -> _Plan:
-        if head.frames_offset > _REMEMBERED:
+        if head.frames_offset > _REMEMBERED or head.description is not None:
             return _make_plan(head, self.spec)
         info = head.streaminfo
         key = head.vendor, info.bits_per_sample, info.total_samples, *head.comments.items()
@@ -255,7 +250,7 @@ def _decode_predicted(
     nbytes: int | None,
 ) -> npt.NDArray[Any]:
     check_meaning(head, spec)
-    tile = predicted.describe_head(head)
+    tile = predicted.describe(head)
     head = predicted.with_comments(head, tile)
     dtype = tile_dtype(head, spec)
     chunk_shape, tile_shape = tile_shapes(head, spec)
