@@ -84,8 +84,13 @@ def _compression_option(default: int | None) -> Decorator:
 @workers_option
 @_compression_option(None)
 @option(
-    "--interleave", type=click.Choice(["band", "tile", "pixel"]), section=_TO_FLAC,
-    help="A stream per band and tile, ordered by band (default) or by tile; or bands as channels.",
+    "--interleave", type=click.Choice(["auto", "band", "tile", "pixel"]), section=_TO_FLAC,
+    help="A stream per band and tile, ordered by band or by tile; or all bands of a tile in one, "
+    "where auto (default) finds that enough smaller.",
+)  # fmt: skip
+@option(
+    "--order", type=click.Choice(["predicted", "row"]), section=_TO_FLAC,
+    help="predicted: the smallest tiles (default). row: every FLAC program shows the values.",
 )  # fmt: skip
 @option(
     "--bands", type=Numbers("N,..."), section=_TO_FLAC,

@@ -6,8 +6,9 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from obspec_utils.registry import ObjectStoreRegistry
 
@@ -18,8 +19,9 @@ from ..model.arguments import checked
 from ..model.index import Interleave, TileIndex
 from ..model.pieces import whole_tiles
 from ..rasters import Mask, RasterSource, Source, check_masks, open_raster, read_pieces
-from ..writing.options import LayoutName, WriteOptions
+from ..writing.options import LayoutName, PixelOrder, WriteOptions
 from ..writing.writer import FlacWriter
+from .interleave import choose_interleave
 from .overviews import Overviews, with_overviews
 from .source_watch import SourceWatch
 
@@ -32,8 +34,9 @@ def write_flac(
     bands: Sequence[int] | None = None,
     tile_size: int = 1024,
     compression: int = 5,
-    block_size: int = 4096,
-    interleave: Interleave = "band",
+    order: PixelOrder | None = None,
+    block_size: int | None = None,
+    interleave: Interleave | Literal["auto"] = "auto",
     overviews: Overviews = "source",
     resampling: str | None = None,
     overwrite: bool = False,
@@ -62,11 +65,16 @@ def write_flac(
         Edge of the square tiles in pixels.
     compression : int
         Effort, 0 (fast) to 8 (small).
-    block_size : int
-        Pixels of a band in one FLAC frame.
-    interleave : {"band", "tile", "pixel"}
+    order : {"predicted", "row"}, optional
+        How tiles hold their pixels: predicted, the smallest and the default; or row by row, so
+        that every FLAC program shows the values.
+    block_size : int, optional
+        Pixels of a band in one FLAC frame, in row order; 4,096 by default.
+    interleave : {"auto", "band", "tile", "pixel"}
         A stream per band and tile, all tiles of a band together; the same, all bands of a tile
-        together; or one stream per tile with up to 8 bands as channels.
+        together; or one stream per tile with up to 8 bands in it. ``"auto"`` takes the last one
+        where that makes the file at least 5 % smaller (20 % for more than 4 bands), else the
+        first.
     overviews : {"source", "auto", "none"} or sequence of int
         ``"source"`` copies those of the source, pixel for pixel; so does ``"auto"``, which makes
         powers of two down to one tile if there are none. Factors make new ones, as
@@ -116,8 +124,9 @@ def write_flac(
     """
     options = WriteOptions(
         tile_size=tile_size,
-        interleave=interleave,
+        interleave="band" if interleave == "auto" else interleave,
         compression=compression,
+        order=order,
         block_size=block_size,
         md5=md5,
         workers=workers,
@@ -135,6 +144,8 @@ def write_flac(
         check_masks(raster, mask)
         if layout == "flac-raster":
             overviews = _warn_of_loss(raster, overviews)
+        if interleave == "auto":
+            options = replace(options, interleave=choose_interleave(raster, options))
         whole = stack.enter_context(
             with_overviews(
                 raster, overviews, resampling=resampling, tile_size=tile_size,

@@ -96,6 +96,7 @@ def _tile_spec(
         dtype=dtype,
         channels=channels,
         compression=options.compression,
+        order="predicted" if options.predicts else "row",
         block_size=options.block_size,
         md5=md5,
     )

@@ -10,6 +10,7 @@ from ..io.workers import available_cores
 from ..model.arguments import MAX_WORKERS
 from ..model.index import Interleave
 
+PixelOrder = Literal["predicted", "row"]
 LayoutName = Literal["virtual-flac", "flac-raster"]
 
 
@@ -26,8 +27,11 @@ class WriteOptions:
         bands as channels.
     compression : int
         Effort, 0 (fast) to 8 (small).
-    block_size : int
-        Pixels of a band in one FLAC frame, 16 to 65,535.
+    order : {"predicted", "row"} or None
+        How tiles hold their pixels: predicted, the smallest; or row by row, which every FLAC
+        program shows. None: predicted, but for flac-raster's layout or with a `block_size`.
+    block_size : int or None
+        Pixels of a band in one FLAC frame, 16 to 65,535, in row order; None for 4,096.
     md5 : bool
         Write the MD5 of each tile's samples, too, which has a CRC-32 in the index.
     workers : int or None
@@ -45,7 +49,8 @@ class WriteOptions:
     tile_size: int = 1024
     interleave: Interleave = "band"
     compression: int = 5
-    block_size: int = 4096
+    order: PixelOrder | None = None
+    block_size: int | None = None
     md5: bool = False
     workers: int | None = None
     layout: LayoutName = "virtual-flac"
@@ -57,13 +62,29 @@ class WriteOptions:
             )
         _check_range("tile_size", self.tile_size, 16, 16_384)
         _check_range("compression", self.compression, 0, 8)
-        _check_range("block_size", self.block_size, 16, 65_535)
+        if self.order not in (None, "predicted", "row"):
+            raise SelectionError(f"order is {self.order!r}, expected 'predicted' or 'row'")
+        if self.block_size is not None:
+            _check_range("block_size", self.block_size, 16, 65_535)
+        if self.order == "predicted" and not self._may_predict:
+            raise SelectionError(
+                "order='predicted' goes with neither block_size nor flac-raster's layout; use 'row'"
+            )
         if self.workers is not None:
             _check_range("workers", self.workers, 1, MAX_WORKERS)
         if self.interleave not in ("band", "tile", "pixel"):
             raise SelectionError(
                 f"interleave is {self.interleave!r}, expected 'band', 'tile' or 'pixel'"
             )
+
+    @property
+    def predicts(self) -> bool:
+        """Whether tiles are predicted."""
+        return self.order != "row" and self._may_predict
+
+    @property
+    def _may_predict(self) -> bool:
+        return self.layout == "virtual-flac" and self.block_size is None
 
     @property
     def threads(self) -> int:
