@@ -21,11 +21,11 @@ typedef struct {
 static effort_plan plan_of(unsigned effort)
 {
     if (effort <= 1)
-        return (effort_plan){8, 3, {1, false, 3}};
+        return (effort_plan){8, 3, {1, false, 4}};
     if (effort <= 3)
-        return (effort_plan){8, 3, {4, false, 3}};
+        return (effort_plan){8, 3, {4, false, 4}};
     if (effort <= 6)
-        return (effort_plan){8, 3, {6, true, 3}};
+        return (effort_plan){8, 3, {6, true, 4}};
     return (effort_plan){1, 4, {8, true, 1}};
 }
 
@@ -34,28 +34,40 @@ typedef struct {
     vf_predicted *tile;
     const vf_search_kernel *search;
     effort_plan plan;
-    unsigned depth;
+    size_t size; /* bytes of a number */
     size_t first_row, row_step; /* rows that are looked at */
-    vf_field values;            /* of the plane at hand */
-    int32_t *row, *other_row;   /* to work with */
-    ptrdiff_t pitch;            /* of residuals */
-    int32_t **residuals;        /* r of each plane, row after row; the first one has VF_SIDE in front */
-    int32_t *differences;       /* e of the plane at hand, where it has a reference */
-    void *owned;
+    vf_field values;            /* of the plane at hand, which become its residuals */
+    void *row, *other_row;      /* to work with */
+    void **planes;              /* residuals of the planes before */
+    void *order_room;
 } encoding;
 
 /* --- Planes of numbers -------------------------------------------------------------------------- */
 
-/* Copy a plane into the field, and fill what stands beside its rows. */
-static void fill_field(vf_field *field, const int32_t *values)
+static void *row_of(const encoding *e, void *plane, size_t y)
 {
-    const size_t width = field->width;
-    for (size_t y = 0; y < field->height; y++) {
-        int32_t *row = field->first + (ptrdiff_t)y * field->pitch;
-        memcpy(row, values + y * width, width * sizeof *row);
-        row[-2] = row[-1] = y ? row[-field->pitch] : row[0];
-        row[width] = row[width - 1];
+    return (uint8_t *)plane + (ptrdiff_t)y * e->values.pitch * (ptrdiff_t)e->size;
+}
+
+/* Fill what stands beside the rows. */
+#define FILL_SIDES(NUMBER)                                                                         \
+    for (size_t y = 0; y < e->values.height; y++) {                                                \
+        NUMBER *row = row_of(e, e->values.first, y);                                               \
+        row[-2] = row[-1] = y ? row[-e->values.pitch] : row[0];                                    \
+        row[e->values.width] = row[e->values.width - 1];                                           \
     }
+static void fill_sides(const encoding *e)
+{
+    if (e->size == sizeof(int16_t)) {
+        FILL_SIDES(int16_t)
+    } else {
+        FILL_SIDES(int32_t)
+    }
+}
+
+static int64_t first_value(const encoding *e)
+{
+    return e->size == sizeof(int16_t) ? *(int16_t *)e->values.first : *(int32_t *)e->values.first;
 }
 
 /* --- Prediction --------------------------------------------------------------------------------- */
@@ -167,11 +179,6 @@ static uint64_t choose_prediction(const encoding *e, vf_plane *plane)
 
 /* --- References --------------------------------------------------------------------------------- */
 
-static const int32_t *residual_row(const encoding *e, int32_t plane, size_t y)
-{
-    return e->residuals[plane] + (ptrdiff_t)y * e->pitch;
-}
-
 /* The factor by which the residuals of a reference follow, in 256ths; 0: it is no use. */
 static int32_t fit_alpha(const encoding *e, const vf_plane *plane, int32_t reference)
 {
@@ -180,7 +187,7 @@ static int32_t fit_alpha(const encoding *e, const vf_plane *plane, int32_t refer
         double sums[2][VF_SUM_LANES] = {{0}}, squares = 0, products = 0;
         for (size_t y = e->first_row; y < e->values.height; y += e->row_step) {
             e->search->residuals(&e->values, plane, y, e->row);
-            e->search->relate(residual_row(e, reference, y), e->row, e->values.width,
+            e->search->relate(row_of(e, e->planes[reference], y), e->row, e->values.width,
                               (float)factor, round == 0, sums);
         }
         for (unsigned i = 0; i < VF_SUM_LANES; i++) {
@@ -199,7 +206,7 @@ static uint64_t reference_cost(const encoding *e, const vf_plane *plane, int32_t
     uint64_t bits = 0;
     for (size_t y = e->first_row; y < e->values.height; y += e->row_step) {
         e->search->residuals(&e->values, plane, y, e->row);
-        e->search->refer(e->row, residual_row(e, reference, y), alpha, e->depth, e->values.width,
+        e->search->refer(e->row, row_of(e, e->planes[reference], y), alpha, e->values.width,
                          e->other_row);
         bits += e->search->cost(e->other_row, e->values.width);
     }
@@ -241,87 +248,100 @@ static void choose_reference(const encoding *e, uint32_t number, vf_plane *plane
 
 /* --- Tiles -------------------------------------------------------------------------------------- */
 
-static vf_status encode_plane(encoding *e, uint32_t number, const int32_t *values,
-                              vf_numbers *numbers)
+/* Put residuals in the place of values, from the last row up, for each needs the values of those above. */
+static void make_residuals(const encoding *e, const vf_plane *plane)
+{
+    for (size_t y = e->values.height; y-- > 0;) {
+        e->search->residuals(&e->values, plane, y, e->row);
+        memcpy(row_of(e, e->values.first, y), e->row, e->values.width * e->size);
+    }
+}
+
+static void encode_plane(encoding *e, uint32_t number, vf_numbers *numbers)
 {
     vf_plane *plane = &e->tile->planes[number];
-    const size_t width = e->values.width, height = e->values.height;
-    *plane = (vf_plane){.reference = -1, .origin = values[0]};
-    fill_field(&e->values, values);
+    e->values.first = e->planes[number];
+    *plane = (vf_plane){.reference = -1, .origin = first_value(e)};
+    fill_sides(e);
     const uint64_t alone = choose_prediction(e, plane);
     if (number)
         choose_reference(e, number, plane, alone);
-    const int32_t *coded = e->residuals[number];
-    for (size_t y = 0; y < height; y++) {
-        int32_t *r = e->residuals[number] + (ptrdiff_t)y * e->pitch;
-        e->search->residuals(&e->values, plane, y, r);
-        if (plane->reference >= 0)
-            e->search->refer(r, residual_row(e, plane->reference, y), plane->alpha, e->depth, width,
-                             e->differences + (ptrdiff_t)y * e->pitch);
-    }
-    if (plane->reference >= 0)
-        coded = e->differences;
+    make_residuals(e, plane);
+    const bool refers = plane->reference >= 0;
     const vf_residuals from = {
-        .residuals = coded,
-        .reference = plane->weighs ? e->residuals[plane->reference] : NULL,
-        .reference_shift = plane->weighs ? e->tile->planes[plane->reference].shift : 0,
-        .pitch = e->pitch, .width = width, .height = height};
-    return vf_order_plane(&from, e->plan.order, plane, numbers);
-}
-
-static vf_status make_room(encoding *e)
-{
-    const size_t width = e->tile->width, height = e->tile->height;
-    const size_t planes = e->tile->plane_count, pitch = width + 2 * VF_SIDE;
-    const size_t items = pitch * height + 2 * VF_SIDE;
-    int32_t *memory = e->owned = malloc((items * (planes + 2) + 2 * pitch) * sizeof *memory);
-    e->residuals = malloc(planes * sizeof *e->residuals);
-    if (!memory || !e->residuals)
-        return VF_NO_MEMORY;
-    e->pitch = (ptrdiff_t)pitch;
-    e->values = (vf_field){memory + VF_SIDE, e->pitch, width, height, e->depth};
-    e->differences = memory + items + VF_SIDE;
-    for (size_t i = 0; i < planes; i++)
-        e->residuals[i] = memory + (2 + i) * items + VF_SIDE;
-    e->row = memory + (2 + planes) * items;
-    e->other_row = e->row + pitch;
-    /* Small tiles are looked at whole. */
-    e->row_step = height > 16 ? e->plan.row_step : 1;
-    e->first_row = height > SAMPLED_FROM && e->row_step > 1 ? SAMPLED_FROM : height > 1;
-    return VF_OK;
+        .search = e->search, .residuals = e->values.first,
+        .reference = refers ? e->planes[plane->reference] : NULL,
+        .reference_shift = refers ? e->tile->planes[plane->reference].shift : 0,
+        .pitch = e->values.pitch, .width = e->values.width, .height = e->values.height};
+    vf_order_plane(&from, e->plan.order, plane, e->order_room, numbers);
 }
 
 static vf_status encode_bands(encoding *e, const vf_values *values, vf_numbers *numbers)
 {
-    vf_status status = make_room(e);
+    vf_status status = VF_OK;
     for (uint32_t i = 0; status == VF_OK && i < e->tile->band_count; i++) {
         vf_band *band = &e->tile->bands[i];
         for (unsigned k = 0; status == VF_OK && k < band->digit_count; k++)
             status = vf_append_digit(values->gaps[i], band->entries - 1, k, &band->digits[k],
                                      numbers);
         for (unsigned k = 0; status == VF_OK && k < band->plane_count; k++)
-            status = encode_plane(e, band->first_plane + k, values->planes[band->first_plane + k],
-                                  numbers);
+            encode_plane(e, band->first_plane + k, numbers);
     }
-    free(e->owned);
-    free(e->residuals);
     return status;
 }
 
-vf_status vf_predicted_encode(vf_predicted *tile, const vf_picture *picture, unsigned effort,
-                              vf_numbers *numbers, unsigned *depth)
+/* Where what a tile takes stands in one piece of memory: an allocator that gets it back keeps it for the
+   next tile. */
+typedef struct {
+    uint64_t order, rows, row, numbers, all; /* offsets in bytes; the values come first */
+} layout;
+
+static uint64_t rounded(uint64_t bytes)
 {
+    return (bytes + 63) / 64 * 64;
+}
+
+static layout lay_out(const vf_predicted *tile)
+{
+    const uint64_t pixels = tile->width * tile->height, planes = vf_most_planes(tile);
+    const unsigned item = vf_widest_value(tile->dtype);
+    /* No table of ranks has more digits: narrow ones have one place, others few entries. */
+    const uint64_t digits = pixels < 1 << 14 ? 4 * pixels : 1 << 16;
+    const uint64_t numbers =
+        planes * vf_most_numbers(pixels, VF_MAX_CLASSES) +
+        tile->band_count * vf_most_numbers(digits, VF_MAX_DIGITS) + VF_MAX_PADDING + 1;
+    layout at;
+    at.order = rounded(vf_values_room(tile));
+    at.rows = at.order + rounded(vf_order_room(tile->width, tile->height, item));
+    at.row = rounded(tile->width * item);
+    at.numbers = at.rows + 2 * at.row;
+    at.all = at.numbers + rounded(numbers * item);
+    return at;
+}
+
+vf_status vf_predicted_encode(vf_predicted *tile, const vf_picture *picture, unsigned effort,
+                              vf_numbers *numbers, void **room)
+{
+    const layout at = lay_out(tile);
     vf_values values;
     tile->bands = calloc(tile->band_count, sizeof *tile->bands);
     tile->planes = calloc(2 * (size_t)tile->band_count, sizeof *tile->planes);
-    if (!tile->bands || !tile->planes)
+    uint8_t *memory = *room = at.all > SIZE_MAX ? NULL : aligned_alloc(64, (size_t)at.all);
+    if (!tile->bands || !tile->planes || !memory)
         return VF_NO_MEMORY;
-    vf_status status = vf_values_choose(tile, picture, &values);
+    vf_status status = vf_values_choose(tile, picture, memory, &values);
     if (status != VF_OK)
         return status;
-    *depth = values.depth;
-    encoding e = {.tile = tile, .search = vf_search_kernel_of_cpu(), .plan = plan_of(effort),
-                  .depth = values.depth};
+    const size_t width = tile->width, height = tile->height;
+    encoding e = {.tile = tile, .search = vf_search_kernel_of_cpu(values.depth),
+                  .plan = plan_of(effort), .size = values.depth / 8,
+                  .values = {.pitch = values.pitch, .width = width, .height = height},
+                  .planes = values.planes, .row = memory + at.rows,
+                  .other_row = memory + at.rows + at.row, .order_room = memory + at.order};
+    /* Small tiles are looked at whole. */
+    e.row_step = height > 16 ? e.plan.row_step : 1;
+    e.first_row = height > SAMPLED_FROM && e.row_step > 1 ? SAMPLED_FROM : height > 1;
+    *numbers = (vf_numbers){.items = memory + at.numbers, .size = values.depth / 8};
     status = encode_bands(&e, &values, numbers);
     vf_values_free(&values, tile);
     tile->numbers = numbers->count;

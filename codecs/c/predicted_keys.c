@@ -17,8 +17,8 @@ static int64_t ordered_of(vf_dtype dtype, uint64_t bits)
 }
 
 /* One row, of unsigned bits with their offset, or of signed ones; a loop that becomes vectors. */
-#define READ_ROW(NAME, UNSIGNED, SIGNED)                                                           \
-    static void NAME(const uint8_t *row, uint64_t width, UNSIGNED offset, int64_t *restrict out)   \
+#define READ_ROW(NAME, UNSIGNED, SIGNED, OUT)                                                      \
+    static void NAME(const uint8_t *row, uint64_t width, UNSIGNED offset, OUT *restrict out)       \
     {                                                                                              \
         for (uint64_t x = 0; x < width; x++) {                                                     \
             UNSIGNED bits;                                                                         \
@@ -26,10 +26,30 @@ static int64_t ordered_of(vf_dtype dtype, uint64_t bits)
             out[x] = (SIGNED)(UNSIGNED)(bits - offset);                                            \
         }                                                                                          \
     }
-READ_ROW(read8, uint8_t, int8_t)
-READ_ROW(read16, uint16_t, int16_t)
-READ_ROW(read32, uint32_t, int32_t)
-READ_ROW(read64, uint64_t, int64_t)
+READ_ROW(narrow8, uint8_t, int8_t, int16_t)
+READ_ROW(narrow16, uint16_t, int16_t, int16_t)
+READ_ROW(read16, uint16_t, int16_t, int64_t)
+READ_ROW(read32, uint32_t, int32_t, int64_t)
+READ_ROW(read64, uint64_t, int64_t, int64_t)
+
+/* What unsigned numbers have more than ordered integers. */
+static uint64_t offset_of(vf_dtype dtype)
+{
+    return vf_dtype_is_unsigned(dtype) ? UINT64_C(1) << (8 * vf_dtype_size(dtype) - 1) : 0;
+}
+
+void vf_read_narrow(const vf_predicted *tile, const uint8_t *first, ptrdiff_t row_stride,
+                    int16_t *out, ptrdiff_t pitch)
+{
+    const uint64_t offset = offset_of(tile->dtype);
+    for (uint64_t y = 0; y < tile->height; y++, out += pitch) {
+        const uint8_t *row = first + (ptrdiff_t)y * row_stride;
+        if (vf_dtype_size(tile->dtype) == 1)
+            narrow8(row, tile->width, (uint8_t)offset, out);
+        else
+            narrow16(row, tile->width, (uint16_t)offset, out);
+    }
+}
 
 void vf_read_ordered(const vf_predicted *tile, const uint8_t *first, ptrdiff_t row_stride,
                      int64_t *out)
@@ -38,13 +58,10 @@ void vf_read_ordered(const vf_predicted *tile, const uint8_t *first, ptrdiff_t r
     const unsigned size = vf_dtype_size(tile->dtype);
     const bool is_float = vf_dtype_is_float(tile->dtype);
     const int64_t others = (int64_t)((UINT64_C(1) << (8 * size - 1)) - 1);
-    const uint64_t offset =
-        vf_dtype_is_unsigned(tile->dtype) ? UINT64_C(1) << (8 * size - 1) : 0;
+    const uint64_t offset = offset_of(tile->dtype);
     for (uint64_t y = 0; y < tile->height; y++, out += width) {
         const uint8_t *row = first + (ptrdiff_t)y * row_stride;
-        if (size == 1)
-            read8(row, width, (uint8_t)offset, out);
-        else if (size == 2)
+        if (size == 2)
             read16(row, width, (uint16_t)offset, out);
         else if (size == 4)
             read32(row, width, (uint32_t)offset, out);

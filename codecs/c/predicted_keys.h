@@ -18,6 +18,10 @@ typedef struct {
 void vf_read_ordered(const vf_predicted *tile, const uint8_t *first, ptrdiff_t row_stride,
                      int64_t *out);
 
+/* The same of integers of up to 16 bits, to rows of `pitch` numbers. */
+void vf_read_narrow(const vf_predicted *tile, const uint8_t *first, ptrdiff_t row_stride,
+                    int16_t *out, ptrdiff_t pitch);
+
 /* Replace the ordered integers of floats by numerators, if there is a divisor for all but a few values.
    VF_NO_MEMORY or VF_OK, in any case. */
 vf_status vf_find_divisor(vf_dtype dtype, int64_t *keys, uint64_t count, vf_keys *found);

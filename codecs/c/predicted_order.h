@@ -4,35 +4,48 @@
 #define VF_PREDICTED_ORDER_H
 
 #include "predicted.h"
+#include "predicted_search.h"
 
-/* The numbers of a stream, which grow. */
+/* The numbers of a stream: int16_t or int32_t, as the depth says. There is room for all of them. */
 typedef struct {
-    int32_t *items;
-    uint64_t count, room;
+    uint8_t *items;
+    uint64_t count;
+    unsigned size; /* bytes of a number */
 } vf_numbers;
+
+/* How many numbers so many values of a plane or digits may become while they are written. */
+static inline uint64_t vf_most_numbers(uint64_t values, unsigned segments)
+{
+    return values + values / VF_LONG_RUN + 2 * segments;
+}
 
 /* How much is tried. */
 typedef struct {
     unsigned classes;  /* at most */
     bool even_odd;
-    unsigned sampling; /* every so many pixels tell the thresholds */
+    unsigned sampling; /* every so many rows tell the thresholds */
 } vf_order_effort;
 
-/* The residuals of one plane: e, and the r of its reference, rows of `pitch` numbers. */
+/* The residuals of one plane: r, and those of its reference, in rows of `pitch` numbers of the kernel's
+   depth. 64 numbers behind the last row can be read. */
 typedef struct {
-    const int32_t *residuals;
-    const int32_t *reference; /* NULL: the plane has none that weighs */
+    const vf_search_kernel *search;
+    const void *residuals;
+    const void *reference; /* NULL: it has none */
     unsigned reference_shift;
     ptrdiff_t pitch;
     size_t width, height;
 } vf_residuals;
 
-/* Choose shift, even_odd, classes, thresholds and segments of a plane, whose other fields are set, and append
-   its numbers. Deterministic. VF_OK or VF_NO_MEMORY. */
-vf_status vf_order_plane(const vf_residuals *from, vf_order_effort effort, vf_plane *plane,
-                         vf_numbers *numbers);
+/* Bytes that vf_order_plane() works in. */
+uint64_t vf_order_room(uint64_t width, uint64_t height, unsigned size);
 
-/* Append a digit of gaps, and say how in *segment. */
+/* Choose shift, even_odd, classes, thresholds and segments of a plane, whose other fields are set, and append
+   its numbers. `room` is of any contents, aligned to 64 bytes. Deterministic. */
+void vf_order_plane(const vf_residuals *from, vf_order_effort effort, vf_plane *plane, void *room,
+                    vf_numbers *numbers);
+
+/* Append a digit of gaps, and say how in *segment. VF_OK or VF_NO_MEMORY. */
 vf_status vf_append_digit(const uint64_t *gaps, uint64_t count, unsigned place,
                           vf_segment *segment, vf_numbers *numbers);
 

@@ -12,7 +12,8 @@ static inline unsigned floor_log2(uint64_t number)
 }
 
 /* Bits, in 16ths, of up to 32 folded numbers with this sum, so many of them not 0. */
-static inline uint64_t block_cost(uint32_t count, uint64_t sum, uint32_t others)
+static inline __attribute__((always_inline)) uint64_t block_cost(const uint32_t count, uint64_t sum,
+                                                                 uint32_t others)
 {
     if (others == 0)
         return 10;
@@ -30,41 +31,83 @@ static inline uint64_t block_cost(uint32_t count, uint64_t sum, uint32_t others)
     return sparse < full ? sparse : full;
 }
 
+#if defined(__x86_64__) && defined(__clang__)
+#define WIDEST_TARGET "avx512f,avx512bw,avx512dq,avx512vl"
+#elif defined(__x86_64__)
+#define WIDEST_TARGET "avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"
+#endif
+
+/* Each CPU with each type of numbers. LANES: floats in a vector. */
+#define KERNEL(CPU, BITS)                                                                          \
+    {CPU##_supported, BITS, CPU##_##BITS##_residuals, CPU##_##BITS##_refer, CPU##_##BITS##_cost,   \
+     CPU##_##BITS##_fit, CPU##_##BITS##_relate}
+
 #define TARGET
-#define NAME(x) plain_##x
+#define LANES 4
+#define NUMBER int16_t
+#define NAME(x) plain_16_##x
+#include "predicted_search_of.h"
+#define NUMBER int32_t
+#define NAME(x) plain_32_##x
 #include "predicted_search_of.h"
 #undef TARGET
-#undef NAME
+#undef LANES
 
-static bool always(void)
+static bool plain_supported(void)
 {
     return true;
 }
 
-const vf_search_kernel VF_PLAIN_SEARCH = {always,       plain_residuals, plain_refer, plain_cost,
-                                          plain_fit, plain_relate};
-
 #if defined(__x86_64__)
 #define TARGET __attribute__((target("avx2")))
-#define NAME(x) avx2_##x
+#define LANES 8
+#define NUMBER int16_t
+#define NAME(x) avx2_16_##x
+#include "predicted_search_of.h"
+#define NUMBER int32_t
+#define NAME(x) avx2_32_##x
 #include "predicted_search_of.h"
 #undef TARGET
-#undef NAME
+#undef LANES
 
-static bool has_avx2(void)
+static bool avx2_supported(void)
 {
     return __builtin_cpu_supports("avx2");
 }
 
-static const vf_search_kernel AVX2 = {has_avx2,  avx2_residuals, avx2_refer,
-                                      avx2_cost, avx2_fit,       avx2_relate};
+#define TARGET __attribute__((target(WIDEST_TARGET)))
+#define LANES 16
+#define NUMBER int16_t
+#define NAME(x) avx512_16_##x
+#include "predicted_search_of.h"
+#define NUMBER int32_t
+#define NAME(x) avx512_32_##x
+#include "predicted_search_of.h"
+#undef TARGET
+#undef LANES
+
+static bool avx512_supported(void)
+{
+    /* The last one is not used. It tells the CPUs that do not slow down for wide vectors. */
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi2");
+}
 #endif
 
-const vf_search_kernel *vf_search_kernel_of_cpu(void)
-{
+/* Best ones first. */
+static const vf_search_kernel KERNELS[][2] = {
 #if defined(__x86_64__)
-    if (AVX2.supported())
-        return &AVX2;
+    {KERNEL(avx512, 16), KERNEL(avx512, 32)},
+    {KERNEL(avx2, 16), KERNEL(avx2, 32)},
 #endif
-    return &VF_PLAIN_SEARCH;
+    {KERNEL(plain, 16), KERNEL(plain, 32)},
+};
+
+const vf_search_kernel *vf_search_kernel_of_cpu(unsigned depth)
+{
+    const vf_search_kernel(*kernels)[2] = KERNELS;
+    while (!(*kernels)[0].supported())
+        kernels++;
+    return &(*kernels)[depth == 32];
 }

@@ -1,13 +1,14 @@
 /* Predicted tiles: which prediction suits a plane. The sums that a choice rests on, row by row. All of it is
    integers, or floats in a fixed order, so that every CPU chooses alike. Knows neither classes nor
-   streams. */
+   streams.
+
+   Rows are of int16_t or int32_t: a kernel is for planes of one depth. */
 #ifndef VF_PREDICTED_SEARCH_H
 #define VF_PREDICTED_SEARCH_H
 
 #include "predicted.h"
 
 enum {
-    VF_SIDE = 16,      /* numbers in front of a row and behind it */
     VF_SUM_LANES = 16, /* columns that are summed up apart */
     VF_UNKNOWNS = VF_TAPS - 1, /* taps less that of N, which is the rest of 256 */
     VF_FIT_SUMS = VF_UNKNOWNS * (VF_UNKNOWNS + 1) / 2 + VF_UNKNOWNS,
@@ -16,33 +17,33 @@ enum {
 /* A plane with room around its rows. In front of row y stand twice the first value of row y - 1 (of row 0
    where y is 0), behind it its last value. */
 typedef struct {
-    int32_t *first;
+    void *first;
     ptrdiff_t pitch;
     size_t width, height;
-    unsigned depth; /* 16 or 32 */
 } vf_field;
 
 typedef struct {
     bool (*supported)(void);
+    unsigned depth; /* 16 or 32 */
     /* Residuals of row y of a plane. */
-    void (*residuals)(const vf_field *values, const vf_plane *plane, size_t y, int32_t *out);
+    void (*residuals)(const vf_field *values, const vf_plane *plane, size_t y, void *out);
     /* What is left of residuals when those of a reference are taken off. */
-    void (*refer)(const int32_t *residuals, const int32_t *reference, int32_t alpha, unsigned depth,
-                  size_t width, int32_t *out);
+    void (*refer)(const void *residuals, const void *reference, int32_t alpha, size_t width,
+                  void *out);
     /* Bits that Rice codes take for a row, in 16ths, as if partitions were of 32 numbers and runs of zeros
        were skipped. */
-    uint64_t (*cost)(const int32_t *row, size_t width);
+    uint64_t (*cost)(const void *row, size_t width);
     /* Add row y, from 2 on, to the weighted sums of products of the differences to N: of the unknowns with
        each other, then with the pixel. `taps` weigh by what is left of the last round, NULL in the first
        one by the differences themselves. */
     void (*fit)(const vf_field *values, size_t y, const float taps[VF_UNKNOWNS],
                 double sums[VF_FIT_SUMS][VF_SUM_LANES]);
     /* The same for one unknown, the factor from a reference's residuals: sums of xx and xy. */
-    void (*relate)(const int32_t *reference, const int32_t *residuals, size_t width, float factor,
+    void (*relate)(const void *reference, const void *residuals, size_t width, float factor,
                    bool first, double sums[2][VF_SUM_LANES]);
 } vf_search_kernel;
 
-const vf_search_kernel *vf_search_kernel_of_cpu(void);
-extern const vf_search_kernel VF_PLAIN_SEARCH;
+/* The best kernel of this CPU for planes of 16 or 32 bits. */
+const vf_search_kernel *vf_search_kernel_of_cpu(unsigned depth);
 
 #endif

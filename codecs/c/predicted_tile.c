@@ -39,19 +39,14 @@ vf_status vf_decode_predicted(const vf_stream *stream, const vf_predicted *tile,
 }
 
 /* Zeros up to a whole number of partitions. */
-static vf_status pad(vf_numbers *numbers)
+static void pad(vf_numbers *numbers)
 {
     const uint64_t rest = numbers->count % LEAST_PARTITION;
     const uint64_t zeros = numbers->count == 0 ? LEAST_OF_HIGH_EFFORT
                            : rest              ? LEAST_PARTITION - rest
                                                : 0;
-    int32_t *items = realloc(numbers->items, (numbers->count + zeros) * sizeof *items);
-    if (!items)
-        return VF_NO_MEMORY;
-    memset(items + numbers->count, 0, zeros * sizeof *items);
-    numbers->items = items;
+    memset(numbers->items + numbers->count * numbers->size, 0, zeros * numbers->size);
     numbers->count += zeros;
-    return VF_OK;
 }
 
 static vf_status encode_frames(const vf_numbers *numbers, unsigned effort, bool md5,
@@ -63,9 +58,9 @@ static vf_status encode_frames(const vf_numbers *numbers, unsigned effort, bool 
         .effort = {.fixed_orders = 1, .fixed_trials = 1, .partition_order = 8,
                    .least_partition = effort < HIGH_EFFORT ? LEAST_PARTITION : LEAST_OF_HIGH_EFFORT,
                    .escapes = true}};
-    const vf_source source = {.pixels = (const uint8_t *)numbers->items, .width = numbers->count,
-                              .pixel_stride = sizeof *numbers->items, .number = VF_SIGNED,
-                              .item_size = sizeof *numbers->items, .depth = encoded->depth};
+    const vf_source source = {.pixels = numbers->items, .width = numbers->count,
+                              .pixel_stride = numbers->size, .number = VF_SIGNED,
+                              .item_size = numbers->size, .depth = encoded->depth};
     const size_t room = vf_stream_room(&framing, numbers->count);
     encoded->total = numbers->count;
     encoded->frames = room == SIZE_MAX ? NULL : malloc(room);
@@ -82,16 +77,19 @@ vf_status vf_encode_predicted(vf_dtype dtype, uint64_t width, uint64_t height, u
     vf_predicted tile = {.dtype = dtype, .width = width, .height = height, .band_count = band_count};
     vf_numbers numbers = {0};
     *encoded = (vf_encoded){0};
-    vf_status status = vf_predicted_encode(&tile, picture, effort, &numbers, &encoded->depth);
+    void *room = NULL;
+    vf_status status = vf_predicted_encode(&tile, picture, effort, &numbers, &room);
     if (status == VF_OK) {
+        encoded->depth = 8 * numbers.size;
         encoded->description = malloc(vf_predicted_room(&tile));
-        status = encoded->description ? pad(&numbers) : VF_NO_MEMORY;
+        status = encoded->description ? VF_OK : VF_NO_MEMORY;
     }
     if (status == VF_OK) {
+        pad(&numbers);
         encoded->description_size = vf_predicted_pack(&tile, encoded->description);
         status = encode_frames(&numbers, effort, md5, encoded);
     }
-    free(numbers.items);
+    free(room);
     vf_predicted_free(&tile);
     if (status != VF_OK)
         vf_encoded_free(encoded);
