@@ -9,6 +9,7 @@
 enum {
     MOST_REFERENCES = 8, /* planes looked at, the last ones */
     SAMPLED_FROM = 5,    /* the first row that is looked at where not all are */
+    EARLY_STEP = 2,      /* of as many of those, early rounds of fitting look at one */
 };
 
 /* What an effort does. */
@@ -37,7 +38,7 @@ typedef struct {
     size_t size; /* bytes of a number */
     size_t first_row, row_step; /* rows that are looked at */
     vf_field values;            /* of the plane at hand, which become its residuals */
-    void *row, *other_row;      /* to work with */
+    void *row;                  /* to work with */
     void **planes;              /* residuals of the planes before */
     void *order_room;
 } encoding;
@@ -111,7 +112,9 @@ static bool fit_taps(const encoding *e, vf_plane *plane)
         return false;
     for (unsigned round = 0; round < e->plan.rounds; round++) {
         double sums[VF_FIT_SUMS][VF_SUM_LANES] = {{0}}, m[VF_UNKNOWNS][VF_UNKNOWNS + 1];
-        for (size_t y = 2; y < e->values.height; y += e->row_step)
+        /* The last round decides; those before it need not be exact. */
+        const size_t step = round + 1 < e->plan.rounds ? EARLY_STEP * e->row_step : e->row_step;
+        for (size_t y = 2; y < e->values.height; y += step)
             e->search->fit(&e->values, y, round ? taps : NULL, sums);
         double totals[VF_FIT_SUMS] = {0};
         for (unsigned k = 0; k < VF_FIT_SUMS; k++)
@@ -179,17 +182,27 @@ static uint64_t choose_prediction(const encoding *e, vf_plane *plane)
 
 /* --- References --------------------------------------------------------------------------------- */
 
-/* The factor by which the residuals of a reference follow, in 256ths; 0: it is no use. */
-static int32_t fit_alpha(const encoding *e, const vf_plane *plane, int32_t reference)
+/* The rows that are looked at, predicted, side by side where planes are ordered later. */
+static uint8_t *tried_row(const encoding *e, size_t number)
+{
+    return (uint8_t *)e->order_room + number * (e->values.width + VF_BESIDE) * e->size;
+}
+
+static void predict_rows(const encoding *e, const vf_plane *plane)
+{
+    for (size_t y = e->first_row, i = 0; y < e->values.height; y += e->row_step, i++)
+        e->search->residuals(&e->values, plane, y, tried_row(e, i));
+}
+
+/* The factor by which the predicted rows follow the residuals of a reference, in 256ths; 0: it is no use. */
+static int32_t fit_alpha(const encoding *e, int32_t reference)
 {
     double factor = 0;
     for (unsigned round = 0; round < 3; round++) {
         double sums[2][VF_SUM_LANES] = {{0}}, squares = 0, products = 0;
-        for (size_t y = e->first_row; y < e->values.height; y += e->row_step) {
-            e->search->residuals(&e->values, plane, y, e->row);
-            e->search->relate(row_of(e, e->planes[reference], y), e->row, e->values.width,
+        for (size_t y = e->first_row, i = 0; y < e->values.height; y += e->row_step, i++)
+            e->search->relate(row_of(e, e->planes[reference], y), tried_row(e, i), e->values.width,
                               (float)factor, round == 0, sums);
-        }
         for (unsigned i = 0; i < VF_SUM_LANES; i++) {
             squares += sums[0][i];
             products += sums[1][i];
@@ -200,17 +213,29 @@ static int32_t fit_alpha(const encoding *e, const vf_plane *plane, int32_t refer
     return alpha >= INT16_MIN && alpha <= INT16_MAX ? (int32_t)alpha : 0;
 }
 
-static uint64_t reference_cost(const encoding *e, const vf_plane *plane, int32_t reference,
-                               int32_t alpha)
+static uint64_t reference_cost(const encoding *e, int32_t reference, int32_t alpha)
 {
     uint64_t bits = 0;
-    for (size_t y = e->first_row; y < e->values.height; y += e->row_step) {
-        e->search->residuals(&e->values, plane, y, e->row);
-        e->search->refer(e->row, row_of(e, e->planes[reference], y), alpha, e->values.width,
-                         e->other_row);
-        bits += e->search->cost(e->other_row, e->values.width);
+    for (size_t y = e->first_row, i = 0; y < e->values.height; y += e->row_step, i++) {
+        e->search->refer(tried_row(e, i), row_of(e, e->planes[reference], y), alpha,
+                         e->values.width, e->row);
+        bits += e->search->cost(e->row, e->values.width);
     }
     return bits;
+}
+
+/* Try a reference for the predicted rows, which are those of `tried`. */
+static void try_reference(const encoding *e, const vf_plane *tried, int32_t reference,
+                          vf_plane *plane, uint64_t *least)
+{
+    const int32_t alpha = fit_alpha(e, reference);
+    const uint64_t bits = alpha ? reference_cost(e, reference, alpha) : UINT64_MAX;
+    if (bits >= *least)
+        return;
+    *least = bits;
+    use_prediction(plane, tried);
+    plane->reference = reference;
+    plane->alpha = alpha;
 }
 
 /* Look for an earlier plane whose residuals tell those of this one, also with that plane's own prediction:
@@ -220,27 +245,16 @@ static void choose_reference(const encoding *e, uint32_t number, vf_plane *plane
     const vf_plane own = *plane;
     uint64_t least = alone - alone / 512;
     const uint32_t first = number > MOST_REFERENCES ? number - MOST_REFERENCES : 0;
+    predict_rows(e, &own);
+    for (uint32_t i = first; i < number; i++)
+        try_reference(e, &own, (int32_t)i, plane, &least);
     for (uint32_t i = first; i < number; i++) {
-        const vf_plane *other = &e->tile->planes[i];
-        for (unsigned with_its = 0; with_its < 2; with_its++) {
-            vf_plane tried = own;
-            if (with_its) {
-                use_prediction(&tried, other);
-                if (tried.linear == own.linear &&
-                    memcmp(tried.taps, own.taps, sizeof own.taps) == 0)
-                    continue;
-            }
-            const int32_t alpha = fit_alpha(e, &tried, (int32_t)i);
-            if (!alpha)
-                continue;
-            const uint64_t bits = reference_cost(e, &tried, (int32_t)i, alpha);
-            if (bits >= least)
-                continue;
-            least = bits;
-            *plane = tried;
-            plane->reference = (int32_t)i;
-            plane->alpha = alpha;
-        }
+        vf_plane tried = own;
+        use_prediction(&tried, &e->tile->planes[i]);
+        if (tried.linear == own.linear && memcmp(tried.taps, own.taps, sizeof own.taps) == 0)
+            continue;
+        predict_rows(e, &tried);
+        try_reference(e, &tried, (int32_t)i, plane, &least);
     }
     /* Where next to nothing is left, the reference's magnitudes tell nothing of it. */
     plane->weighs = plane->reference >= 0 && least > alone * 11 / 20;
@@ -293,7 +307,7 @@ static vf_status encode_bands(encoding *e, const vf_values *values, vf_numbers *
 /* Where what a tile takes stands in one piece of memory: an allocator that gets it back keeps it for the
    next tile. */
 typedef struct {
-    uint64_t order, rows, row, numbers, all; /* offsets in bytes; the values come first */
+    uint64_t order, row, numbers, all; /* offsets in bytes; the values come first */
 } layout;
 
 static uint64_t rounded(uint64_t bytes)
@@ -311,10 +325,12 @@ static layout lay_out(const vf_predicted *tile)
         planes * vf_most_numbers(pixels, VF_MAX_CLASSES) +
         tile->band_count * vf_most_numbers(digits, VF_MAX_DIGITS) + VF_MAX_PADDING + 1;
     layout at;
+    /* Looking for references comes before ordering, and works in the same place. */
+    const uint64_t order = vf_order_room(tile->width, tile->height, item);
+    const uint64_t tried = (tile->width + VF_BESIDE) * tile->height * item;
     at.order = rounded(vf_values_room(tile));
-    at.rows = at.order + rounded(vf_order_room(tile->width, tile->height, item));
-    at.row = rounded(tile->width * item);
-    at.numbers = at.rows + 2 * at.row;
+    at.row = at.order + rounded(planes > 1 && tried > order ? tried : order);
+    at.numbers = at.row + rounded((tile->width + VF_BESIDE) * item);
     at.all = at.numbers + rounded(numbers * item);
     return at;
 }
@@ -336,8 +352,8 @@ vf_status vf_predicted_encode(vf_predicted *tile, const vf_picture *picture, uns
     encoding e = {.tile = tile, .search = vf_search_kernel_of_cpu(values.depth),
                   .plan = plan_of(effort), .size = values.depth / 8,
                   .values = {.pitch = values.pitch, .width = width, .height = height},
-                  .planes = values.planes, .row = memory + at.rows,
-                  .other_row = memory + at.rows + at.row, .order_room = memory + at.order};
+                  .planes = values.planes, .row = memory + at.row,
+                  .order_room = memory + at.order};
     /* Small tiles are looked at whole. */
     e.row_step = height > 16 ? e.plan.row_step : 1;
     e.first_row = height > SAMPLED_FROM && e.row_step > 1 ? SAMPLED_FROM : height > 1;

@@ -105,6 +105,13 @@ static bool is_quotient(vf_dtype dtype, double numerator, double divisor, double
     return quotient == value && !(value == 0 && signbit(value));
 }
 
+/* The nearest whole number, ties to even, of one below 2**51: what is added leaves no bits for a fraction. */
+static inline double nearest_whole(double value)
+{
+    const double lot = 6755399441055744.0; /* 1.5 * 2**52 */
+    return value + lot - lot;
+}
+
 /* Try a divisor. Numerators have up to 30 bits, so that sums of them are no trouble. */
 static bool try_divisor(vf_dtype dtype, const int64_t *ordered, uint64_t count, uint64_t divisor,
                         int64_t *numerators, vf_keys *found)
@@ -118,7 +125,7 @@ static bool try_divisor(vf_dtype dtype, const int64_t *ordered, uint64_t count, 
         const double value = double_of(dtype, ordered[i]);
         const double product = value * (double)divisor;
         if (fabs(product) < 1 << 30) {
-            const double nearest = nearbyint(product);
+            const double nearest = nearest_whole(product);
             if (is_quotient(dtype, nearest, (double)divisor, value)) {
                 numerators[i] = (int64_t)nearest;
                 continue;
@@ -141,12 +148,24 @@ vf_status vf_find_divisor(vf_dtype dtype, int64_t *keys, uint64_t count, vf_keys
     static const uint16_t DIVISORS[] = {1,   2,   4,    5,    8,    10,   16,   20,   25,   32,   50,
                                         64,  100, 128,  200,  250,  256,  500,  512,  1000, 1024, 2000,
                                         2048, 4096, 5000, 8192, 10000, 16384};
-    int64_t *numerators = malloc(count * sizeof *numerators);
-    if (!numerators)
-        return VF_NO_MEMORY;
+    /* What is no divisor of some keys is none of all. */
+    enum { SOME = 1024 };
+    int64_t some[SOME], some_numerators[SOME];
+    const uint64_t step = (count + SOME - 1) / SOME;
+    uint64_t some_count = 0;
+    for (uint64_t i = 0; i < count; i += step)
+        some[some_count++] = keys[i];
+    int64_t *numerators = NULL;
     bool any = false;
-    for (size_t i = 0; !any && i < sizeof DIVISORS / sizeof *DIVISORS; i++)
+    for (size_t i = 0; !any && i < sizeof DIVISORS / sizeof *DIVISORS; i++) {
+        if (!try_divisor(dtype, some, some_count, DIVISORS[i], some_numerators, found))
+            continue;
+        if (!numerators)
+            numerators = malloc(count * sizeof *numerators);
+        if (!numerators)
+            return VF_NO_MEMORY;
         any = try_divisor(dtype, keys, count, DIVISORS[i], numerators, found);
+    }
     if (any)
         memcpy(keys, numerators, count * sizeof *numerators);
     else

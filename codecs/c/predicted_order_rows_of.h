@@ -49,22 +49,31 @@ TARGET static void NAME(activities)(const vf_sizes *sizes, bool even_odd, size_t
 TARGET static void NAME(classify)(const uint16_t *activities, const vf_plane *plane, size_t width,
                                   uint8_t *restrict out, uint64_t counts[VF_MAX_CLASSES])
 {
-    enum { PIECE = 4096 }; /* columns that are counted in 16 bits */
+    enum { PIECE = 4096, /* columns that are counted in 16 bits */ TOGETHER = 3 };
+    uint16_t thresholds[VF_MAX_CLASSES + TOGETHER];
+    memset(thresholds, 0xFF, sizeof thresholds); /* no activity is as large */
+    memcpy(thresholds, plane->thresholds, plane->classes * sizeof *thresholds);
     for (size_t at = 0; at < width; at += PIECE) {
         const size_t here = width - at < PIECE ? width - at : PIECE;
         const uint16_t *restrict activity = activities + at;
         uint8_t *restrict class = out + at;
-        memset(class, 0, here);
         counts[0] += here;
-        for (unsigned k = 1; k < plane->classes; k++) {
-            const uint16_t threshold = plane->thresholds[k];
-            uint16_t met = 0;
+        for (unsigned k = 1; k < plane->classes; k += TOGETHER) {
+            const uint16_t first = thresholds[k], second = thresholds[k + 1];
+            const uint16_t third = thresholds[k + 2];
+            const uint8_t so_far = k == 1 ? 0 : 0xFF; /* what stands in class counts from then on */
+            uint16_t firsts = 0, seconds = 0, thirds = 0;
             for (size_t x = 0; x < here; x++) {
-                const uint16_t reached = activity[x] >= threshold;
-                class[x] = (uint8_t)(class[x] + reached);
-                met = (uint16_t)(met + reached);
+                const uint16_t a = activity[x] >= first, b = activity[x] >= second;
+                const uint16_t c = activity[x] >= third;
+                class[x] = (uint8_t)((class[x] & so_far) + a + b + c);
+                firsts = (uint16_t)(firsts + a);
+                seconds = (uint16_t)(seconds + b);
+                thirds = (uint16_t)(thirds + c);
             }
-            counts[k] += met;
+            const uint16_t met[TOGETHER] = {firsts, seconds, thirds};
+            for (unsigned i = 0; i < TOGETHER && k + i < plane->classes; i++)
+                counts[k + i] += met[i];
         }
     }
 }

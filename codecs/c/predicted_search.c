@@ -2,6 +2,10 @@
 
 #include <math.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 /* 16 * log2(n), rounded. */
 static const uint8_t LOG2[33] = {0,  0,  16, 25, 32, 37, 41, 45, 48, 51, 53, 55, 57, 59, 61, 63, 64,
                                  65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 79, 80};
@@ -42,8 +46,23 @@ static inline __attribute__((always_inline)) uint64_t block_cost(const uint32_t 
     {CPU##_supported, BITS, CPU##_##BITS##_residuals, CPU##_##BITS##_refer, CPU##_##BITS##_cost,   \
      CPU##_##BITS##_fit, CPU##_##BITS##_relate}
 
+/* Linear predictions of 16 bits, of one row. */
+static void plain_linear(const int16_t *restrict v, const int16_t *restrict n,
+                         const int16_t *restrict nn, const int32_t taps[VF_TAPS], ptrdiff_t width,
+                         int16_t *restrict out)
+{
+    const int32_t w = taps[VF_TAP_W], north = taps[VF_TAP_N], nw = taps[VF_TAP_NW],
+                  ne = taps[VF_TAP_NE], ww = taps[VF_TAP_WW], above = taps[VF_TAP_NN];
+    for (ptrdiff_t x = 0; x < width; x++) {
+        const int32_t sum = w * v[x - 1] + north * n[x] + nw * n[x - 1] + ne * n[x + 1] +
+                            ww * v[x - 2] + above * nn[x] + 128;
+        out[x] = (int16_t)(v[x] - (sum >> 8));
+    }
+}
+
 #define TARGET
 #define LANES 4
+#define LINEAR_ROW plain_linear
 #define NUMBER int16_t
 #define NAME(x) plain_16_##x
 #include "predicted_search_of.h"
@@ -52,6 +71,7 @@ static inline __attribute__((always_inline)) uint64_t block_cost(const uint32_t 
 #include "predicted_search_of.h"
 #undef TARGET
 #undef LANES
+#undef LINEAR_ROW
 
 static bool plain_supported(void)
 {
@@ -59,8 +79,45 @@ static bool plain_supported(void)
 }
 
 #if defined(__x86_64__)
+/* Taps of two neighbours, which one instruction multiplies and adds up. */
+static inline int32_t pair_of(const int32_t taps[VF_TAPS], unsigned first, unsigned second)
+{
+    return (int32_t)((uint32_t)taps[second] << 16 | (uint16_t)taps[first]);
+}
+
+/* Linear predictions with vectors of BITS bits and the instructions P##... of their width. */
+#define LINEAR(NAME, BITS, P, LOAD, STORE)                                                         \
+    TARGET static void NAME(const int16_t *v, const int16_t *n, const int16_t *nn,                 \
+                            const int32_t taps[VF_TAPS], ptrdiff_t width, int16_t *out)            \
+    {                                                                                              \
+        const __m##BITS##i near = P##_set1_epi32(pair_of(taps, VF_TAP_W, VF_TAP_N));               \
+        const __m##BITS##i beside = P##_set1_epi32(pair_of(taps, VF_TAP_NW, VF_TAP_NE));           \
+        const __m##BITS##i far = P##_set1_epi32(pair_of(taps, VF_TAP_WW, VF_TAP_NN));              \
+        const __m##BITS##i half = P##_set1_epi32(128);                                             \
+        for (ptrdiff_t x = 0; x < width; x += BITS / 16) {                                         \
+            const __m##BITS##i w = LOAD(v + x - 1), north = LOAD(n + x), nw = LOAD(n + x - 1),     \
+                               ne = LOAD(n + x + 1), ww = LOAD(v + x - 2), above = LOAD(nn + x);   \
+            __m##BITS##i low = P##_madd_epi16(P##_unpacklo_epi16(w, north), near);                 \
+            __m##BITS##i high = P##_madd_epi16(P##_unpackhi_epi16(w, north), near);                \
+            low = P##_add_epi32(low, P##_madd_epi16(P##_unpacklo_epi16(nw, ne), beside));          \
+            high = P##_add_epi32(high, P##_madd_epi16(P##_unpackhi_epi16(nw, ne), beside));        \
+            low = P##_add_epi32(low, P##_madd_epi16(P##_unpacklo_epi16(ww, above), far));          \
+            high = P##_add_epi32(high, P##_madd_epi16(P##_unpackhi_epi16(ww, above), far));        \
+            /* Bits 8 to 23 of the sums. */                                                        \
+            low = P##_srai_epi32(P##_slli_epi32(P##_add_epi32(low, half), 8), 16);                 \
+            high = P##_srai_epi32(P##_slli_epi32(P##_add_epi32(high, half), 8), 16);               \
+            STORE(out + x, P##_sub_epi16(LOAD(v + x), P##_packs_epi32(low, high)));                \
+        }                                                                                          \
+    }
+
 #define TARGET __attribute__((target("avx2")))
 #define LANES 8
+#define LINEAR_ROW avx2_linear
+#define LOAD(FROM) _mm256_loadu_si256((const void *)(FROM))
+#define STORE(TO, VECTOR) _mm256_storeu_si256((void *)(TO), VECTOR)
+LINEAR(avx2_linear, 256, _mm256, LOAD, STORE)
+#undef LOAD
+#undef STORE
 #define NUMBER int16_t
 #define NAME(x) avx2_16_##x
 #include "predicted_search_of.h"
@@ -69,6 +126,7 @@ static bool plain_supported(void)
 #include "predicted_search_of.h"
 #undef TARGET
 #undef LANES
+#undef LINEAR_ROW
 
 static bool avx2_supported(void)
 {
@@ -77,6 +135,8 @@ static bool avx2_supported(void)
 
 #define TARGET __attribute__((target(WIDEST_TARGET)))
 #define LANES 16
+#define LINEAR_ROW avx512_linear
+LINEAR(avx512_linear, 512, _mm512, _mm512_loadu_si512, _mm512_storeu_si512)
 #define NUMBER int16_t
 #define NAME(x) avx512_16_##x
 #include "predicted_search_of.h"
@@ -85,6 +145,7 @@ static bool avx2_supported(void)
 #include "predicted_search_of.h"
 #undef TARGET
 #undef LANES
+#undef LINEAR_ROW
 
 static bool avx512_supported(void)
 {

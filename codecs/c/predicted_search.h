@@ -9,6 +9,7 @@
 #include "predicted.h"
 
 enum {
+    VF_BESIDE = 32,    /* numbers behind a row, whatever they are */
     VF_SUM_LANES = 16, /* columns that are summed up apart */
     VF_UNKNOWNS = VF_TAPS - 1, /* taps less that of N, which is the rest of 256 */
     VF_FIT_SUMS = VF_UNKNOWNS * (VF_UNKNOWNS + 1) / 2 + VF_UNKNOWNS,
@@ -25,7 +26,8 @@ typedef struct {
 typedef struct {
     bool (*supported)(void);
     unsigned depth; /* 16 or 32 */
-    /* Residuals of row y of a plane. */
+    /* Residuals of row y of a plane. VF_BESIDE numbers behind the row are read, and may be written behind
+       the residuals. */
     void (*residuals)(const vf_field *values, const vf_plane *plane, size_t y, void *out);
     /* What is left of residuals when those of a reference are taken off. */
     void (*refer)(const void *residuals, const void *reference, int32_t alpha, size_t width,

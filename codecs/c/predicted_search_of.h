@@ -26,14 +26,8 @@ TARGET static void NAME(residuals)(const vf_field *values, const vf_plane *plane
             out[x] = (NUMBER)((uint32_t)v[x] - (uint32_t)predicted);
         }
     } else if (sizeof(NUMBER) == sizeof(int16_t)) {
-        const int32_t w = taps[VF_TAP_W], north = taps[VF_TAP_N], nw = taps[VF_TAP_NW],
-                      ne = taps[VF_TAP_NE], ww = taps[VF_TAP_WW], above = taps[VF_TAP_NN];
-        for (ptrdiff_t x = 0; x < width; x++) {
-            const int32_t sum = w * (int16_t)v[x - 1] + north * (int16_t)n[x] +
-                                nw * (int16_t)n[x - 1] + ne * (int16_t)n[x + 1] +
-                                ww * (int16_t)v[x - 2] + above * (int16_t)nn[x] + 128;
-            out[x] = (NUMBER)(v[x] - (NUMBER)(sum >> 8));
-        }
+        LINEAR_ROW((const int16_t *)v, (const int16_t *)n, (const int16_t *)nn, taps, width,
+                   (int16_t *)out);
     } else {
         const int64_t w = taps[VF_TAP_W], north = taps[VF_TAP_N], nw = taps[VF_TAP_NW],
                       ne = taps[VF_TAP_NE], ww = taps[VF_TAP_WW], above = taps[VF_TAP_NN];

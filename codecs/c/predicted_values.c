@@ -231,9 +231,10 @@ static bool ranks_serve(const int64_t *keys, uint64_t count, uint64_t step, uint
 static vf_status make_ranks(vf_band *band, vf_dtype dtype, const vf_keys *keys, int64_t *found,
                             uint64_t count, uint64_t **gaps)
 {
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; keys->divisor && i < count; i++)
         found[i] = vf_ordered_of_key(dtype, keys, found[i]);
-    qsort(found, count, sizeof *found, compare_keys); /* specials lie anywhere */
+    if (keys->special_count) /* they lie anywhere */
+        qsort(found, count, sizeof *found, compare_keys);
     *gaps = malloc((count ? count : 1) * sizeof **gaps);
     if (!*gaps)
         return VF_NO_MEMORY;
@@ -354,14 +355,13 @@ static vf_status narrow_band(const vf_predicted *tile, vf_band *band, uint64_t *
     uint64_t distinct = 0;
     for (int32_t key = least; key <= most; key++)
         distinct += seen[key + HALF_NARROW];
-    int64_t *found = malloc(distinct * sizeof *found);
+    int64_t *found = malloc((distinct + 1) * sizeof *found);
     vf_status status = found ? VF_OK : VF_NO_MEMORY;
     if (status == VF_OK) {
         band_plan plan = {0};
         uint64_t at = 0;
-        for (int32_t key = least; key <= most; key++)
-            if (seen[key + HALF_NARROW])
-                found[at++] = key;
+        for (int32_t key = least; key <= most; at += seen[key + HALF_NARROW], key++)
+            found[at] = key; /* without a branch; the last one may be left over */
         status = choose_map(tile, band, NULL, found, distinct, gaps, &plan);
         int16_t *table = NULL;
         if (status == VF_OK && band->map != VF_MAP_PLAIN) {
