@@ -135,12 +135,19 @@ TARGET static uint64_t NAME(nonzeros)(const NUMBER *numbers, uint64_t count)
 {
     uint8_t flags[64] = {0};
     uint64_t set = 0;
+    UNSIGNED any = 0;
     if (count >= 64)
-        for (unsigned i = 0; i < 64; i++)
+        for (unsigned i = 0; i < 64; i++) {
             flags[i] = numbers[i] != 0;
+            any |= (UNSIGNED)numbers[i];
+        }
     else
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count; i++) {
             flags[i] = numbers[i] != 0;
+            any |= (UNSIGNED)numbers[i];
+        }
+    if (!any)
+        return 0;
     /* A product brings the lowest bits of eight bytes together. */
     for (unsigned i = 0; i < 64; i += 8) {
         uint64_t eight;

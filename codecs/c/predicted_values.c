@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "predicted_keys.h"
+#include "predicted_maps.h"
 
 enum {
     NARROW = 1 << 16, /* values that a 16-bit stream has */
@@ -11,22 +12,6 @@ enum {
     HASH_BITS = 15,
     MOST_HASHED = 1 << 13, /* ranks of more values are not looked for, unless they are narrow */
 };
-
-/* Keys to look at: those of all pixels, or each one that occurs, in their order. */
-typedef struct {
-    const int64_t *keys;
-    uint64_t count;
-    bool distinct;
-} key_list;
-
-/* What a band's keys become. */
-typedef struct {
-    vf_keys keys;
-    int64_t low, high; /* the keys between them are not special */
-    unsigned special_count;
-    int64_t specials[VF_MAX_SPECIALS]; /* keys */
-    uint64_t step, entries;            /* of a linear map */
-} band_plan;
 
 /* --- Room --------------------------------------------------------------------------------------- */
 
@@ -52,135 +37,7 @@ uint64_t vf_values_room(const vf_predicted *tile)
     return plane * vf_most_planes(tile) * vf_widest_value(tile->dtype);
 }
 
-/* --- The range of a band ------------------------------------------------------------------------ */
-
-/* A key far away from all others, such as nodata, would make the range of the rest wide. */
-static bool stands_alone(uint64_t gap, uint64_t rest)
-{
-    return gap > 64 && gap / 2 > rest;
-}
-
-/* The least and the most of the keys from low to high, and what stands next to them. */
-typedef struct {
-    int64_t least, second, second_most, most;
-} key_ends;
-
-static key_ends ends_of(key_list list, int64_t low, int64_t high)
-{
-    key_ends ends = {INT64_MAX, INT64_MAX, INT64_MIN, INT64_MIN};
-    for (uint64_t i = 0; i < list.count; i++) {
-        const int64_t key = list.keys[i];
-        if (key < low || key > high)
-            continue;
-        ends.least = key < ends.least ? key : ends.least;
-        ends.most = key > ends.most ? key : ends.most;
-    }
-    for (uint64_t i = 0; i < list.count; i++) {
-        const int64_t key = list.keys[i];
-        if (key < ends.least || key > ends.most)
-            continue;
-        ends.second = key > ends.least && key < ends.second ? key : ends.second;
-        ends.second_most = key < ends.most && key > ends.second_most ? key : ends.second_most;
-    }
-    return ends;
-}
-
-/* The same of keys in their order. */
-static key_ends ends_of_distinct(key_list list, int64_t low, int64_t high)
-{
-    key_ends ends = {INT64_MAX, INT64_MAX, INT64_MIN, INT64_MIN};
-    uint64_t first = 0, end = list.count;
-    while (first < end && list.keys[first] < low)
-        first++;
-    while (end > first && list.keys[end - 1] > high)
-        end--;
-    if (first < end) {
-        ends.least = list.keys[first];
-        ends.most = list.keys[end - 1];
-    }
-    if (end - first > 1) {
-        ends.second = list.keys[first + 1];
-        ends.second_most = list.keys[end - 2];
-    }
-    return ends;
-}
-
-static void find_range(key_list list, band_plan *plan)
-{
-    plan->low = plan->keys.divisor ? VF_LEAST_KEY : INT64_MIN;
-    plan->high = INT64_MAX;
-    for (;;) {
-        const key_ends ends = list.distinct ? ends_of_distinct(list, plan->low, plan->high)
-                                            : ends_of(list, plan->low, plan->high);
-        const int64_t least = ends.least, most = ends.most;
-        if (least > most) { /* none but specials */
-            plan->low = 0;
-            plan->high = -1;
-            return;
-        }
-        plan->low = least;
-        plan->high = most;
-        if (plan->special_count == VF_MAX_SPECIALS || least == most)
-            return;
-        if (stands_alone((uint64_t)ends.second - (uint64_t)least,
-                         (uint64_t)most - (uint64_t)ends.second)) {
-            plan->specials[plan->special_count++] = least;
-            plan->low = ends.second;
-        } else if (stands_alone((uint64_t)most - (uint64_t)ends.second_most,
-                                (uint64_t)ends.second_most - (uint64_t)least)) {
-            plan->specials[plan->special_count++] = most;
-            plan->high = ends.second_most;
-        } else {
-            return;
-        }
-    }
-}
-
-static uint64_t common_divisor(uint64_t a, uint64_t b)
-{
-    while (b) {
-        const uint64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-/* How many indices a linear map of these keys has. 0: more than 2**31. */
-static void find_step(key_list list, band_plan *plan)
-{
-    uint64_t step = 0;
-    for (uint64_t i = 0; i < list.count && step != 1; i++)
-        if (list.keys[i] > plan->low && list.keys[i] <= plan->high)
-            step = common_divisor((uint64_t)list.keys[i] - (uint64_t)plan->low, step);
-    plan->step = step ? step : 1;
-    const bool none = plan->low > plan->high;
-    const uint64_t last = none ? 0 : ((uint64_t)plan->high - (uint64_t)plan->low) / plan->step;
-    plan->entries = last >> 31 ? 0 : last + !none + plan->special_count;
-    if (plan->entries >> 31)
-        plan->entries = 0;
-}
-
-/* The index of a key in the linear map. */
-static inline uint64_t index_of(const band_plan *plan, int64_t key)
-{
-    if (key >= plan->low && key <= plan->high) {
-        const uint64_t distance = (uint64_t)key - (uint64_t)plan->low;
-        return plan->special_count + (plan->step == 1 ? distance : distance / plan->step);
-    }
-    unsigned k = 0;
-    while (plan->specials[k] != key)
-        k++;
-    return k;
-}
-
 /* --- Ranks -------------------------------------------------------------------------------------- */
-
-static int compare_keys(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
 
 /* The keys that occur, and a number that each one can be given. */
 typedef struct {
@@ -212,42 +69,8 @@ static uint64_t distinct_keys(const int64_t *keys, uint64_t count, key_table *ta
         table->numbers[slot] = 1;
         table->keys[slot] = found[distinct++] = keys[i];
     }
-    qsort(found, distinct, sizeof *found, compare_keys);
+    qsort(found, distinct, sizeof *found, vf_compare_keys);
     return distinct;
-}
-
-/* Whether ranks are worth their table: few values with gaps between them, or mostly gaps. */
-static bool ranks_serve(const int64_t *keys, uint64_t count, uint64_t step, uint64_t entries,
-                        uint64_t pixels)
-{
-    uint64_t neighbours = 0;
-    for (uint64_t i = 1; i < count; i++)
-        neighbours += (uint64_t)keys[i] - (uint64_t)keys[i - 1] == step;
-    if (count <= 256)
-        return entries == 0 || count < entries;
-    return (entries == 0 || neighbours * 5 < (count - 1) * 4) && count * 4 < pixels;
-}
-
-static vf_status make_ranks(vf_band *band, vf_dtype dtype, const vf_keys *keys, int64_t *found,
-                            uint64_t count, uint64_t **gaps)
-{
-    for (uint64_t i = 0; keys->divisor && i < count; i++)
-        found[i] = vf_ordered_of_key(dtype, keys, found[i]);
-    if (keys->special_count) /* they lie anywhere */
-        qsort(found, count, sizeof *found, compare_keys);
-    *gaps = malloc((count ? count : 1) * sizeof **gaps);
-    if (!*gaps)
-        return VF_NO_MEMORY;
-    band->map = VF_MAP_RANKS;
-    band->entries = count;
-    band->base = found[0];
-    uint64_t all = 0;
-    for (uint64_t i = 1; i < count; i++)
-        all |= (*gaps)[i - 1] = (uint64_t)found[i] - (uint64_t)found[i - 1] - 1;
-    band->digit_count = count > 1;
-    while (band->digit_count < VF_MAX_DIGITS && all >> 16 * band->digit_count)
-        band->digit_count++;
-    return VF_OK;
 }
 
 /* The rank of an ordered integer. */
@@ -262,45 +85,6 @@ static uint64_t rank_of(const int64_t *sorted, uint64_t count, int64_t ordered)
             high = middle;
     }
     return low;
-}
-
-/* --- Bands -------------------------------------------------------------------------------------- */
-
-static void make_linear(vf_band *band, vf_dtype dtype, const band_plan *plan)
-{
-    band->map = VF_MAP_LINEAR;
-    band->entries = plan->entries;
-    band->special_count = plan->special_count;
-    for (unsigned k = 0; k < plan->special_count; k++)
-        band->specials[k] = vf_ordered_of_key(dtype, &plan->keys, plan->specials[k]);
-    band->base = plan->low;
-    band->step = plan->step;
-    band->divisor = plan->keys.divisor ? plan->keys.divisor : 1;
-}
-
-/* Choose the map of a band from its keys; `distinct` of them are listed in `found`, or none. Ranks leave
-   ordered integers there. */
-static vf_status choose_map(const vf_predicted *tile, vf_band *band, const int64_t *keys,
-                            int64_t *found, uint64_t distinct, uint64_t **gaps, band_plan *plan)
-{
-    const uint64_t count = tile->width * tile->height;
-    const unsigned size = vf_dtype_size(tile->dtype);
-    const bool quotients = plan->keys.divisor != 0;
-    const key_list list = {distinct ? found : keys, distinct ? distinct : count, distinct};
-    for (unsigned k = 0; k < plan->keys.special_count; k++)
-        plan->specials[plan->special_count++] = VF_LEAST_KEY - 1 - (int64_t)k;
-    find_range(list, plan);
-    find_step(list, plan);
-    if (vf_dtype_is_float(tile->dtype) && !quotients)
-        plan->entries = 0; /* a linear map of floats is one of quotients */
-    if (distinct && ranks_serve(found, distinct, plan->step, plan->entries, count))
-        return make_ranks(band, tile->dtype, &plan->keys, found, distinct, gaps);
-    const bool narrows = size > 2 && plan->entries <= NARROW;
-    if (plan->entries && (quotients || plan->special_count || plan->step > 1 || narrows || size == 8))
-        make_linear(band, tile->dtype, plan);
-    else
-        band->map = VF_MAP_PLAIN;
-    return VF_OK;
 }
 
 /* Where the values of a plane go. */
@@ -319,19 +103,37 @@ static int32_t *wide_row(value_rows rows, uint64_t y)
     return (int32_t *)rows.first + (ptrdiff_t)y * rows.pitch;
 }
 
+enum { PIECE = 32 }; /* pixels that are looked at together, as they are often the same */
+
+static bool is_uniform(const int16_t *row, uint64_t count)
+{
+    uint16_t differ = 0;
+    for (uint64_t i = 0; i < count; i++)
+        differ |= (uint16_t)(row[i] ^ row[0]);
+    return differ == 0;
+}
+
 /* The values of narrow keys, in place. Indices of more than 15 bits are stored less half their range. */
-static void map_narrow(const vf_predicted *tile, const vf_band *band, const band_plan *plan,
+static void map_narrow(const vf_predicted *tile, const vf_band *band, const vf_map_plan *plan,
                        const int64_t *found, uint64_t distinct, int16_t *table, value_rows rows)
 {
     const int32_t less = band->entries > HALF_NARROW ? HALF_NARROW : 0;
     for (uint64_t i = 0; i < distinct; i++) {
-        const uint64_t index = band->map == VF_MAP_RANKS ? i : index_of(plan, found[i]);
+        const uint64_t index = band->map == VF_MAP_RANKS ? i : vf_index_of(plan, found[i]);
         table[found[i] + HALF_NARROW] = (int16_t)((int32_t)index - less);
     }
     for (uint64_t y = 0; y < tile->height; y++) {
         int16_t *row = narrow_row(rows, y);
-        for (uint64_t x = 0; x < tile->width; x++)
-            row[x] = table[row[x] + HALF_NARROW];
+        for (uint64_t x = 0, here; x < tile->width; x += here) {
+            here = tile->width - x < PIECE ? tile->width - x : PIECE;
+            const int16_t first = table[row[x] + HALF_NARROW];
+            if (is_uniform(row + x, here))
+                for (uint64_t i = 0; i < here; i++)
+                    row[x + i] = first;
+            else
+                for (uint64_t i = 0; i < here; i++)
+                    row[x + i] = table[row[x + i] + HALF_NARROW];
+        }
     }
 }
 
@@ -345,8 +147,12 @@ static vf_status narrow_band(const vf_predicted *tile, vf_band *band, uint64_t *
     int16_t least = INT16_MAX, most = INT16_MIN;
     for (uint64_t y = 0; y < tile->height; y++) {
         const int16_t *row = narrow_row(rows, y);
-        for (uint64_t x = 0; x < tile->width; x++)
-            seen[row[x] + HALF_NARROW] = 1;
+        for (uint64_t x = 0, here; x < tile->width; x += here) {
+            here = tile->width - x < PIECE ? tile->width - x : PIECE;
+            const uint64_t looked_at = is_uniform(row + x, here) ? 1 : here;
+            for (uint64_t i = 0; i < looked_at; i++)
+                seen[row[x + i] + HALF_NARROW] = 1;
+        }
         for (uint64_t x = 0; x < tile->width; x++) {
             least = row[x] < least ? row[x] : least;
             most = row[x] > most ? row[x] : most;
@@ -358,11 +164,12 @@ static vf_status narrow_band(const vf_predicted *tile, vf_band *band, uint64_t *
     int64_t *found = malloc((distinct + 1) * sizeof *found);
     vf_status status = found ? VF_OK : VF_NO_MEMORY;
     if (status == VF_OK) {
-        band_plan plan = {0};
+        vf_map_plan plan = {0};
         uint64_t at = 0;
         for (int32_t key = least; key <= most; at += seen[key + HALF_NARROW], key++)
             found[at] = key; /* without a branch; the last one may be left over */
-        status = choose_map(tile, band, NULL, found, distinct, gaps, &plan);
+        status = vf_choose_map(tile->dtype, band, NULL, tile->width * tile->height, found,
+                               distinct, gaps, &plan);
         int16_t *table = NULL;
         if (status == VF_OK && band->map != VF_MAP_PLAIN) {
             table = malloc(NARROW * sizeof *table);
@@ -385,9 +192,9 @@ typedef struct {
 } key_help;
 
 /* The value of a key that no table has. */
-static int64_t value_of(const vf_band *band, const band_plan *plan, int64_t key)
+static int64_t value_of(const vf_band *band, const vf_map_plan *plan, int64_t key)
 {
-    return band->map == VF_MAP_PLAIN ? key : (int64_t)index_of(plan, key);
+    return band->map == VF_MAP_PLAIN ? key : (int64_t)vf_index_of(plan, key);
 }
 
 /* All other dtypes. `low` receives the low halves of a band that takes two planes. */
@@ -395,7 +202,7 @@ static vf_status wide_band(const vf_predicted *tile, vf_band *band, int64_t *key
                            key_help *help, value_rows rows, value_rows low)
 {
     const uint64_t width = tile->width, count = width * tile->height;
-    band_plan plan = {0};
+    vf_map_plan plan = {0};
     vf_status status = VF_OK;
     if (vf_dtype_is_float(tile->dtype))
         status = vf_find_divisor(tile->dtype, keys, count, &plan.keys);
@@ -403,7 +210,7 @@ static vf_status wide_band(const vf_predicted *tile, vf_band *band, int64_t *key
         return status;
     memset(&help->table, 0, sizeof help->table);
     const uint64_t distinct = distinct_keys(keys, count, &help->table, help->found);
-    status = choose_map(tile, band, keys, help->found, distinct, gaps, &plan);
+    status = vf_choose_map(tile->dtype, band, keys, count, help->found, distinct, gaps, &plan);
     const bool ranks = status == VF_OK && band->map == VF_MAP_RANKS;
     for (uint32_t slot = 0; ranks && slot < 1u << HASH_BITS; slot++)
         if (help->table.numbers[slot])
