@@ -22,7 +22,7 @@ typedef struct {
 static effort_plan plan_of(unsigned effort)
 {
     if (effort <= 1)
-        return (effort_plan){8, 3, {1, false, 4}};
+        return (effort_plan){8, 2, {1, false, 4}};
     if (effort <= 3)
         return (effort_plan){8, 3, {4, false, 4}};
     if (effort <= 6)
