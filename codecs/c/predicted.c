@@ -254,8 +254,10 @@ vf_status vf_predicted_parse(const uint8_t *data, size_t size, vf_predicted *til
     for (uint64_t i = 0; i < bands && !in.bad; i++) {
         vf_band *band = &tile->bands[i];
         read_band(&in, tile, band);
+        if (in.bad)
+            break; /* counts of segments may be anything */
         count_segments(band->digits, band->digit_count, &in, &tile->numbers);
-        for (unsigned k = 0; k < band->plane_count && !in.bad; k++) {
+        for (unsigned k = 0; k < band->plane_count; k++) {
             const vf_plane *plane = &tile->planes[band->first_plane + k];
             count_segments(plane->segments, plane->classes, &in, &tile->numbers);
         }

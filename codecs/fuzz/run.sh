@@ -1,15 +1,15 @@
 #!/bin/sh
-# Fuzz the decoder and the encoder for SECONDS: a third of them the decoder with true checksums, a third with
-# checksums that are always right, a third the encoder.
+# Fuzz the decoder and the encoder for SECONDS: a quarter of them the decoder with true checksums, a quarter with
+# checksums that are always right, a quarter the encoder, a quarter predicted tiles.
 # Needs clang with its runtime (Debian: clang libclang-rt-14-dev). Findings end up in build/.
-#   run.sh SECONDS [true|any|encode]
+#   run.sh SECONDS [true|any|encode|predicted]
 set -eu
 cd "$(dirname "$0")"
-seconds=${1:?"usage: run.sh SECONDS [true|any|encode]"}
-kinds=${2:-"true any encode"}
-[ $# -gt 1 ] || seconds=$((seconds / 3))
+seconds=${1:?"usage: run.sh SECONDS [true|any|encode|predicted]"}
+kinds=${2:-"true any encode predicted"}
+[ $# -gt 1 ] || seconds=$((seconds / 4))
 clang=${CLANG:-clang}
-sources=$(ls ../c/*.c | grep -v -e /module.c)
+sources=$(ls ../c/*.c | grep -v -e /module)
 flags="-g -O1 -std=c11 -I../c -fno-omit-frame-pointer -fno-sanitize-recover=all
     -fsanitize=fuzzer,address,undefined"
 
@@ -21,6 +21,7 @@ for kind in $kinds; do
     any) $clang $flags -DANY_CRC fuzz_decode.c crc_any.c \
         $(echo "$sources" | grep -v /crc.c) -o build/fuzz_any ;;
     encode) $clang $flags -ffp-contract=off fuzz_encode.c $sources -o build/fuzz_encode ;;
+    predicted) $clang $flags -ffp-contract=off fuzz_predicted.c $sources -o build/fuzz_predicted ;;
     esac
 done
 for kind in $kinds; do

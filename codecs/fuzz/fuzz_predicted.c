@@ -1,0 +1,148 @@
+/* A libFuzzer target: predicted tiles. Any bytes as a description and numbers, decoded with each kernel of
+   this CPU, which must agree; and any bytes as pixels, which must come back.
+
+   Input and output live in blocks of exactly their size. The checksum of a description is made right, so
+   that mutations get past it. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crc32.h"
+#include "predicted_decode.h"
+#include "predicted_tile.h"
+
+enum { HEAD = 4, MOST_BYTES_OUT = 1 << 18, MOST_BANDS = 16 };
+static const unsigned LANES[] = {1, 8, 16};
+
+static void must(int fine, const char *what)
+{
+    if (!fine) {
+        fprintf(stderr, "fuzz_predicted: %s\n", what);
+        abort();
+    }
+}
+
+static void *block(size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    must(memory != NULL, "out of memory");
+    return memory;
+}
+
+/* Pixels of a tile, band after band. */
+typedef struct {
+    uint8_t *pixels, *bands[MOST_BANDS];
+    size_t size;
+    vf_raster raster;
+} picture;
+
+static void make_picture(picture *made, const vf_predicted *tile)
+{
+    const size_t row = tile->width * vf_dtype_size(tile->dtype), band = row * tile->height;
+    made->size = band * tile->band_count;
+    made->pixels = block(made->size);
+    memset(made->pixels, 0, made->size);
+    for (uint32_t i = 0; i < tile->band_count; i++)
+        made->bands[i] = made->pixels + i * band;
+    made->raster = (vf_raster){.bands = made->bands, .row_stride = (ptrdiff_t)row};
+}
+
+/* depth of 32 in the lowest bit of the first byte; the description's length in the next two. */
+static void decode_any(const uint8_t *data, size_t size)
+{
+    const unsigned depth = data[0] & 2 ? 32 : 16;
+    size_t length = (size_t)(data[1] | data[2] << 8);
+    data += HEAD;
+    size -= HEAD;
+    length = length < size ? length : size;
+    uint8_t *description = block(length + 4);
+    memcpy(description, data, length);
+    const uint32_t checksum = vf_crc32(description, length);
+    for (unsigned i = 0; i < 4; i++)
+        description[length + i] = (uint8_t)(checksum >> (24 - 8 * i));
+    vf_predicted tile;
+    const vf_status parsed = vf_predicted_parse(description, length + 4, &tile);
+    free(description);
+    if (parsed != VF_OK)
+        return;
+    const uint64_t bytes = tile.width * tile.height * vf_dtype_size(tile.dtype);
+    const uint64_t total = (size - length) / (depth / 8);
+    if (tile.band_count <= MOST_BANDS && bytes <= MOST_BYTES_OUT / tile.band_count && total) {
+        const size_t have = total * (depth / 8), slack = vf_predicted_slack(&tile) * (depth / 8);
+        uint8_t *numbers = block(have + slack);
+        memcpy(numbers, data + length, have);
+        memset(numbers + have, 0x55, slack);
+        picture first;
+        vf_status said = VF_OK;
+        for (size_t i = 0; i < sizeof LANES / sizeof *LANES; i++) {
+            picture next;
+            make_picture(&next, &tile);
+            const vf_status status =
+                vf_predicted_decode(&tile, numbers, depth, total, &next.raster, LANES[i]);
+            if (i == 0) {
+                first = next;
+                said = status;
+                continue;
+            }
+            must(status == said, "kernels differ in their verdict");
+            must(said != VF_OK || !memcmp(first.pixels, next.pixels, first.size),
+                 "kernels differ in pixels");
+            free(next.pixels);
+        }
+        free(first.pixels);
+        free(numbers);
+    }
+    vf_predicted_free(&tile);
+}
+
+static void encode_any(const uint8_t *data, size_t size)
+{
+    const vf_dtype dtype = (vf_dtype)(data[1] % VF_DTYPE_COUNT);
+    const unsigned effort = data[0] >> 2 & 7, bands = 1 + data[2] % 3, item = vf_dtype_size(dtype);
+    const uint64_t width = 1 + data[3] % 67;
+    data += HEAD;
+    size -= HEAD;
+    const uint64_t height = size / (width * item * bands);
+    if (!height)
+        return;
+    const size_t band = width * height * item;
+    uint8_t *pixels = block(band * bands);
+    memcpy(pixels, data, band * bands);
+    for (size_t i = 0; dtype == VF_BOOL && i < band * bands; i++)
+        pixels[i] &= 1;
+    const uint8_t *places[3];
+    for (unsigned i = 0; i < bands; i++)
+        places[i] = pixels + i * band;
+    const vf_picture source = {.bands = places, .row_stride = (ptrdiff_t)(width * item)};
+    vf_encoded made;
+    must(vf_encode_predicted(dtype, width, height, bands, &source, effort, false, &made) == VF_OK,
+         "not encoded");
+    vf_predicted tile;
+    must(vf_predicted_parse(made.description, made.description_size, &tile) == VF_OK,
+         "a wrong description");
+    picture back;
+    make_picture(&back, &tile);
+    must(back.size == band * bands, "another size");
+    for (size_t i = 0; i < sizeof LANES / sizeof *LANES; i++) {
+        memset(back.pixels, 0xAA, back.size);
+        const vf_stream stream = {.data = made.frames, .size = made.frames_size,
+                                  .max_block_size = made.facts.block_size, .channels = 1,
+                                  .depth = made.depth, .total = made.total,
+                                  .most_lanes = LANES[i]};
+        vf_cursor cursor;
+        must(vf_decode_predicted(&stream, &tile, &back.raster, &cursor) == VF_OK, "not decoded");
+        must(!memcmp(back.pixels, pixels, back.size), "other pixels");
+    }
+    free(back.pixels);
+    free(pixels);
+    vf_predicted_free(&tile);
+    vf_encoded_free(&made);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > HEAD)
+        (data[0] & 1 ? encode_any : decode_any)(data, size);
+    return 0;
+}
