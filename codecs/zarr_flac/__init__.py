@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from .stream_facts import StreamFacts
     from .streaminfo import StreamInfo
-    from .tile_comments import read_tile_info
+    from .predicted import read_tile_info
     from .tile_decoder import TileDecoder, count_ambiguous, decode_tile
     from .tile_encoder import encode_tile
     from .zarr_v2 import Flac
@@ -111,7 +111,7 @@ _HOMES = {
     "seek_table": ("SeekPoint",),
     "spec": ("TileOptions", "TileSpec"),
     "stream_facts": ("StreamFacts",),
-    "tile_comments": ("read_tile_info",),
+    "predicted": ("read_tile_info",),
     "tile_decoder": ("TileDecoder", "count_ambiguous", "decode_tile"),
     "tile_encoder": ("encode_tile",),
     "zarr_v2": ("Flac",),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _native, native_calls
-from .blocks import Head
+from .blocks import Head, parse_head
 from .brief import brief
 from .errors import CorruptFlacError, UnsupportedFlacError
 from .frame_decoder import check_sizes
@@ -45,6 +45,24 @@ class Description:
     def pixels(self) -> int:
         """Of all bands together."""
         return self.bands * self.height * self.width
+
+
+def read_tile_info(data: Buffer) -> Head:
+    """Read the head of a tile: STREAMINFO and comments. Its first bytes are enough.
+
+    A predicted tile gets the comments for its size and dtype that a tile in row order has.
+
+    Raises
+    ------
+    CorruptFlacError
+        The bytes are not FLAC, damaged, or end within the head.
+    UnsupportedFlacError
+        As `describe`.
+    """
+    head = parse_head(data)
+    if head.description is None or not is_predicted(head):
+        return head
+    return with_comments(head, describe(head))
 
 
 def describe(head: Head) -> Description:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .blocks import Head, parse_head
+from .blocks import Head
 from .brief import brief
 from .errors import (
     ConfigurationError,
@@ -16,7 +16,6 @@ from .errors import (
     UnsupportedDtypeError,
     UnsupportedFlacError,
 )
-from .native_calls import Buffer
 from .samples import DTYPES, check_dtype
 from .spec import EXACT, FLAC_RASTER, MAX_AXES, PIXEL_ORDERS, PREDICTED, ROW, TileSpec
 
@@ -32,17 +31,6 @@ DATA_MIN = "GEOSPATIAL_DATA_MIN"
 DATA_MAX = "GEOSPATIAL_DATA_MAX"
 
 _LENGTH = re.compile("[1-9][0-9]{0,8}", re.ASCII)
-
-
-def read_tile_info(data: Buffer) -> Head:
-    """Read the head of a tile: STREAMINFO and comments. Its first bytes are enough.
-
-    Raises
-    ------
-    CorruptFlacError
-        The bytes are not FLAC, damaged, or end within the head.
-    """
-    return parse_head(data)
 
 
 def check_meaning(head: Head, spec: TileSpec) -> None:
