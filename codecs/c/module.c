@@ -169,7 +169,8 @@ static PyObject *encode(PyObject *self, PyObject *args)
                           &framing.skipped_loops) ||
         PyObject_GetBuffer(array, &in, PyBUF_STRIDES))
         return NULL;
-    PyObject *frames = NULL, *result = NULL;
+    uint8_t *frames = NULL;
+    PyObject *result = NULL;
     source.number = number == 0 ? VF_SIGNED : number == 1 ? VF_UNSIGNED : VF_FLOAT;
     source.swapped = swapped;
     source.depth = framing.depth;
@@ -182,26 +183,26 @@ static PyObject *encode(PyObject *self, PyObject *args)
         goto done;
     }
     size_t size = vf_stream_room(&framing, total);
-    frames = PyBytes_FromStringAndSize(NULL, size <= PY_SSIZE_T_MAX ? (Py_ssize_t)size : -1);
-    if (!frames)
+    frames = size <= PY_SSIZE_T_MAX ? malloc(size) : NULL;
+    if (!frames) {
+        PyErr_NoMemory();
         goto done;
+    }
     vf_stream_facts facts;
     vf_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = vf_encode_stream(&framing, &source, total, md5,
-                              (uint8_t *)PyBytes_AsString(frames), &size, &facts);
+    status = vf_encode_stream(&framing, &source, total, md5, frames, &size, &facts);
     Py_END_ALLOW_THREADS
     if (status == VF_NO_MEMORY) {
         PyErr_NoMemory();
         goto done;
     }
-    if (_PyBytes_Resize(&frames, status == VF_OK ? (Py_ssize_t)size : 0))
-        goto done;
-    result = Py_BuildValue("(isOIIIy#)", (int)status, vf_status_name(status), frames,
+    result = Py_BuildValue("(isy#IIIy#)", (int)status, vf_status_name(status),
+                           (const char *)frames, status == VF_OK ? (Py_ssize_t)size : 0,
                            facts.block_size, facts.min_frame_size, facts.max_frame_size,
                            (const char *)facts.md5, (Py_ssize_t)sizeof facts.md5);
 done:
-    Py_XDECREF(frames);
+    free(frames);
     PyBuffer_Release(&in);
     return result;
 }

@@ -230,7 +230,7 @@ vf_status vf_predicted_parse(const uint8_t *data, size_t size, vf_predicted *til
     uint32_t checksum = 0;
     for (unsigned i = 0; i < CHECKSUM; i++)
         checksum = checksum << 8 | data[size + i];
-    if (checksum != vf_crc32(data, size))
+    if (checksum != vf_crc32(0, data, size))
         return VF_BAD_DESCRIPTION;
     reader in = {data, data + size, false};
     uint8_t version = read_byte(&in);
@@ -361,7 +361,7 @@ size_t vf_predicted_pack(const vf_predicted *tile, uint8_t *const start)
         for (unsigned k = 0; k < band->plane_count; k++)
             out = put_plane(out, &tile->planes[band->first_plane + k]);
     }
-    const uint32_t checksum = vf_crc32(start, (size_t)(out - start));
+    const uint32_t checksum = vf_crc32(0, start, (size_t)(out - start));
     for (unsigned shift = 32; shift; shift -= 8)
         *out++ = (uint8_t)(checksum >> (shift - 8));
     return (size_t)(out - start);

@@ -58,7 +58,7 @@ static void decode_any(const uint8_t *data, size_t size)
     length = length < size ? length : size;
     uint8_t *description = block(length + 4);
     memcpy(description, data, length);
-    const uint32_t checksum = vf_crc32(description, length);
+    const uint32_t checksum = vf_crc32(0, description, length);
     for (unsigned i = 0; i < 4; i++)
         description[length + i] = (uint8_t)(checksum >> (24 - 8 * i));
     vf_predicted tile;
