@@ -8,8 +8,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-sources = sorted(str(path) for path in Path("c").glob("*.c"))
-headers = sorted(str(path) for path in Path("c").glob("*.h"))
+sources = sorted(str(path) for path in Path("c").rglob("*.c"))
+headers = sorted(str(path) for path in Path("c").rglob("*.h"))
 
 setup(
     ext_modules=[
@@ -17,8 +17,10 @@ setup(
             "zarr_flac._native",
             sources,
             depends=headers,
+            include_dirs=["c"],
             # The last one: what is encoded is the same on every CPU.
             extra_compile_args=["-O3", "-std=c11", "-ffp-contract=off"],
+            libraries=["m"],
             py_limited_api=True,
         )
     ],

@@ -16,7 +16,7 @@ cross=${CROSS_CC:-aarch64-linux-gnu-gcc}
 root=${CROSS_ROOT:-/usr/aarch64-linux-gnu}
 build=${1:-build/arm64}
 flags="-std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -I$(cd ../c && pwd)"
-sources=$(cd ../c && ls "$PWD"/*.c | grep -v -e /module.c)
+sources=$(cd ../c && ls "$PWD"/*/*.c | grep -v -e /python/)
 
 mkdir -p "$build/here" "$build/arm64"
 build=$(cd "$build" && pwd)
@@ -36,7 +36,7 @@ link() {
     machine=$1 compiler=$2 program=$3
     shift 3
     # shellcheck disable=SC2086
-    $compiler $flags "$@" $(ls "$build/$machine"/*.o | grep -v "${without:-/none.o}") -o "$build/${machine}_$program"
+    $compiler $flags "$@" $(ls "$build/$machine"/*.o | grep -v "${without:-/none.o}") -lm -o "$build/${machine}_$program"
 }
 
 for kind in $kinds; do

@@ -1,9 +1,9 @@
-/* Checksums that are always right, so that the fuzzer gets past them: takes the place of crc.c.
+/* Checksums that are always right, so that the fuzzer gets past them: takes the place of common/crc.c.
    The true ones are computed all the same, for the sanitizers to watch. */
 #define vf_crc8 fuzz_crc8
 #define vf_crc16 fuzz_crc16
 #define vf_crc16_continue fuzz_crc16_continue
-#include "crc.c"
+#include "common/crc.c"
 #undef vf_crc8
 #undef vf_crc16
 #undef vf_crc16_continue

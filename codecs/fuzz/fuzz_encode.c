@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "encode_stream.h"
-#include "loops.h"
-#include "scan.h"
-#include "stream.h"
+#include "zarr_flac.h"
 
 enum { PARAMETERS = 24, MOST_PIXELS = 1 << 13 };
 
@@ -232,10 +229,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     const size_t room = vf_stream_room(&s.framing, s.total);
     uint8_t *best = get_memory(room), *frames = get_memory(room);
     size_t best_size = 0;
-    unsigned ways = 0;
-    for (const vf_loops *const *loops = VF_LOOPS; *loops; loops++)
-        ways += (*loops)->supported();
-    for (unsigned way = 0; way < ways; way++) {
+    for (unsigned way = 0; way < vf_loop_count(); way++) {
         vf_stream_facts facts;
         size_t frames_size;
         s.framing.skipped_loops = way;

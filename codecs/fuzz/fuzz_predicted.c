@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crc32.h"
-#include "predicted_decode.h"
-#include "predicted_tile.h"
+#include "zarr_flac.h"
 
 enum { HEAD = 4, MOST_BYTES_OUT = 1 << 18, MOST_BANDS = 16 };
 static const unsigned LANES[] = {1, 8, 16};
@@ -37,7 +35,7 @@ typedef struct {
     vf_raster raster;
 } picture;
 
-static void make_picture(picture *made, const vf_predicted *tile)
+static void make_picture(picture *made, const vf_shape *tile)
 {
     const size_t row = tile->width * vf_dtype_size(tile->dtype), band = row * tile->height;
     made->size = band * tile->band_count;
@@ -48,7 +46,56 @@ static void make_picture(picture *made, const vf_predicted *tile)
     made->raster = (vf_raster){.bands = made->bands, .row_stride = (ptrdiff_t)row};
 }
 
-/* depth of 32 in the lowest bit of the first byte; the description's length in the next two. */
+/* Numbers as the frames of a stream, whatever they mean. */
+typedef struct {
+    uint8_t *frames;
+    vf_stream stream;
+} framed;
+
+static framed put_in_frames(const void *numbers, unsigned depth, uint64_t total)
+{
+    const vf_framing framing = {.channels = 1, .depth = depth, .max_block_size = 4096,
+                                .effort = vf_effort_of(0)};
+    const vf_source source = {.pixels = numbers, .width = total, .pixel_stride = depth / 8,
+                              .number = VF_SIGNED, .item_size = depth / 8, .depth = depth};
+    framed made = {.frames = block(vf_stream_room(&framing, total))};
+    vf_stream_facts facts;
+    size_t size;
+    must(vf_encode_stream(&framing, &source, total, false, made.frames, &size, &facts) == VF_OK,
+         "no frames");
+    made.stream = (vf_stream){.data = made.frames, .size = size,
+                              .max_block_size = facts.block_size, .channels = 1, .depth = depth,
+                              .total = total};
+    return made;
+}
+
+/* Decode a tile with each kernel, over pixels that are there before. */
+static void decode_all_ways(vf_stream stream, const uint8_t *description, size_t length,
+                            const vf_shape *shape)
+{
+    picture first;
+    vf_status said = VF_OK;
+    for (size_t i = 0; i < sizeof LANES / sizeof *LANES; i++) {
+        picture next;
+        vf_cursor cursor;
+        make_picture(&next, shape);
+        stream.most_lanes = LANES[i];
+        const vf_status status =
+            vf_decode_tile(&stream, description, length, &next.raster, &cursor);
+        if (i == 0) {
+            first = next;
+            said = status;
+            continue;
+        }
+        must(status == said, "kernels differ in their verdict");
+        must(said != VF_OK || !memcmp(first.pixels, next.pixels, first.size),
+             "kernels differ in pixels");
+        free(next.pixels);
+    }
+    free(first.pixels);
+}
+
+/* Whether the numbers have 32 bits stands in the first byte; the description's length in the next two. */
 static void decode_any(const uint8_t *data, size_t size)
 {
     const unsigned depth = data[0] & 2 ? 32 : 16;
@@ -61,39 +108,16 @@ static void decode_any(const uint8_t *data, size_t size)
     const uint32_t checksum = vf_crc32(0, description, length);
     for (unsigned i = 0; i < 4; i++)
         description[length + i] = (uint8_t)(checksum >> (24 - 8 * i));
-    vf_predicted tile;
-    const vf_status parsed = vf_predicted_parse(description, length + 4, &tile);
-    free(description);
-    if (parsed != VF_OK)
-        return;
-    const uint64_t bytes = tile.width * tile.height * vf_dtype_size(tile.dtype);
+    vf_shape shape;
     const uint64_t total = (size - length) / (depth / 8);
-    if (tile.band_count <= MOST_BANDS && bytes <= MOST_BYTES_OUT / tile.band_count && total) {
-        const size_t have = total * (depth / 8), slack = vf_predicted_slack(&tile) * (depth / 8);
-        uint8_t *numbers = block(have + slack);
-        memcpy(numbers, data + length, have);
-        memset(numbers + have, 0x55, slack);
-        picture first;
-        vf_status said = VF_OK;
-        for (size_t i = 0; i < sizeof LANES / sizeof *LANES; i++) {
-            picture next;
-            make_picture(&next, &tile);
-            const vf_status status =
-                vf_predicted_decode(&tile, numbers, depth, total, &next.raster, LANES[i]);
-            if (i == 0) {
-                first = next;
-                said = status;
-                continue;
-            }
-            must(status == said, "kernels differ in their verdict");
-            must(said != VF_OK || !memcmp(first.pixels, next.pixels, first.size),
-                 "kernels differ in pixels");
-            free(next.pixels);
-        }
-        free(first.pixels);
-        free(numbers);
+    if (vf_describe_tile(description, length + 4, &shape) == VF_OK && total &&
+        shape.band_count <= MOST_BANDS &&
+        shape.width * shape.height * vf_dtype_size(shape.dtype) <= MOST_BYTES_OUT / shape.band_count) {
+        const framed numbers = put_in_frames(data + length, depth, total);
+        decode_all_ways(numbers.stream, description, length + 4, &shape);
+        free(numbers.frames);
     }
-    vf_predicted_free(&tile);
+    free(description);
 }
 
 static void encode_any(const uint8_t *data, size_t size)
@@ -115,14 +139,16 @@ static void encode_any(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < bands; i++)
         places[i] = pixels + i * band;
     const vf_picture source = {.bands = places, .row_stride = (ptrdiff_t)(width * item)};
+    const vf_shape shape = {dtype, width, height, bands};
+    vf_shape said;
     vf_encoded made;
-    must(vf_encode_predicted(dtype, width, height, bands, &source, effort, false, &made) == VF_OK,
-         "not encoded");
-    vf_predicted tile;
-    must(vf_predicted_parse(made.description, made.description_size, &tile) == VF_OK,
+    must(vf_encode_tile(&shape, &source, effort, false, &made) == VF_OK, "not encoded");
+    must(vf_describe_tile(made.description, made.description_size, &said) == VF_OK &&
+             said.dtype == dtype && said.width == width && said.height == height &&
+             said.band_count == bands,
          "a wrong description");
     picture back;
-    make_picture(&back, &tile);
+    make_picture(&back, &shape);
     must(back.size == band * bands, "another size");
     for (size_t i = 0; i < sizeof LANES / sizeof *LANES; i++) {
         memset(back.pixels, 0xAA, back.size);
@@ -131,12 +157,13 @@ static void encode_any(const uint8_t *data, size_t size)
                                   .depth = made.depth, .total = made.total,
                                   .most_lanes = LANES[i]};
         vf_cursor cursor;
-        must(vf_decode_predicted(&stream, &tile, &back.raster, &cursor) == VF_OK, "not decoded");
+        must(vf_decode_tile(&stream, made.description, made.description_size, &back.raster,
+                            &cursor) == VF_OK,
+             "not decoded");
         must(!memcmp(back.pixels, pixels, back.size), "other pixels");
     }
     free(back.pixels);
     free(pixels);
-    vf_predicted_free(&tile);
     vf_encoded_free(&made);
 }
 

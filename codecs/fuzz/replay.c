@@ -6,13 +6,13 @@
 #include <inttypes.h>
 
 #include "fuzz_decode.c"
-#include "group.h"
 
 enum { MOST_DAMAGE = 50, DAMAGED_BYTES = 1 << 15 };
 
 /* Frames that lanes decoded. What they give up is decoded all the same, only slowly: it has to show. */
 static uint64_t together;
 
+typedef struct vf_group vf_group; /* decode/group.h */
 unsigned __real_vf_group_decode(vf_group *group, vf_cursor *cursor);
 unsigned __wrap_vf_group_decode(vf_group *group, vf_cursor *cursor);
 
@@ -103,10 +103,12 @@ static uint64_t short_pieces(void)
 int main(int argc, char **argv)
 {
     unsigned kernels = 0, ways = 0;
-    for (const vf_kernel *const *kernel = VF_KERNELS; *kernel; kernel++)
-        kernels += (*kernel)->supported();
-    for (const vf_crc32_way *const *way = VF_CRC32_WAYS; *way; way++)
-        ways += (*way)->supported();
+    uint32_t crc;
+    bool enough;
+    while (vf_lanes_of(kernels))
+        kernels++;
+    while (vf_crc32_by(ways, NULL, 0, &enough, &crc))
+        ways++;
     printf("kernels %u, ways to a CRC-32 %u\n", kernels, ways);
     printf("CRC-32 of short pieces: %016" PRIx64 "\n", short_pieces());
     for (int i = 1; i < argc; i++) {

@@ -9,7 +9,7 @@ seconds=${1:?"usage: run.sh SECONDS [true|any|encode|predicted]"}
 kinds=${2:-"true any encode predicted"}
 [ $# -gt 1 ] || seconds=$((seconds / 4))
 clang=${CLANG:-clang}
-sources=$(ls ../c/*.c | grep -v -e /module)
+sources=$(ls ../c/*/*.c | grep -v -e /python/)
 flags="-g -O1 -std=c11 -I../c -fno-omit-frame-pointer -fno-sanitize-recover=all
     -fsanitize=fuzzer,address,undefined"
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .frame_search import FrameHeader
     from .mapping_loss import FlacRasterLoss, flac_raster_loss
     from .origin import set_origin
+    from .predicted import read_tile_info
     from .seek_table import SeekPoint
     from .spec import TileOptions, TileSpec
     from .stream import (
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     )
     from .stream_facts import StreamFacts
     from .streaminfo import StreamInfo
-    from .predicted import read_tile_info
     from .tile_decoder import TileDecoder, count_ambiguous, decode_tile
     from .tile_encoder import encode_tile
     from .zarr_v2 import Flac

@@ -43,8 +43,9 @@ def decode_predicted(
     out: npt.NDArray[np.generic],
     offsets: tuple[int, ...],
     row_stride: int,
+    sum_up: bool,
     /,
-) -> _Report: ...
+) -> tuple[_Report, int]: ...
 def encode_predicted(
     pixels: npt.NDArray[np.generic], dtype: int, effort: int, md5: bool, /
 ) -> tuple[bytes, bytes, int, int, int, int, int, bytes]: ...

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from . import _native, native_calls
 from .blocks import Head, parse_head
 from .brief import brief
+from .checksum import check_crc32
 from .errors import CorruptFlacError, UnsupportedFlacError
 from .frame_decoder import check_sizes
 from .native_calls import Buffer, check_report
@@ -153,6 +154,7 @@ def decode(
     head: Head,
     out: npt.NDArray[Any],
     places: Sequence[int | None],
+    crc32: int | None = None,
 ) -> None:
     """Decode bands of pixels.
 
@@ -165,16 +167,18 @@ def decode(
         the start of the rows.
     places
         The band of `out` that receives each band of the tile; None where it is not wanted.
+    crc32
+        CRC-32 of the whole tile, where it is known.
 
     Raises
     ------
     CorruptFlacError
-        Damage or truncation. `out` then holds rubbish.
+        Damage or truncation, or other bytes than those. `out` then holds rubbish.
     """
     info = head.streaminfo
     check_sizes(memoryview(data).nbytes, head, 1, info.total_samples)
     band_size, row_size, _ = out.strides
-    report = _native.decode_predicted(
+    report, found = _native.decode_predicted(
         data,
         head.frames_offset,
         info.max_block_size,
@@ -185,5 +189,8 @@ def decode(
         out,
         tuple(-1 if place is None else place * band_size for place in places),
         row_size,
+        crc32 is not None,
     )
     check_report(report, info.total_samples)
+    if crc32 not in (None, found):
+        check_crc32(data, crc32)  # has the words for it

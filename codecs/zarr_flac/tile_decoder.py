@@ -111,8 +111,7 @@ class TileDecoder:
             return _decode_headless(data, spec, spec.stream, out, nbytes)
         head = parse_head(data)
         if predicted.is_predicted(head):
-            check_crc32(data, crc32)
-            return _decode_predicted(data, head, spec, out, nbytes)
+            return _decode_predicted(data, head, spec, out, nbytes, crc32)
         plan = self._plan_of(head)
         size = memoryview(data).nbytes
         frame_decoder.check_sizes(size, head, plan.channels, plan.total)
@@ -248,6 +247,7 @@ def _decode_predicted(
     spec: TileSpec,
     out: npt.NDArray[Any] | None,
     nbytes: int | None,
+    crc32: int | None,
 ) -> npt.NDArray[Any]:
     check_meaning(head, spec)
     tile = predicted.describe(head)
@@ -272,7 +272,7 @@ def _decode_predicted(
         places[plane * in_plane : (plane + 1) * in_plane] = range(
             at * in_plane, (at + 1) * in_plane
         )
-    predicted.decode(data, head, bands, places)
+    predicted.decode(data, head, bands, places, crc32)
     if target is not out:
         out[...] = target
     if tile_shape != chunk_shape:
