@@ -86,7 +86,7 @@ def _compression_option(default: int | None) -> Decorator:
 @option(
     "--interleave", type=click.Choice(["auto", "band", "tile", "pixel"]), section=_TO_FLAC,
     help="A stream per band and tile, ordered by band or by tile; or all bands of a tile in one, "
-    "where auto (default) finds that enough smaller.",
+    "which auto (default) takes for three or four bands.",
 )  # fmt: skip
 @option(
     "--order", type=click.Choice(["predicted", "row"]), section=_TO_FLAC,

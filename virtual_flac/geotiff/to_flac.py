@@ -21,7 +21,6 @@ from ..model.pieces import whole_tiles
 from ..rasters import Mask, RasterSource, Source, check_masks, open_raster, read_pieces
 from ..writing.options import LayoutName, PixelOrder, WriteOptions
 from ..writing.writer import FlacWriter
-from .interleave import choose_interleave
 from .overviews import Overviews, with_overviews
 from .source_watch import SourceWatch
 
@@ -73,8 +72,7 @@ def write_flac(
     interleave : {"auto", "band", "tile", "pixel"}
         A stream per band and tile, all tiles of a band together; the same, all bands of a tile
         together; or one stream per tile with up to 8 bands in it. ``"auto"`` takes the last one
-        where that makes the file at least 5 % smaller (20 % for more than 4 bands), else the
-        first.
+        for predicted tiles of three or four bands, such as colours, else the first.
     overviews : {"source", "auto", "none"} or sequence of int
         ``"source"`` copies those of the source, pixel for pixel; so does ``"auto"``, which makes
         powers of two down to one tile if there are none. Factors make new ones, as
@@ -145,7 +143,7 @@ def write_flac(
         if layout == "flac-raster":
             overviews = _warn_of_loss(raster, overviews)
         if interleave == "auto":
-            options = replace(options, interleave=choose_interleave(raster, options))
+            options = replace(options, interleave=_usual_interleave(raster, options))
         whole = stack.enter_context(
             with_overviews(
                 raster, overviews, resampling=resampling, tile_size=tile_size,
@@ -164,6 +162,16 @@ def write_flac(
             copy_level(whole if level else raster, writer, level, options)
         watch.check()
         return writer.finish()
+
+
+def _usual_interleave(raster: RasterSource, options: WriteOptions) -> Interleave:
+    """How bands stand in a file when nothing is said of it.
+
+    Three or four bands are colours, or are looked at as if they were, and each is predicted from
+    the others; of more or of two, single ones are read. The pixels have no say: the files of a
+    series must come out alike to stack.
+    """
+    return "pixel" if options.predicts and raster.info.count in (3, 4) else "band"
 
 
 def copy_level(raster: RasterSource, writer: FlacWriter, level: int, options: WriteOptions) -> None:
