@@ -267,4 +267,4 @@ def plain(pixels: npt.NDArray[Any]) -> Victim:
         "GEOSPATIAL_DATA_MAX": str(high),
         "GEOSPATIAL_TRANSFORM": "[30.0, 0, 399960.0, 0, -30.0, 5000040.0, 0, 0, 1]",
     }  # fmt: skip
-    return Victim("plain", comments, encode_tile(samples, TileSpec()), pixels)
+    return Victim("plain", comments, encode_tile(samples, TileSpec(order="row")), pixels)

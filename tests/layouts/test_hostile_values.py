@@ -287,7 +287,7 @@ COMMENTS = {
     ],
 )
 def test_a_hostile_comment_is_named(changes: dict[str, str], words: str) -> None:
-    stream = encode_tile(np.zeros((30, 20), np.uint8), TileSpec())
+    stream = encode_tile(np.zeros((30, 20), np.uint8), TileSpec(order="row"))
     fine = with_comments(stream, COMMENTS)
     assert isinstance(layouts.parse(fine, len(fine)), PlainStream)
     bad = with_comments(stream, COMMENTS | {f"GEOSPATIAL_{key}": v for key, v in changes.items()})

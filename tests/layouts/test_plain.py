@@ -377,7 +377,7 @@ def test_parsing_asks_for_the_bytes_it_needs(files: dict[str, Any]) -> None:
 def test_music_is_told_from_rasters(tmp_path: Path) -> None:
     from zarr_flac import TileSpec, encode_tile
 
-    sound = encode_tile(np.zeros((2, 44100 * 61), "int16"), TileSpec(channels=2))
+    sound = encode_tile(np.zeros((2, 44100 * 61), "int16"), TileSpec(channels=2, order="row"))
     sound = sound.replace(b"GEOSPATIAL_", b"SOMETHING__")
     path = tmp_path / "song.flac"
     path.write_bytes(sound)
@@ -386,6 +386,16 @@ def test_music_is_told_from_rasters(tmp_path: Path) -> None:
     for words in ("audio FLAC", "2 channels of 16 bits", "44100 Hz", "1:01.0", "convert"):
         assert words in str(caught.value)
     assert not xr.backends.list_engines()["flac"].guess_can_open(path)
+
+
+def test_a_predicted_tile_is_no_raster(tmp_path: Path) -> None:
+    from zarr_flac import TileSpec, encode_tile
+
+    path = tmp_path / "tile.flac"
+    path.write_bytes(encode_tile(np.zeros((30, 20), "int16"), TileSpec()))
+    for read in (virtual_flac.read_index, lambda path: xr.open_dataset(path, engine="flac")):
+        with pytest.raises(LayoutError, match=r"one predicted tile.*zarr_flac\.decode_tile"):
+            read(path)
 
 
 def test_the_engine_is_guessed(files: dict[str, Any]) -> None:

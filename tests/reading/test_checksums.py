@@ -1,6 +1,6 @@
 """Sound tiles in the wrong place: every reader that has the header tells, and names the tile.
 
-Tiles of a raster of noise are of few lengths, so that any two can change places, one can lie over
+Tiles of a raster of noise in row order are of few lengths, so that any two can change places, one can lie over
 another, and those of another raster fit: each a complete FLAC stream of the right size.
 """
 
@@ -45,7 +45,7 @@ def flac(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         rasters.write_tif(folder / f"{name}.tif", pixels)
         virtual_flac.write_flac(
             folder / f"{name}.tif", folder / f"{name}.flac", tile_size=TILE, overviews=[2],
-            interleave=request.param, resampling="nearest",
+            interleave=request.param, resampling="nearest", order="row",
         )  # fmt: skip
     return folder / "x.flac"
 

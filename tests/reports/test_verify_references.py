@@ -53,7 +53,7 @@ def write(
     write_tif(path.with_suffix(".tif"), pixels, transform=transform, nodata=0)
     virtual_flac.write_flac(
         path.with_suffix(".tif"), path, tile_size=tile_size, overviews=[2], overwrite=True,
-        resampling="nearest", **options,
+        resampling="nearest", md5=True, **options,
     )  # fmt: skip
     return path
 

@@ -267,21 +267,23 @@ def test_systems_that_can_less(tmp_path, monkeypatch, lack):
     assert os.listdir(tmp_path) == ["x.flac"]
 
 
-def test_a_damaged_tile_is_not_kept(tmp_path, monkeypatch):
-    from zarr_flac import frame_encoder
+@pytest.mark.parametrize("order", ["row", "predicted"])
+def test_a_damaged_tile_is_not_kept(tmp_path, monkeypatch, order):
+    from zarr_flac import frame_encoder, predicted
 
-    encode = frame_encoder.encode
+    encoder = frame_encoder if order == "row" else predicted
+    encode = encoder.encode
 
     def damage(samples, *args, **kwargs):
         changed = samples.copy()
         changed[..., 5] ^= 1
         return encode(changed, *args, **kwargs)
 
-    monkeypatch.setattr(frame_encoder, "encode", damage)
+    monkeypatch.setattr(encoder, "encode", damage)
     raster, pixels = make()
 
     def write():
-        with FlacWriter(tmp_path / "x.flac", raster, options=options()) as out:
+        with FlacWriter(tmp_path / "x.flac", raster, options=options(order=order)) as out:
             out.write(pixels)
             out.finish()
 

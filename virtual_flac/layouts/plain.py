@@ -171,6 +171,11 @@ def parse(info: FlacInfo, head: bytes, file_size: int) -> PlainStream | FlacInfo
         When the comments contradict the stream or each other.
     """
     comments, streaminfo = info.comments, info.streaminfo
+    if comments.get("GEOSPATIAL_PIXEL_ORDER") == "predicted":
+        raise LayoutError(
+            "the file is one predicted tile of a raster: `zarr_flac.decode_tile` decodes it. "
+            "Open the whole raster, or write this one with `virtual-flac convert --order row`"
+        )
     if not {"GEOSPATIAL_WIDTH", "GEOSPATIAL_HEIGHT", "GEOSPATIAL_DTYPE"} <= set(comments):
         return info
     raster = _raster(comments, streaminfo.channels, ours=info.vendor == OUR_VENDOR)

@@ -73,11 +73,11 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     **dict.fromkeys(
         ("coordinates", "center", "last", "overwrite", "allow_local", "mosaic", "as_variables",
-         "allow_missing", "headers_only"), _FLAG,
+         "allow_missing", "headers_only", "md5"), _FLAG,
     ),
     **dict.fromkeys(
         ("variable", "group", "bbox_crs", "compress", "mask", "resampling", "interleave", "layout",
-         "cmap", "pattern", "on_error", "append_dim", "message"), _TEXT,
+         "cmap", "pattern", "on_error", "append_dim", "message", "order"), _TEXT,
     ),
     **dict.fromkeys(("store_options", "creation_options", "groups"), _OPTIONS),
     **dict.fromkeys(("assets", "ignore", "skip_variables"), _NAMES),
