@@ -1,7 +1,8 @@
 """Sound tiles in the wrong place: every reader that has the header tells, and names the tile.
 
-Tiles of a raster of noise in row order are of few lengths, so that any two can change places, one can lie over
-another, and those of another raster fit: each a complete FLAC stream of the right size.
+Tiles of a raster of noise in row order are of few lengths, so that any two can change places, one
+can lie over another, and those of another raster fit: each a complete FLAC stream of the right
+size.
 """
 
 from __future__ import annotations
