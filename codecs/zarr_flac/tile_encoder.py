@@ -166,9 +166,9 @@ def _check_array_shape(shape: tuple[int, ...], spec: TileSpec) -> None:
 def _verify(tile: bytes, array: npt.NDArray[Any], spec: TileSpec) -> None:
     decoded = decode_tile(tile, spec)
     decoded = true_part(decoded, array.shape).reshape(array.shape)
-    expected = np.ascontiguousarray(array, dtype=decoded.dtype)
+    expected = np.asarray(array, dtype=decoded.dtype)
     bits = f"<u{decoded.dtype.itemsize}"
-    differ = np.ascontiguousarray(decoded).view(bits) != expected.view(bits)
+    differ = decoded.view(bits) != expected.view(bits)
     if differ.any():
         where = tuple(int(axis[0]) for axis in np.nonzero(differ))
         raise LossyTileError(

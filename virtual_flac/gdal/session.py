@@ -23,7 +23,7 @@ from ..io.addresses import local_path, refuse_unspeakable
 from ..redaction import redact, redact_name, safe_cause
 
 #: Enough for the source blocks of one read; GDAL's own default is a share of the machine's memory.
-CACHE_BYTES = 16 << 20
+CACHE_BYTES = 4 << 20
 
 
 class _Redacted(logging.Filter):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .grid import Window
 
 #: Pixels that are read at once, where source and target leave the choice.
-READ_BYTES = 8 << 20
+READ_BYTES = 4 << 20
 #: Memory for blocks of the source that two reads need; beyond it they are decoded twice.
 MAX_CACHE_BYTES = 128 << 20
 

@@ -31,7 +31,7 @@ from .options import WriteOptions
 from .spool import TileSpool
 
 #: Most bytes of pixels that wait for the encoder: enough to keep the threads busy.
-PENDING_BYTES = 16 << 20
+PENDING_BYTES = 6 << 20
 
 
 class _Tile(NamedTuple):
@@ -111,7 +111,7 @@ class FlacWriter:
         self._grids = [TileGrid(height, width, size, size) for width, height in sizes]
         bands_of_a_tile = raster.count if self._by_pixel else 1
         tile_bytes = bands_of_a_tile * size**2 * raster.dtype.itemsize
-        self._max_pending = max(2 * options.threads, PENDING_BYTES // tile_bytes)
+        self._max_pending = max(options.threads + 1, PENDING_BYTES // tile_bytes)
         self._pending: deque[_Tile] = deque()
         self._counter = Counter(
             progress, raster.count * sum(width * height for width, height in sizes)

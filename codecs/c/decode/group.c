@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/memory.h"
 #include "decode/frame.h"
 
 /* Left and right are computed in 32 bits. */
@@ -16,7 +17,7 @@ vf_group *vf_group_new(const vf_stream *stream, const vf_sink *sink, int64_t *wo
         return NULL;
     size_t size = (sizeof(vf_group) + 63) / 64 * 64;
     size_t saved = stream->channels == 2 ? (size_t)kernel->lanes * stream->max_block_size : 0;
-    vf_group *group = aligned_alloc(64, size + (saved * sizeof(int32_t) + 63) / 64 * 64);
+    vf_group *group = vf_new_lines(size + saved * sizeof(int32_t));
     if (!group)
         return NULL;
     /* The large arrays are left as they are: nothing looks at what was not written, but to carry it
@@ -35,7 +36,7 @@ vf_group *vf_group_new(const vf_stream *stream, const vf_sink *sink, int64_t *wo
 
 void vf_group_free(vf_group *group)
 {
-    free(group);
+    vf_free_lines(group);
 }
 
 /* ---- Which frames ------------------------------------------------------------------------------ */

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 
 #include "common/crc.h"
-#include "encode/encode_subframe.h"
+#include "common/memory.h"
 #include "decode/frame.h"
+#include "encode/encode_subframe.h"
 
 enum {
     MOST_HEADER = 16, /* bytes of a frame header */
@@ -27,7 +28,7 @@ static bool may_be_stereo(const vf_framing *framing)
 
 vf_frame_encoder *vf_frame_encoder_new(const vf_framing *framing)
 {
-    vf_frame_encoder *encoder = aligned_alloc(64, sizeof *encoder);
+    vf_frame_encoder *encoder = vf_new_lines(sizeof *encoder);
     if (!encoder)
         return NULL;
     const size_t plain = (framing->max_block_size + 15u) / 16 * 16;
@@ -37,9 +38,9 @@ vf_frame_encoder *vf_frame_encoder_new(const vf_framing *framing)
     /* Samples and residuals of each plan; residuals on trial, steps, windowed and small samples, mid, side;
        windows. */
     const size_t items = (2 * plans + 6) * padded + windows * plain / 2;
-    int32_t *memory = aligned_alloc(64, (items * sizeof *memory + 63) / 64 * 64);
+    int32_t *memory = vf_new_lines(items * sizeof *memory);
     if (!memory) {
-        free(encoder);
+        vf_free_lines(encoder);
         return NULL;
     }
     encoder->framing = *framing;
@@ -70,8 +71,8 @@ vf_frame_encoder *vf_frame_encoder_new(const vf_framing *framing)
 void vf_frame_encoder_free(vf_frame_encoder *encoder)
 {
     if (encoder)
-        free(encoder->memory);
-    free(encoder);
+        vf_free_lines(encoder->memory);
+    vf_free_lines(encoder);
 }
 
 size_t vf_frame_room(const vf_framing *framing, uint32_t block_size)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/memory.h"
 #include "predicted/search.h"
 
 enum {
@@ -342,7 +343,7 @@ vf_status vf_predicted_encode(vf_predicted *tile, const vf_picture *picture, uns
     vf_values values;
     tile->bands = calloc(tile->band_count, sizeof *tile->bands);
     tile->planes = calloc(2 * (size_t)tile->band_count, sizeof *tile->planes);
-    uint8_t *memory = *room = at.all > SIZE_MAX ? NULL : aligned_alloc(64, (size_t)at.all);
+    uint8_t *memory = *room = vf_new_lines(at.all);
     if (!tile->bands || !tile->planes || !memory)
         return VF_NO_MEMORY;
     vf_status status = vf_values_choose(tile, picture, memory, &values);

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/memory.h"
 #include "predicted/decode.h"
-#include "predicted/encode.h"
-
 #include "predicted/encode.h"
 
 enum {
@@ -116,7 +115,7 @@ vf_status vf_encode_tile(const vf_shape *shape, const vf_picture *picture, unsig
         encoded->description_size = vf_predicted_pack(&tile, encoded->description);
         status = encode_frames(&numbers, effort, md5, encoded);
     }
-    free(room);
+    vf_free_lines(room);
     vf_predicted_free(&tile);
     if (status != VF_OK)
         vf_encoded_free(encoded);
