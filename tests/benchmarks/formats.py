@@ -200,6 +200,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="turns, the best of which counts (7)")
     parser.add_argument("--json", action="store_true", help="all figures, for scripts")
     arguments = parser.parse_args()
+    if arguments.tile_size < 16 or arguments.tile_size % 16:
+        parser.error(f"--tile-size {arguments.tile_size}: GeoTIFF has multiples of 16 only")
     report: dict[str, Any] = {
         "machine": platform.machine(),
         "cores": os.cpu_count(),
