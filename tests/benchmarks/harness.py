@@ -101,14 +101,15 @@ def middle(values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
 
 
 def write_tif(path: Path | str, values: npt.NDArray[Any], **options: Any) -> None:
-    """Write one band, somewhere in UTM."""
+    """Write one band (y, x) or several (band, y, x), somewhere in UTM."""
+    bands = values if values.ndim == 3 else values[np.newaxis]
     profile = {
-        "driver": "GTiff", "dtype": values.dtype, "count": 1, "crs": "EPSG:32633",
-        "height": values.shape[0], "width": values.shape[1],
+        "driver": "GTiff", "dtype": values.dtype, "count": len(bands), "crs": "EPSG:32633",
+        "height": bands.shape[1], "width": bands.shape[2],
         "transform": rasterio.Affine(10, 0, 4e5, 0, -10, 5e6),
     }  # fmt: skip
     with rasterio.open(path, "w", **profile | options) as target:
-        target.write(values, 1)
+        target.write(bands)
 
 
 # --- Time -----------------------------------------------------------------------------------------
