@@ -26,6 +26,7 @@ CODEC_LAYERS = [
     "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
     "headless output tolerant tile_comments",
     "predicted",
+    "tile_plan",
     "tile_decoder stream",
     "tile_encoder",
     "zarr_v2 zarr_v3",

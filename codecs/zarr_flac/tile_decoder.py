@@ -7,7 +7,7 @@ what differs per tile (true size of an edge tile, extremes) stands in its commen
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,16 @@ import numpy.typing as npt
 from . import frame_decoder, headless, predicted
 from .blocks import Head, parse_head
 from .checksum import check_crc32
-from .errors import UnsupportedFlacError
 from .fill import fill_scalar
 from .flac_raster_map import from_flac_raster
-from .frame_decoder import ChannelLayout
 from .mapping_loss import count_ambiguous as _count_ambiguous
 from .native_calls import Buffer
 from .output import output_array
-from .samples import from_samples, sample_offset
-from .spec import EXACT, FLAC_RASTER, TileSpec, flac_channels
+from .samples import from_samples
+from .spec import FLAC_RASTER, TileSpec, flac_channels
 from .stream_facts import StreamFacts
-from .tile_comments import check_meaning, tile_dtype, tile_extremes, tile_shapes
+from .tile_comments import check_meaning, tile_extremes
+from .tile_plan import Plan, PredictedPlan, make_plan, make_predicted_plan
 
 _KINDS = 64
 """How many kinds of tiles a decoder remembers: inner ones, edges, corners, and some to spare."""
@@ -82,7 +81,8 @@ class TileDecoder:
 
     def __init__(self, spec: TileSpec) -> None:
         self.spec = spec
-        self._plans: dict[tuple[Any, ...], _Plan] = {}
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._predicted_plans: dict[tuple[Any, ...], PredictedPlan] = {}
         self._others: dict[tuple[tuple[int, ...], np.dtype[Any] | None], TileDecoder] = {}
 
     def decode(
@@ -111,7 +111,8 @@ class TileDecoder:
             return _decode_headless(data, spec, spec.stream, out, nbytes)
         head = parse_head(data)
         if predicted.is_predicted(head):
-            return _decode_predicted(data, head, spec, out, nbytes, crc32)
+            predicted_plan = self._predicted_plan_of(head)
+            return _decode_predicted(data, head, predicted_plan, spec, out, nbytes, crc32)
         plan = self._plan_of(head)
         size = memoryview(data).nbytes
         frame_decoder.check_sizes(size, head, plan.channels, plan.total)
@@ -158,16 +159,29 @@ class TileDecoder:
     def __reduce__(self) -> tuple[type[TileDecoder], tuple[TileSpec]]:
         return TileDecoder, (self.spec,)
 
-    def _plan_of(self, head: Head) -> _Plan:
+    def _plan_of(self, head: Head) -> Plan:
         if head.frames_offset > _REMEMBERED or head.description is not None:
-            return _make_plan(head, self.spec)
+            return make_plan(head, self.spec)
         info = head.streaminfo
         key = head.vendor, info.bits_per_sample, info.total_samples, *head.comments.items()
         plan = self._plans.get(key)
         if plan is None:
             if len(self._plans) >= _KINDS:
                 self._plans.clear()
-            plan = self._plans[key] = _make_plan(head, self.spec)
+            plan = self._plans[key] = make_plan(head, self.spec)
+        return plan
+
+    def _predicted_plan_of(self, head: Head) -> PredictedPlan:
+        check_meaning(head, self.spec)
+        tile = predicted.describe(head)
+        if sum(map(len, head.comments.values())) > _REMEMBERED:
+            return make_predicted_plan(head, tile, self.spec)
+        key = (tile.dtype, tile.bands, tile.height, tile.width, *head.comments.items())
+        plan = self._predicted_plans.get(key)
+        if plan is None:
+            if len(self._predicted_plans) >= _KINDS:
+                self._predicted_plans.clear()
+            plan = self._predicted_plans[key] = make_predicted_plan(head, tile, self.spec)
         return plan
 
 
@@ -193,42 +207,8 @@ def count_ambiguous(data: Buffer, pixels: npt.NDArray[Any], spec: TileSpec | Non
     return _count_ambiguous(pixels, *tile_extremes(parse_head(data)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How tiles with certain comments are decoded."""
-
-    dtype: np.dtype[Any]
-    channels: int
-    """Of the stream."""
-    chunk_shape: tuple[int, ...]
-    tile_shape: tuple[int, ...]
-    """The part of the chunk that the tile holds."""
-    total: int
-    """Samples in a channel."""
-    layout: ChannelLayout | None
-    """Where samples go in a C-contiguous array; None where adding `offset` is not enough."""
-    offset: int
-
-
-def _make_plan(head: Head, spec: TileSpec) -> _Plan:
-    check_meaning(head, spec)
-    dtype = tile_dtype(head, spec)
-    channels = flac_channels(spec.channels, dtype, spec.mapping)
-    chunk_shape, tile_shape = tile_shapes(head, spec)
-    total = math.prod(tile_shape) // spec.planes
-    offset = sample_offset(dtype, head.streaminfo.bits_per_sample)
-    layout = None
-    if spec.mapping == EXACT and offset is not None:
-        selection = range(spec.channels) if spec.select is None else spec.select
-        first = 1 if spec.channels > 1 else 0
-        layout = ChannelLayout.in_chunk(
-            chunk_shape[first:], tile_shape[first:], dtype.itemsize, selection, spec.channels
-        )
-    return _Plan(dtype, channels, chunk_shape, tile_shape, total, layout, offset or 0)
-
-
 def _decode_samples(
-    data: Buffer, head: Head, spec: TileSpec, plan: _Plan, out: npt.NDArray[Any]
+    data: Buffer, head: Head, spec: TileSpec, plan: Plan, out: npt.NDArray[Any]
 ) -> None:
     """Decode by way of samples: where they are no pixels yet, or `out` is not contiguous."""
     planes = _planes(true_part(out, plan.tile_shape), spec)
@@ -244,39 +224,20 @@ def _decode_samples(
 def _decode_predicted(
     data: Buffer,
     head: Head,
+    plan: PredictedPlan,
     spec: TileSpec,
     out: npt.NDArray[Any] | None,
     nbytes: int | None,
     crc32: int | None,
 ) -> npt.NDArray[Any]:
-    check_meaning(head, spec)
-    tile = predicted.describe(head)
-    head = predicted.with_comments(head, tile)
-    dtype = tile_dtype(head, spec)
-    chunk_shape, tile_shape = tile_shapes(head, spec)
-    flat = len(chunk_shape) < 2
-    in_plane = tile.bands if flat else math.prod(tile_shape[spec.channels > 1 : -2])
-    expected = spec.channels * in_plane
-    if tile.bands != expected or (flat and tile.pixels != chunk_shape[0]):
-        raise UnsupportedFlacError(
-            f"The tile has {tile.bands} bands of {tile.height} rows of {tile.width} pixels; "
-            f"expected {expected}, in chunks of {chunk_shape}. Correct the channels and the shape "
-            "in the codec configuration."
-        )
-    out = output_array(out, chunk_shape, dtype, head.streaminfo.total_samples, nbytes)
-    target = out if out.flags.c_contiguous and dtype.isnative else np.empty(chunk_shape, dtype)
-    bands = target.reshape(-1, *((tile.height, tile.width) if flat else chunk_shape[-2:]))
-    places: list[int | None] = [None] * tile.bands
-    selection = range(spec.channels) if spec.select is None else spec.select
-    for at, plane in enumerate(selection):
-        places[plane * in_plane : (plane + 1) * in_plane] = range(
-            at * in_plane, (at + 1) * in_plane
-        )
-    predicted.decode(data, head, bands, places, crc32)
+    out = output_array(out, plan.chunk_shape, plan.dtype, head.streaminfo.total_samples, nbytes)
+    straight = out.flags.c_contiguous and plan.dtype.isnative
+    target = out if straight else np.empty(plan.chunk_shape, plan.dtype)
+    predicted.decode(data, head, target.reshape(-1, *plan.plane_shape), plan.places, crc32)
     if target is not out:
         out[...] = target
-    if tile_shape != chunk_shape:
-        _pad(out, tile_shape, fill_scalar(spec.fill_value, dtype))
+    if plan.tile_shape != plan.chunk_shape:
+        _pad(out, plan.tile_shape, fill_scalar(spec.fill_value, plan.dtype))
     return out
 
 
