@@ -18,20 +18,6 @@ void vf_activity(const vf_row *row)
     }
 }
 
-void vf_widen_above(const vf_strip *strip, const int16_t *values)
-{
-    const ptrdiff_t width = (ptrdiff_t)strip->width;
-    const int16_t *above = values - strip->pitch;
-    const int16_t *higher = strip->second ? above : above - strip->pitch;
-    int32_t *restrict wide_above = strip->scratch[0], *restrict wide_higher = strip->scratch[1];
-    for (ptrdiff_t x = 0; x < width; x++) {
-        wide_above[x] = above[x];
-        wide_higher[x] = higher[x];
-    }
-    wide_above[-1] = higher[0];
-    wide_above[width] = above[width - 1];
-}
-
 #define NUMBER int16_t
 #define UNSIGNED uint16_t
 #define SUM int32_t
