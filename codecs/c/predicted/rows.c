@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "decode/lanes.h"
+
 void vf_activity(const vf_row *row)
 {
     const uint16_t *m = row->above, *n = row->higher;
@@ -50,6 +52,8 @@ static const vf_row_kernel *const KERNELS[] = {
 #if defined(__x86_64__)
     &VF_AVX512_ROWS,
     &VF_AVX2_ROWS,
+#elif VF_HAS_NEON
+    &VF_NEON_ROWS,
 #endif
     &VF_SCALAR_ROWS,
 };

@@ -45,7 +45,7 @@ typedef struct {
     void (*predict32)(const vf_strip *strip, const int32_t *residuals, int32_t *values);
 } vf_row_kernel;
 
-extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX2_ROWS, VF_AVX512_ROWS;
+extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX2_ROWS, VF_AVX512_ROWS, VF_NEON_ROWS;
 /* The best kernel of this CPU with no more lanes than that; 0: as many as there are. */
 const vf_row_kernel *vf_best_rows(unsigned most_lanes);
 
