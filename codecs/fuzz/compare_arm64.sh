@@ -3,7 +3,7 @@
 # encoder, whole and damaged, with true checksums and with ones that are always right. NEON must come to
 # the same as scalar code, and both to the same as on this machine, which needs AVX2: frames that one of the
 # two gives up, for scalar code to decode, are a difference.
-# What is encoded must be the same bytes on both.
+# What is encoded must be the same bytes on both; so must what predicted tiles and rows of them become.
 # Needs Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user and flac, and numpy.
 #   compare_arm64.sh [FOLDER [quick]]   for programs and streams; build/arm64 when not given
 #                                       quick: the corpus alone, true checksums alone, and not
@@ -70,3 +70,12 @@ link arm64 "$cross" encode encode_random.c
 "$build/here_encode" $hundreds >"$build/here_encode.txt"
 qemu-aarch64 -L "$root" "$build/arm64_encode" $hundreds | diff "$build/here_encode.txt" -
 echo "$hundreds hundred random streams encoded alike"
+link here "$cc" predicted predicted_random.c
+link arm64 "$cross" predicted predicted_random.c
+"$build/here_predicted" $hundreds >"$build/here_predicted.txt"
+qemu-aarch64 -L "$root" "$build/arm64_predicted" $hundreds >"$build/arm64_predicted.txt"
+# The first line says which kernels there are.
+grep -q -x "lanes of the kernels: 4, 4" "$build/arm64_predicted.txt"
+tail -n +2 "$build/arm64_predicted.txt" >"$build/arm64.txt"
+tail -n +2 "$build/here_predicted.txt" | diff - "$build/arm64.txt"
+echo "$hundreds hundred random predicted tiles alike"

@@ -28,6 +28,15 @@ static void *block(size_t size)
     return memory;
 }
 
+/* A hash of all that was encoded, and of what it became. */
+static uint64_t hash = 0xCBF29CE484222325;
+
+static void add_to_hash(const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001B3;
+}
+
 /* Pixels of a tile, band after band. */
 typedef struct {
     uint8_t *pixels, *bands[MOST_BANDS];
@@ -162,6 +171,9 @@ static void encode_any(const uint8_t *data, size_t size)
              "not decoded");
         must(!memcmp(back.pixels, pixels, back.size), "other pixels");
     }
+    add_to_hash(made.description, made.description_size);
+    add_to_hash(made.frames, made.frames_size);
+    add_to_hash(back.pixels, back.size);
     free(back.pixels);
     free(pixels);
     vf_encoded_free(&made);

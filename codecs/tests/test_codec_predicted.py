@@ -72,6 +72,27 @@ def test_many_tiles_made_at_random(hundred: int, monkeypatch: pytest.MonkeyPatch
         check_random_tile(seed, monkeypatch)
 
 
+def anything(dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Every bit at random, but some rows all alike, or of values as far apart as can be."""
+    rng = np.random.default_rng(11)
+    item = np.dtype(dtype).itemsize
+    found = rng.integers(0, 256, (*shape[:-1], shape[-1] * item), dtype="u1")
+    found[::3] = rng.choice(np.array([0, 127, 128, 255], "u1"))
+    signs = rng.choice(np.array([127, 128], "u1"), shape)
+    found[1::7, item - 1 :: item] = signs[1::7]
+    return found % 2 == 1 if dtype == "bool" else found.view(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_each_kernel_over_more_rows_than_a_wave(dtype: str, monkeypatch: pytest.MonkeyPatch):
+    for array in (smooth(dtype, (75, 133)), anything(dtype, (75, 133)), smooth(dtype, (34, 9))):
+        for effort in (0, 5, 8):
+            tile = encode_tile(array, TileSpec(order="predicted", compression=effort))
+            for lanes in (1, 8, 16):
+                monkeypatch.setattr(native_calls, "MOST_LANES", lanes)
+                assert decode_tile(tile, TileSpec()).tobytes() == array.tobytes(), (effort, lanes)
+
+
 @st.composite
 def pixels(draw: st.DrawFn) -> np.ndarray:
     """Bands of few rows, of all values or of few, some of them alike."""

@@ -31,6 +31,8 @@ def compare(*words: str) -> list[tuple[str, int, int]]:
     if done.returncode == 77:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ hundred random streams encoded alike$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ hundred random predicted tiles alike$", done.stdout, re.MULTILINE)
     found = re.findall(r"(\w+) checksums: (\d+) streams alike, (\d+) of them good", done.stdout)
     return [(kind, int(streams), int(good)) for kind, streams, good in found]
 

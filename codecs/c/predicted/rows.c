@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "decode/lanes.h"
+
 void vf_activity(const vf_row *row)
 {
     const uint16_t *m = row->above, *n = row->higher;
@@ -16,20 +18,6 @@ void vf_activity(const vf_row *row)
             out[x] = (uint16_t)(out[x] + 2 * here[x] + here[x - 1] + here[x + 1] + above[x] +
                                 below[x]);
     }
-}
-
-void vf_widen_above(const vf_strip *strip, const int16_t *values)
-{
-    const ptrdiff_t width = (ptrdiff_t)strip->width;
-    const int16_t *above = values - strip->pitch;
-    const int16_t *higher = strip->second ? above : above - strip->pitch;
-    int32_t *restrict wide_above = strip->scratch[0], *restrict wide_higher = strip->scratch[1];
-    for (ptrdiff_t x = 0; x < width; x++) {
-        wide_above[x] = above[x];
-        wide_higher[x] = higher[x];
-    }
-    wide_above[-1] = higher[0];
-    wide_above[width] = above[width - 1];
 }
 
 #define NUMBER int16_t
@@ -64,6 +52,8 @@ static const vf_row_kernel *const KERNELS[] = {
 #if defined(__x86_64__)
     &VF_AVX512_ROWS,
     &VF_AVX2_ROWS,
+#elif VF_HAS_NEON
+    &VF_NEON_ROWS,
 #endif
     &VF_SCALAR_ROWS,
 };

@@ -45,12 +45,14 @@ typedef struct {
     void (*predict32)(const vf_strip *strip, const int32_t *residuals, int32_t *values);
 } vf_row_kernel;
 
-extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX2_ROWS, VF_AVX512_ROWS;
+extern const vf_row_kernel VF_SCALAR_ROWS, VF_AVX2_ROWS, VF_AVX512_ROWS, VF_NEON_ROWS;
 /* The best kernel of this CPU with no more lanes than that; 0: as many as there are. */
 const vf_row_kernel *vf_best_rows(unsigned most_lanes);
 
-/* For kernels: the two rows above a strip to its scratch, with what stands beside them. */
-void vf_widen_above(const vf_strip *strip, const int16_t *values);
+/* For kernels: the two rows above a strip to its scratch, with what stands beside them; bits of `flipped` are
+   turned over. */
+void vf_widen_above16(const vf_strip *strip, const int16_t *values, int32_t flipped);
+void vf_widen_above32(const vf_strip *strip, const int32_t *values, int32_t flipped);
 
 /* The activity of each pixel of a row, without its neighbours in the row, to scratch[0]. */
 void vf_activity(const vf_row *row);

@@ -15,6 +15,20 @@ bool NAME(vf_magnitudes)(const NUMBER *restrict numbers, size_t width, unsigned 
     return any != 0;
 }
 
+void NAME(vf_widen_above)(const vf_strip *strip, const NUMBER *values, int32_t flipped)
+{
+    const ptrdiff_t width = (ptrdiff_t)strip->width;
+    const NUMBER *above = values - strip->pitch;
+    const NUMBER *higher = strip->second ? above : above - strip->pitch;
+    int32_t *restrict wide_above = strip->scratch[0], *restrict wide_higher = strip->scratch[1];
+    for (ptrdiff_t x = 0; x < width; x++) {
+        wide_above[x] = above[x] ^ flipped;
+        wide_higher[x] = higher[x] ^ flipped;
+    }
+    wide_above[-1] = higher[0] ^ flipped;
+    wide_above[width] = above[width - 1] ^ flipped;
+}
+
 static inline unsigned NAME(class_of)(const vf_plane *plane, unsigned activity)
 {
     unsigned found = 0;

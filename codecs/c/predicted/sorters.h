@@ -1,36 +1,37 @@
-/* What the kernels of predicted rows share: their sorters, each case compiled on its own. Included where
-   TARGET, sort_plain() and sort_even_odd() are defined. */
+/* What the kernels of predicted rows share: numbers go back to their columns, COLUMNS at a time. Included where
+   these are defined:
+   - TARGET; `counts`, COLUMNS numbers of 16 bits, and `set`, of columns; load(), store(), all_of(), add(),
+     either(), any_of(), at_least(), first_columns(), evens_of(), odds_of(), store_in_turn();
+   - for numbers of 16 bits and of 32: NAME(numbers), COLUMNS of them, and NAME(spread)(), NAME(sizes)(),
+     NAME(load_numbers)(), NAME(store_numbers)(), NAME(store_in_turn)(). */
 
-typedef bool sorter(const vf_row *row, const int16_t **next, int16_t *e);
+enum { MOST_CLASSES = 8 };
 
-/* The number of classes is rounded up. */
-#define SORTER(NAME, HOW, WEIGHS, COUNT)                                                           \
-    TARGET static bool NAME(const vf_row *row, const int16_t **next, int16_t *e)                   \
-    {                                                                                              \
-        return HOW(row, next, e, WEIGHS, COUNT);                                                   \
+/* The activity of some columns without their neighbours in the row. */
+TEMPLATE counts activity_of(const vf_row *row, size_t x, const bool weighs)
+{
+    const uint16_t *m = row->above + x, *n = row->higher + x;
+    const counts near = add(add(load(m - 1), load(m)), load(m + 1));
+    const counts far = add(load(m - 2), load(m + 2));
+    const counts higher = add(add(load(n - 1), load(n)), load(n + 1));
+    counts sum = add(add(near, near), add(far, higher));
+    if (weighs) {
+        const uint16_t *q = row->reference[1] + x;
+        const counts here = load(q), sides = add(load(q - 1), load(q + 1));
+        const counts ends = add(load(row->reference[0] + x), load(row->reference[2] + x));
+        sum = add(add(sum, add(here, here)), add(sides, ends));
     }
-#define SORTERS(COUNT)                                                                             \
-    SORTER(plain_##COUNT, sort_plain, false, COUNT)                                                \
-    SORTER(weighed_plain_##COUNT, sort_plain, true, COUNT)                                         \
-    SORTER(even_odd_##COUNT, sort_even_odd, false, COUNT)                                          \
-    SORTER(weighed_even_odd_##COUNT, sort_even_odd, true, COUNT)
-SORTERS(2)
-SORTERS(4)
-SORTERS(6)
-SORTERS(8)
-#define LISTED(COUNT)                                                                              \
-    {plain_##COUNT, weighed_plain_##COUNT, even_odd_##COUNT, weighed_even_odd_##COUNT}
-static sorter *const SORTERS_OF[MOST_CLASSES / 2][4] = {LISTED(2), LISTED(4), LISTED(6), LISTED(8)};
-
-static bool sort16(const vf_row *row, const int16_t **next, int16_t *e)
-{
-    const vf_plane *plane = row->plane;
-    if (plane->classes == 1 || plane->classes > MOST_CLASSES)
-        return VF_SCALAR_ROWS.sort16(row, next, e);
-    return SORTERS_OF[(plane->classes - 1) / 2][2 * plane->even_odd + plane->weighs](row, next, e);
+    return sum;
 }
 
-static bool sort32(const vf_row *row, const int32_t **next, int32_t *e)
-{
-    return VF_SCALAR_ROWS.sort32(row, next, e);
-}
+#define NUMBER int16_t
+#define NAME(x) x##16
+#include "predicted/sorters_of.h"
+#undef NUMBER
+#undef NAME
+
+#define NUMBER int32_t
+#define NAME(x) x##32
+#include "predicted/sorters_of.h"
+#undef NUMBER
+#undef NAME
