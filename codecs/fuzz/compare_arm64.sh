@@ -15,11 +15,14 @@ cc=${CC:-cc}
 cross=${CROSS_CC:-aarch64-linux-gnu-gcc}
 root=${CROSS_ROOT:-/usr/aarch64-linux-gnu}
 build=${1:-build/arm64}
-flags="-std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -I$(cd ../c && pwd)"
-sources=$(cd ../c && ls "$PWD"/*/*.c | grep -v -e /python/)
+# Programs are linked in folders beside which the sources stand by short names: paths may have blanks.
+flags="-std=c11 -ffp-contract=off -Wall -Wextra -Wpedantic -I../c -I../fuzz"
+sources=$(ls ../c/*/*.c | grep -v -e /python/)
 
 mkdir -p "$build/here" "$build/arm64"
 build=$(cd "$build" && pwd)
+ln -sfn "$(cd ../c && pwd)" "$build/c"
+ln -sfn "$PWD" "$build/fuzz"
 if [ "${2:-}" = quick ]; then
     kinds=true streams= flags="-O0 $flags" hundreds=1
 else
@@ -31,23 +34,27 @@ fi
 # shellcheck disable=SC2086
 (cd "$build/arm64" && $cross $flags -c $sources)
 
-# link MACHINE COMPILER PROGRAM WORDS...: of the core's objects and more
+# link MACHINE COMPILER PROGRAM OPTIONS SOURCES...: of the core's objects and more
 link() {
-    machine=$1 compiler=$2 program=$3
-    shift 3
-    # shellcheck disable=SC2086
-    $compiler $flags "$@" $(ls "$build/$machine"/*.o | grep -v "${without:-/none.o}") -lm -o "$build/${machine}_$program"
+    machine=$1 compiler=$2 program=$3 options=$4
+    shift 4
+    (
+        cd "$build/$machine"
+        # shellcheck disable=SC2046,SC2086
+        $compiler $flags $options $(printf '../fuzz/%s ' "$@") \
+            $(ls ./*.o | grep -v "${without:-/none.o}") -lm -o "../${machine}_$program"
+    )
 }
 
 for kind in $kinds; do
     case $kind in
-    true) without= words="replay.c" ;;
-    any) without=/crc.o words="-DANY_CRC replay.c crc_any.c" ;;
+    true) without= options= words="replay.c" ;;
+    any) without=/crc.o options=-DANY_CRC words="replay.c crc_any.c" ;;
     esac
     # shellcheck disable=SC2086
-    link here "$cc" $kind -Wl,--wrap=vf_group_decode $words
+    link here "$cc" $kind "$options -Wl,--wrap=vf_group_decode" $words
     # shellcheck disable=SC2086
-    link arm64 "$cross" $kind -Wl,--wrap=vf_group_decode $words
+    link arm64 "$cross" $kind "$options -Wl,--wrap=vf_group_decode" $words
     "$build/here_$kind" corpus/*.flac ${streams:+"$streams"/*.flac} >"$build/here_$kind.txt"
     if grep -q "^kernels 0," "$build/here_$kind.txt"; then
         echo "this CPU has no lanes to compare with" >&2
@@ -65,13 +72,13 @@ for kind in $kinds; do
     echo "$kind checksums: $(wc -l <"$build/here.txt") streams alike, $(grep -c ': no error' "$build/here.txt") of them good"
 done
 without=
-link here "$cc" encode encode_random.c
-link arm64 "$cross" encode encode_random.c
+link here "$cc" encode "" encode_random.c
+link arm64 "$cross" encode "" encode_random.c
 "$build/here_encode" $hundreds >"$build/here_encode.txt"
 qemu-aarch64 -L "$root" "$build/arm64_encode" $hundreds | diff "$build/here_encode.txt" -
 echo "$hundreds hundred random streams encoded alike"
-link here "$cc" predicted predicted_random.c
-link arm64 "$cross" predicted predicted_random.c
+link here "$cc" predicted "" predicted_random.c
+link arm64 "$cross" predicted "" predicted_random.c
 "$build/here_predicted" $hundreds >"$build/here_predicted.txt"
 qemu-aarch64 -L "$root" "$build/arm64_predicted" $hundreds >"$build/arm64_predicted.txt"
 # The first line says which kernels there are.

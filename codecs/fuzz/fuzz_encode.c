@@ -130,7 +130,7 @@ static subject read_subject(const uint8_t *p, const uint8_t *data, size_t size)
     const unsigned item = TYPES[type].size, own = item < 4 ? 8 * item : 32;
     const bool all_bits = item == 8 || TYPES[type].number == VF_FLOAT;
     const unsigned most = item == 8 ? 4 : 8;
-    s.planes = p[1] % 4 ? 1 + p[1] / 4 % 2 : 1 + p[1] / 4 % most;
+    s.planes = p[1] % 4 ? 1u + p[1] / 4u % 2 : 1 + p[1] / 4 % most;
     s.total = 1 + ((uint64_t)p[2] << 8 | p[3]) % (MOST_PIXELS / s.planes);
     s.source.number = (vf_number)TYPES[type].number;
     s.source.item_size = item;
@@ -139,7 +139,7 @@ static subject read_subject(const uint8_t *p, const uint8_t *data, size_t size)
     s.source.width = 1 + ((uint64_t)p[6] << 8 | p[7]) % s.total;
     s.framing.channels = s.planes * vf_source_channels(&s.source);
     s.framing.depth = s.source.depth;
-    s.framing.max_block_size = p[8] < 128 ? 4096 >> p[8] % 9 : 16u + (p[8] << 8 | p[9]) % 5000;
+    s.framing.max_block_size = p[8] < 128 ? 4096 >> p[8] % 9 : 16 + (p[8] << 8 | p[9]) % 5000;
     s.framing.variable = p[5] & 2;
     choose_effort(p + 10, &s.framing.effort);
     lay_out(&s, p + 21, item, p[22], data, size);

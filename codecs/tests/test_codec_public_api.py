@@ -52,7 +52,8 @@ LAYERS = [
     "blocks stream_facts flac_raster_map native_calls",
     "checksum",
     "spec seek_table mapping_loss frame_search frame_decoder frame_encoder",
-    "headless output tolerant tile_comments", "predicted", "tile_plan", "tile_decoder stream", "tile_encoder",
+    "headless output tolerant tile_comments", "predicted", "tile_plan", "tile_decoder stream",
+    "tile_encoder",
     "zarr_v2 zarr_v3", "__init__",
 ]  # fmt: skip
 
