@@ -15,7 +15,7 @@ import pytest
 from fresh_process import run_python
 
 SEED = 20_261_121
-FEW, MANY, BATCH = 100, 5000, 500
+FEW, MANY, BATCH = 40, 5000, 500
 TESTS = Path(__file__).parents[1]
 
 
