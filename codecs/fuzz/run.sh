@@ -9,19 +9,34 @@ seconds=${1:?"usage: run.sh SECONDS [true|any|encode|predicted]"}
 kinds=${2:-"true any encode predicted"}
 [ $# -gt 1 ] || seconds=$((seconds / 4))
 clang=${CLANG:-clang}
-sources=$(ls ../c/*/*.c | grep -v -e /python/)
-flags="-g -O1 -std=c11 -I../c -fno-omit-frame-pointer -fno-sanitize-recover=all
-    -fsanitize=fuzzer,address,undefined"
+flags="-g -O1 -std=c11 -ffp-contract=off -I../c -fno-omit-frame-pointer -fno-sanitize-recover=all
+    -fsanitize=fuzzer-no-link,address,undefined"
 
-mkdir -p build
+# The core once for all targets, on all cores.
+rm -rf build/core
+mkdir -p build/core
+export clang flags
+# shellcheck disable=SC2016  # the inner shell's words
+ls ../c/*/*.c | grep -v -e /python/ |
+    xargs -n 1 -P "$(nproc)" sh -c '$clang $flags -c "$1" -o "build/core/$(basename "$1" .c).o"' sh
+
+# build_target NAME SOURCES OPTIONS OBJECTS...
+build_target() {
+    name=$1 words=$2 options=$3
+    shift 3
+    # shellcheck disable=SC2086  # words are meant
+    $clang $flags $options -fsanitize=fuzzer $words "$@" -o "build/fuzz_$name"
+}
+
 for kind in $kinds; do
     case $kind in
-    # shellcheck disable=SC2086  # words are meant
-    true) $clang $flags fuzz_decode.c $sources -o build/fuzz_true ;;
-    any) $clang $flags -DANY_CRC fuzz_decode.c crc_any.c \
-        $(echo "$sources" | grep -v /crc.c) -o build/fuzz_any ;;
-    encode) $clang $flags -ffp-contract=off fuzz_encode.c $sources -o build/fuzz_encode ;;
-    predicted) $clang $flags -ffp-contract=off fuzz_predicted.c $sources -o build/fuzz_predicted ;;
+    true) build_target true fuzz_decode.c "" build/core/*.o ;;
+    any)
+        # shellcheck disable=SC2046
+        build_target any "fuzz_decode.c crc_any.c" -DANY_CRC $(ls build/core/*.o | grep -v /crc.o)
+        ;;
+    encode) build_target encode fuzz_encode.c "" build/core/*.o ;;
+    predicted) build_target predicted fuzz_predicted.c "" build/core/*.o ;;
     esac
 done
 for kind in $kinds; do
