@@ -117,6 +117,9 @@ DECODED = {
     ),
     "uncommon 01: changing sample rate": lambda: stream(frames(3), frames(3, sample_rate_code=10)),
     "uncommon 05: 32 bits": lambda: stream(frames(bits=32), bits_per_sample=32),
+    "uncommon 05: 32 bits, nothing predicted": lambda: stream(
+        frames(9, channels=1, bits=32, coding=bw.Coding(order=0, method=1)), bits_per_sample=32
+    ),
     "uncommon 06: 768 kHz": lambda: claiming(sample_rate=768_000),
     "uncommon 07: 15 bits": lambda: stream(frames(bits=15), bits_per_sample=15),
     "uncommon 08: block size 65535": lambda: stream(frames(2, 65535, 1)),

@@ -213,7 +213,8 @@ static vf_predictor predictor_of(const vf_subframe *subframe)
     uint64_t reach = 0;
     for (unsigned i = 0; i < subframe->order; i++)
         reach += (uint64_t)abs(subframe->coefficients[i]);
-    if (subframe->depth > 30 || reach << (subframe->depth - 1) > 1u << 30)
+    /* Residuals to which nothing is added fit, whatever the depth. */
+    if (subframe->order && (subframe->depth > 30 || reach << (subframe->depth - 1) > 1u << 30))
         return VF_WIDE;
     return subframe->depth > 16 ? VF_MIDDLE : VF_NARROW;
 }

@@ -202,13 +202,14 @@ TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const u
     __m256i most = _mm256_load_si256((const __m256i *)lanes->most);
     __m256i *to = (__m256i *)lanes->whole + VF_HISTORY + row, last = to[-1];
     for (uint32_t i = 0; i < count; i++, to++, codes += LANES) {
-        __m256i old = _mm256_mullo_epi32(to[-2], _mm256_load_si256((const __m256i *)tap[1]));
-        UNROLL for (unsigned j = 2; j < taps; j++)
-            old = _mm256_add_epi32(
-                old, _mm256_mullo_epi32(to[-1 - (int)j], _mm256_load_si256((const __m256i *)tap[j])));
-        __m256i sum = _mm256_add_epi32(
-            old, _mm256_mullo_epi32(last, _mm256_load_si256((const __m256i *)tap[0])));
-        last = _mm256_add_epi32(residuals(codes, parameter), _mm256_srav_epi32(sum, shift));
+        __m256i sum = _mm256_setzero_si256(), residual = residuals(codes, parameter);
+        UNROLL for (unsigned j = 1; j < taps; j++)
+            sum = _mm256_add_epi32(
+                sum, _mm256_mullo_epi32(to[-1 - (int)j], _mm256_load_si256((const __m256i *)tap[j])));
+        if (taps)
+            sum = _mm256_add_epi32(
+                sum, _mm256_mullo_epi32(last, _mm256_load_si256((const __m256i *)tap[0])));
+        last = taps ? _mm256_add_epi32(residual, _mm256_srav_epi32(sum, shift)) : residual;
         least = _mm256_min_epi32(least, last);
         most = _mm256_max_epi32(most, last);
         _mm256_store_si256(to, last);

@@ -220,11 +220,12 @@ TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const u
     UNROLL for (unsigned j = 0; j < taps; j++)
         tap[j] = _mm512_load_si512(lanes->whole_taps[j]);
     for (uint32_t i = 0; i < count; i++, to++) {
-        __m512i old = _mm512_mullo_epi32(to[-2], tap[1]);
-        UNROLL for (unsigned j = 2; j < taps; j++)
-            old = _mm512_add_epi32(old, _mm512_mullo_epi32(to[-1 - (int)j], tap[j]));
-        __m512i sum = _mm512_add_epi32(old, _mm512_mullo_epi32(last, tap[0]));
-        last = _mm512_add_epi32(unfold(codes[i]), _mm512_srav_epi32(sum, shift));
+        __m512i sum = _mm512_setzero_si512(), residual = unfold(codes[i]);
+        UNROLL for (unsigned j = 1; j < taps; j++)
+            sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(to[-1 - (int)j], tap[j]));
+        if (taps)
+            sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(last, tap[0]));
+        last = taps ? _mm512_add_epi32(residual, _mm512_srav_epi32(sum, shift)) : residual;
         least = _mm512_min_epi32(least, last);
         most = _mm512_max_epi32(most, last);
         _mm512_store_si512(to, last);

@@ -30,7 +30,7 @@ TARGET static __attribute__((noinline)) void narrow_all(vf_lanes *lanes, uint32_
     {                                                                                              \
         HOW##_rows(lanes, row, count, TAPS);                                                       \
     }
-ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 8) ROWS(middle, 12) ROWS(middle, 32)
+ROWS(middle, 0) ROWS(middle, 2) ROWS(middle, 4) ROWS(middle, 8) ROWS(middle, 12) ROWS(middle, 32)
 ROWS(wide, 2) ROWS(wide, 4) ROWS(wide, 8) ROWS(wide, 12) ROWS(wide, 32)
 
 typedef void rows_function(vf_lanes *, uint32_t, uint32_t);
@@ -44,6 +44,8 @@ static void predict(vf_lanes *lanes, uint32_t row, uint32_t count, unsigned orde
     unsigned taps = order <= 2 ? 0 : order <= 4 ? 1 : order <= 8 ? 2 : order <= 12 ? 3 : 4;
     if (by == VF_NARROW)
         narrow_all(lanes, row, count);
+    else if (by == VF_MIDDLE && order == 0)
+        middle_0(lanes, row, count);
     else
         ROWS_OF[by == VF_WIDE][taps](lanes, row, count);
 }

@@ -251,12 +251,13 @@ TEMPLATE void middle_rows(vf_lanes *lanes, uint32_t row, uint32_t count, const u
     for (uint32_t i = 0; i < count; i++, to += LANES, s.codes += LANES) {
         UNROLL for (unsigned h = 0; h < 2; h++) {
             const int32_t *column = to + 4 * h;
-            int32x4_t sum = vmulq_s32(vld1q_s32(column - 2 * LANES),
-                                      vld1q_s32(lanes->whole_taps[1] + 4 * h));
-            UNROLL for (unsigned j = 2; j < taps; j++)
+            int32x4_t sum = vdupq_n_s32(0);
+            UNROLL for (unsigned j = 1; j < taps; j++)
                 sum = vmlaq_s32(sum, vld1q_s32(column - (j + 1) * LANES),
                                 vld1q_s32(lanes->whole_taps[j] + 4 * h));
-            add_up(&s, h, vmlaq_s32(sum, s.last.half[h], vld1q_s32(lanes->whole_taps[0] + 4 * h)));
+            if (taps)
+                sum = vmlaq_s32(sum, s.last.half[h], vld1q_s32(lanes->whole_taps[0] + 4 * h));
+            add_up(&s, h, sum);
         }
         store_row(to, s.last);
     }
