@@ -49,6 +49,19 @@ def test_chosen_bands_in_their_order(tmp_path):
             assert_same_bits(found, wanted)
 
 
+def test_the_usual_interleave_depends_on_the_number_of_bands(tmp_path):
+    """Not on the pixels: files of a series would come out unlike, and not stack."""
+    for count in range(1, 6):
+        source = make_tif(tmp_path / "source.tif", bands(count))
+        for order in ("predicted", "row"):
+            flac = tmp_path / "x.flac"
+            index = write_flac(source, flac, tile_size=32, order=order, overwrite=True)
+            together = order == "predicted" and count in (3, 4)
+            assert index.interleave == ("pixel" if together else "band"), (count, order)
+            write_geotiff(flac, tmp_path / "back.tif", overwrite=True)
+            assert_same_bits(all_levels(tmp_path / "back.tif")[0], all_levels(source)[0])
+
+
 @pytest.mark.parametrize("chosen", [[0], [3], [1, 1], []])
 def test_bands_that_are_not_there(tmp_path, chosen):
     source = make_tif(tmp_path / "source.tif", bands(2))
