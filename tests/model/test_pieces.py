@@ -42,18 +42,18 @@ def test_pieces_are_the_window_and_cut_no_unit(window, unit, pixel_bytes, read_b
     [
         # Strips: whole rows of tiles, nothing to keep.
         (10_980, (1, 10_980), (1, 11, 0)),
-        # Tiles that divide ours: as many as 8 MiB hold.
-        (10_980, (512, 512), (1, 4, 0)),
+        # Tiles that divide ours: as many as 4 MiB hold.
+        (10_980, (512, 512), (1, 2, 0)),
         # Several rows of tiles, where they are small.
-        (1500, (512, 512), (2, 2, 0)),
+        (900, (512, 512), (2, 1, 0)),
         # Tiles that do not: a row of them is decoded once if it fits.
-        (10_980, (400, 400), (1, 4, 2 * 400 * 10_980 * 2)),
+        (10_980, (400, 400), (1, 2, 2 * 400 * 10_980 * 2)),
         # Tall tiles: rows of ours together, since a row of theirs might be huge.
         (100_000, (4096, 4096), (4, 4, 0)),
         # Tall strips: GDAL has to hold one anyway.
         (10_980, (4096, 10_980), (1, 11, 4096 * 10_980 * 2)),
         # Too much to keep.
-        (400_000, (400, 400), (1, 4, MAX_CACHE_BYTES)),
+        (400_000, (400, 400), (1, 2, MAX_CACHE_BYTES)),
     ],
 )
 def test_pieces_suit_the_blocks(width, block, expected):
