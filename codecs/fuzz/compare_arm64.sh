@@ -5,9 +5,7 @@
 # two gives up, for scalar code to decode, are a difference.
 # What is encoded must be the same bytes on both; so must what predicted tiles and rows of them become.
 # Needs Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user and flac, and numpy.
-#   compare_arm64.sh [FOLDER [quick]]   for programs and streams; build/arm64 when not given
-#                                       quick: the corpus alone, true checksums alone, and not
-#                                       optimized, which compiles in a third of the time
+#   compare_arm64.sh [FOLDER]   for programs and streams; build/arm64 when not given
 set -eu
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
@@ -23,12 +21,8 @@ mkdir -p "$build/here" "$build/arm64"
 build=$(cd "$build" && pwd)
 ln -sfn "$(cd ../c && pwd)" "$build/c"
 ln -sfn "$PWD" "$build/fuzz"
-if [ "${2:-}" = quick ]; then
-    kinds=true streams= flags="-O0 $flags" hundreds=1
-else
-    kinds="true any" streams="$build/streams" flags="-O2 $flags" hundreds=20
-    "$python" make_streams.py "$streams"
-fi
+streams="$build/streams" flags="-O2 $flags" hundreds=20
+"$python" make_streams.py "$streams"
 # shellcheck disable=SC2086  # words are meant
 (cd "$build/here" && $cc $flags -c $sources)
 # shellcheck disable=SC2086
@@ -46,7 +40,7 @@ link() {
     )
 }
 
-for kind in $kinds; do
+for kind in true any; do
     case $kind in
     true) without= options= words="replay.c" ;;
     any) without=/crc.o options=-DANY_CRC words="replay.c crc_any.c" ;;
@@ -55,13 +49,13 @@ for kind in $kinds; do
     link here "$cc" $kind "$options -Wl,--wrap=vf_group_decode" $words
     # shellcheck disable=SC2086
     link arm64 "$cross" $kind "$options -Wl,--wrap=vf_group_decode" $words
-    "$build/here_$kind" corpus/*.flac ${streams:+"$streams"/*.flac} >"$build/here_$kind.txt"
+    "$build/here_$kind" corpus/*.flac "$streams"/*.flac >"$build/here_$kind.txt"
     if grep -q "^kernels 0," "$build/here_$kind.txt"; then
         echo "this CPU has no lanes to compare with" >&2
         exit 77
     fi
     qemu-aarch64 -L "$root" "$build/arm64_$kind" corpus/*.flac \
-        ${streams:+"$streams"/*.flac} >"$build/arm64_$kind.txt"
+        "$streams"/*.flac >"$build/arm64_$kind.txt"
     # The first line says what there is: NEON, and carry-less multiplication beside the tables.
     grep -q -x "kernels 1, ways to a CRC-32 2" "$build/arm64_$kind.txt"
     tail -n +2 "$build/arm64_$kind.txt" >"$build/arm64.txt"

@@ -177,6 +177,7 @@ EXECUTORS: dict[str, Any] = {
     "an executor": lambda: ThreadPoolExecutor(1),
     "lithops": lambda: "lithops",
 }
+SLOW_EXECUTORS = ("spawned processes", "lithops")
 
 
 # lithops leaves /dev/null open.
@@ -184,7 +185,7 @@ EXECUTORS: dict[str, Any] = {
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.exhaustive) if name == "lithops" else name
+        pytest.param(name, marks=pytest.mark.exhaustive) if name in SLOW_EXECUTORS else name
         for name in EXECUTORS
     ],
 )

@@ -151,6 +151,7 @@ def thread_pool() -> Any:
         yield pool
 
 
+@pytest.mark.exhaustive
 def test_references_need_the_codec_only(
     files: dict[str, Any], range_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     elsewhere: Elsewhere,
