@@ -300,7 +300,8 @@ def read_pixels(tile: Tile, band: Band, values: list[np.ndarray], digits: list, 
             continue
         value = band.base + band.step * (index - len(band.specials))
         if np.dtype(tile.dtype).kind == "f":
-            pixels.append(np.float64(value / band.divisor).astype(tile.dtype))
+            with np.errstate(over="ignore"):  # what is too large becomes infinite
+                pixels.append(np.float64(value / band.divisor).astype(tile.dtype))
         else:
             pixels.append(ordered(value, tile.dtype))
     return pixels
