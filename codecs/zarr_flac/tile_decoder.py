@@ -7,6 +7,7 @@ what differs per tile (true size of an edge tile, extremes) stands in its commen
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -164,12 +165,7 @@ class TileDecoder:
             return make_plan(head, self.spec)
         info = head.streaminfo
         key = head.vendor, info.bits_per_sample, info.total_samples, *head.comments.items()
-        plan = self._plans.get(key)
-        if plan is None:
-            if len(self._plans) >= _KINDS:
-                self._plans.clear()
-            plan = self._plans[key] = make_plan(head, self.spec)
-        return plan
+        return _remembered(self._plans, key, lambda: make_plan(head, self.spec))
 
     def _predicted_plan_of(self, head: Head) -> PredictedPlan:
         check_meaning(head, self.spec)
@@ -177,12 +173,20 @@ class TileDecoder:
         if sum(map(len, head.comments.values())) > _REMEMBERED:
             return make_predicted_plan(head, tile, self.spec)
         key = (tile.dtype, tile.bands, tile.height, tile.width, *head.comments.items())
-        plan = self._predicted_plans.get(key)
-        if plan is None:
-            if len(self._predicted_plans) >= _KINDS:
-                self._predicted_plans.clear()
-            plan = self._predicted_plans[key] = make_predicted_plan(head, tile, self.spec)
-        return plan
+        return _remembered(
+            self._predicted_plans, key, lambda: make_predicted_plan(head, tile, self.spec)
+        )
+
+
+def _remembered[P](
+    plans: dict[tuple[Any, ...], P], key: tuple[Any, ...], make: Callable[[], P]
+) -> P:
+    plan = plans.get(key)
+    if plan is None:
+        if len(plans) >= _KINDS:
+            plans.clear()
+        plan = plans[key] = make()
+    return plan
 
 
 def count_ambiguous(data: Buffer, pixels: npt.NDArray[Any], spec: TileSpec | None = None) -> int:
